@@ -1,0 +1,1 @@
+"""Command lines around the function; none of them is in its image."""
