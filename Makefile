@@ -1,0 +1,133 @@
+# `make help` lists what there is. Needs Python 3.11 and a package registry; nothing else
+# until a container is asked for.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 2>/dev/null || echo python3)
+VENV ?= .venv
+# Environments that must not meet the function's own packages, one per lock file.
+TOOLS ?= build/venv
+ARGS ?=
+
+PY := $(VENV)/bin/python
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-input \
+	--only-binary :all: --require-hashes
+RUN := $(VENV)/.run-stamp
+TEST := $(VENV)/.test-stamp
+SAM := $(TOOLS)/sam/bin/sam
+SAM_ENV := SAM_CLI_TELEMETRY=0 PATH="$(abspath $(TOOLS)/sam/bin):$$PATH"
+
+# make_venv FOLDER: an environment with pip in it, left alone where there is one.
+define make_venv
+	@test -x $(1)/bin/python || { echo "making $(1)"; $(PYTHON) -m venv $(1); }
+	@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(1)/bin/python -m ensurepip >/dev/null
+endef
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+	@echo '  Options go into ARGS, as in: make evaluate ARGS="--help"'
+
+## ---------------------------------------------------------------- use
+
+.PHONY: run serve show evaluate model-check
+run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
+	@$(PY) -m tools.run_local $(ARGS)
+
+serve: $(RUN) ## serve HTTP on port 8080
+	@$(PY) -m tools.serve $(ARGS)
+
+show: $(TEST) ## draw the faces and the verdict: ARGS="A.jpg B.jpg -o out.png"
+	@$(PY) -m tools.show $(ARGS)
+
+evaluate: $(TEST) ## measure a model on pairs of pictures
+	@$(PY) -m tools.evaluate $(ARGS)
+
+model-check: $(TEST) ## check a model folder against its manifest
+	@$(PY) -m tools.check_model $(ARGS)
+
+## ---------------------------------------------------------------- test
+
+.PHONY: test check test-container test-aws audit sbom
+test: $(TEST) ## all tests that need neither a container nor an S3 server
+	@$(PY) -m pytest -m "not container and not aws" $(ARGS)
+
+check: $(TEST) ## lint, formatting and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+test-container: $(TEST) ## build the image and call it as Lambda does (needs root and apt, or Docker)
+	@$(PY) -m container test $(ARGS)
+
+test-aws: $(TEST) ## the tests that talk to real S3, SQS and Step Functions servers
+	@$(PY) -m pytest -m aws tests/aws $(ARGS)
+
+audit: $(TOOLS)/audit/.stamp ## known vulnerabilities of the pinned packages
+	@$(PY) -m container audit --audit-python $(TOOLS)/audit/bin/python
+
+sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp ## bill of materials (CycloneDX) and licence list, into build/
+	@mkdir -p build
+	@$(TOOLS)/audit/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
+		--output-file build/sbom.cdx.json $(TOOLS)/run/bin/python
+	@$(TOOLS)/audit/bin/pip-licenses --python $(TOOLS)/run/bin/python --format markdown \
+		--with-urls --output-file build/licences.md
+
+## ---------------------------------------------------------------- make
+
+.PHONY: train detector-weights lock
+train: $(TEST) ## train the bundled model
+	@$(PY) -m tools.train $(ARGS)
+
+detector-weights: $(TOOLS)/detector-weights/.stamp ## rebuild align/weights from the published package
+	@$(TOOLS)/detector-weights/bin/python -m tools.convert_detector $(ARGS)
+
+lock: $(TOOLS)/lock/.stamp ## resolve requirements/*.txt again
+	@$(TOOLS)/lock/bin/python requirements/write_locks.py
+
+## ---------------------------------------------------------------- ship
+
+.PHONY: image build validate deploy bench
+image: $(TEST) ## build the container images alone, with the Docker engine that answers
+	@$(PY) -m container build $(ARGS)
+
+validate: $(SAM) ## sam validate --lint
+	@$(SAM_ENV) sam validate --lint
+
+build: $(SAM) ## sam build
+	@$(SAM_ENV) sam build $(ARGS)
+
+deploy: build ## sam deploy --guided, into your own account
+	@$(SAM_ENV) sam deploy --guided $(ARGS)
+
+bench: $(TEST) ## print the tables of the README
+	@$(PY) -m bench $(ARGS)
+
+.PHONY: clean
+clean: ## remove what the targets above made
+	rm -rf build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@case "$(VENV)" in .venv) rm -rf .venv ;; *) echo "kept $(VENV)" ;; esac
+
+## ---------------------------------------------------------------- environments
+
+$(RUN): requirements/run.txt
+	$(call make_venv,$(VENV))
+	@echo "installing $<"
+	@$(PY) $(INSTALL) -r $<
+	@touch $@
+
+# The test set holds the run set at the same versions.
+$(TEST): requirements/test.txt $(RUN)
+	@echo "installing $< (TensorFlow is in it: about 1.5 GB on disk)"
+	@$(PY) $(INSTALL) -r $<
+	@touch $@
+
+$(SAM): $(TOOLS)/sam/.stamp
+
+$(TOOLS)/%/.stamp: requirements/%.txt
+	@mkdir -p $(TOOLS)
+	$(call make_venv,$(TOOLS)/$*)
+	@echo "installing $<"
+	@$(TOOLS)/$*/bin/python $(INSTALL) -r $<
+	@touch $@

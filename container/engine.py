@@ -1,0 +1,144 @@
+"""A Docker engine: the one that answers, or one of our own from Debian's packages.
+
+Our own keeps its images under build/engine, so that a second run finds its layers again, and
+its socket in a short temporary path (a socket's path has at most 107 bytes).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from container.shell import BUILD, CommandError, run, say, succeeds
+
+PACKAGES = ("docker.io", "mmdebstrap", "iptables", "ca-certificates")
+START_SECONDS = 60.0
+
+
+class EngineUnavailable(RuntimeError):
+    """No Docker engine answers and none can be started here; the message says why."""
+
+
+def docker(*arguments: str, timeout: float = 1800) -> str:
+    """Standard output of the Docker client.
+
+    Raises:
+        CommandError: the client failed.
+    """
+    return run([client(), *arguments], timeout=timeout)
+
+
+def client() -> str:
+    """Path of the Docker client; Debian's own comes first, since it can build without plugins."""
+    debian = Path("/usr/bin/docker")
+    found = str(debian) if debian.is_file() else shutil.which("docker")
+    if found is None:
+        raise EngineUnavailable("there is no Docker client")
+    return found
+
+
+@contextmanager
+def engine() -> Iterator[str]:
+    """Gives the address of an engine that answers, in DOCKER_HOST too; stops what it started.
+
+    Raises:
+        EngineUnavailable: there is none and this machine cannot make one.
+    """
+    if _answers():
+        yield os.environ.get("DOCKER_HOST", "")
+        return
+    _install()
+    before = os.environ.get("DOCKER_HOST")
+    with tempfile.TemporaryDirectory(prefix="engine-") as scratch:
+        daemon = _start(Path(scratch))
+        try:
+            yield os.environ["DOCKER_HOST"]
+        finally:
+            _stop(daemon)
+            _restore(before)
+
+
+def _answers() -> bool:
+    try:
+        return succeeds([client(), "version"])
+    except EngineUnavailable:
+        return False
+
+
+def _install() -> None:
+    """Docker and mmdebstrap from Debian's archive, where they are not there yet."""
+    missing = [name for name in ("dockerd", "mmdebstrap", "iptables") if not shutil.which(name)]
+    if os.geteuid() != 0:
+        raise EngineUnavailable("no Docker engine answers, and only root can start one")
+    if not missing:
+        return
+    if shutil.which("apt-get") is None:
+        raise EngineUnavailable(f"no Docker engine answers, and without apt there is no {missing}")
+    say(f"apt-get install {' '.join(PACKAGES)}")
+    quiet = ["-o", "DPkg::Lock::Timeout=600", "-qq", "-y"]
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run(["apt-get", *quiet, "update"], env=environment)
+        run(["apt-get", *quiet, "install", "--no-install-recommends", *PACKAGES], env=environment)
+    except CommandError as failed:
+        raise EngineUnavailable(f"Debian's Docker cannot be installed: {failed}") from failed
+
+
+def _start(scratch: Path) -> subprocess.Popen[bytes]:
+    """A dockerd in a session of its own, once it answers."""
+    say("starting dockerd")
+    home = BUILD / "engine"
+    home.mkdir(parents=True, exist_ok=True)
+    host = f"unix://{scratch}/docker.sock"
+    log = (home / "dockerd.log").open("wb")
+    daemon = subprocess.Popen(
+        [  # noqa: S607
+            "dockerd",
+            f"--host={host}",
+            f"--data-root={home / 'data'}",
+            f"--exec-root={scratch / 'exec'}",
+            f"--pidfile={scratch / 'dockerd.pid'}",
+            "--storage-driver=overlay2",
+            "--ip=127.0.0.1",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    log.close()
+    os.environ["DOCKER_HOST"] = host
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers():
+        if daemon.poll() is not None or time.monotonic() > deadline:
+            _stop(daemon)
+            tail = (home / "dockerd.log").read_text(errors="replace")[-2000:]
+            raise EngineUnavailable(f"dockerd does not start here:\n{tail}")
+        time.sleep(0.5)
+    return daemon
+
+
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    """Ends the daemon by its process id; its containerd ends with it."""
+    if daemon.poll() is None:
+        say("stopping dockerd")
+        daemon.send_signal(signal.SIGTERM)
+    try:
+        daemon.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+
+
+def _restore(host: str | None) -> None:
+    if host is None:
+        os.environ.pop("DOCKER_HOST", None)
+    else:
+        os.environ["DOCKER_HOST"] = host

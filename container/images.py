@@ -1,0 +1,77 @@
+"""The base image and the two targets of the Dockerfile."""
+
+from __future__ import annotations
+
+import subprocess
+
+from container.engine import client, docker
+from container.shell import BUILD, ROOT, run, say, succeeds
+
+BASE = "debian:bookworm-slim"
+NAME = "facenet-lambda"
+TARGETS = ("litert", "tensorflow")
+# What mmdebstrap leaves out to come close to the published slim image.
+_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+_PIP = "[global]\\ncert = /etc/ssl/certs/ca-certificates.crt\\ndefault-timeout = 180\\n"
+
+
+def ensure_base(tag: str = BASE) -> None:
+    """Has the base image: found, pulled, or made from Debian's archive.
+
+    Raises:
+        CommandError: none of the three works.
+    """
+    if succeeds([client(), "image", "inspect", tag]):
+        return
+    if succeeds([client(), "pull", "--quiet", tag], timeout=300):
+        say(f"pulled {tag}")
+        return
+    say(f"{tag} cannot be pulled: making it with mmdebstrap")
+    make_base(tag)
+
+
+def make_base(tag: str) -> None:
+    """Imports a minimal bookworm under `tag`, with this host's additional certificates in it."""
+    BUILD.mkdir(exist_ok=True)
+    archive = BUILD / "base.tar"
+    local = "/usr/local/share/ca-certificates"
+    command = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates"]
+    command += ['--aptopt=Acquire::Check-Valid-Until "false"']
+    command += [f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT]
+    command += [
+        f'--customize-hook=mkdir -p "$1{local}" && '
+        f'(cp {local}/*.crt "$1{local}/" 2>/dev/null || true) && '
+        'chroot "$1" update-ca-certificates >/dev/null',
+        f"--customize-hook=printf '{_PIP}' > \"$1/etc/pip.conf\"",
+        '--customize-hook=rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*.bin',
+        "bookworm",
+        str(archive),
+    ]
+    run(command)
+    docker("import", "--change", 'CMD ["bash"]', str(archive), tag)
+    archive.unlink()
+
+
+def build(target: str, *, base: str = BASE) -> str:
+    """Builds one target of the Dockerfile and gives its tag."""
+    tag = f"{NAME}:{target}"
+    say(f"building {tag}")
+    command = ["build", "--target", target, "--tag", tag, "--build-arg", f"BASE={base}"]
+    docker(*command, str(ROOT), timeout=3600)
+    return tag
+
+
+def size(tag: str) -> int:
+    """Bytes of an image on disk."""
+    return int(docker("image", "inspect", "--format", "{{.Size}}", tag))
+
+
+def compressed_size(tag: str) -> int:
+    """Bytes of an image as a registry would hold it (gzip)."""
+    with subprocess.Popen(  # noqa: S603
+        [client(), "save", tag], stdout=subprocess.PIPE
+    ) as save:
+        packed = subprocess.run(  # noqa: S602
+            "gzip -6 | wc -c", shell=True, stdin=save.stdout, capture_output=True, check=True
+        )
+    return int(packed.stdout)

@@ -1,0 +1,19 @@
+#!/bin/sh
+# settle FOLDER: what a build leaves behind in FOLDER becomes the same in every build.
+# Bytecode checked against nothing (the code never changes in an image), one date, no way to write,
+# readable by whatever user Lambda picks.
+set -eu
+folder=$1
+date="@${SOURCE_DATE_EPOCH:-0}"
+
+if [ "$folder" = / ]; then
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb \
+        /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/cache/ldconfig/aux-cache \
+        /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /tmp/*
+else
+    python3.11 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$folder" || true
+    chmod -R a+rX,a-w "$folder"
+fi
+# Only what this step made or changed: what the base brought keeps its layer and its date.
+find "$folder" -xdev \( -path /proc -o -path /sys -o -path /dev \) -prune \
+    -o -newermt "$date" -exec touch --no-dereference --date="$date" {} +
