@@ -1,0 +1,1 @@
+"""Measures a model on labelled pairs of pictures: `python -m tools.evaluate --help`."""

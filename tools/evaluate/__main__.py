@@ -1,0 +1,135 @@
+"""`python -m tools.evaluate`: measures a model on pairs of pictures, through the product's path."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import model_layer
+from tools.evaluate import charts, report
+from tools.evaluate.dataset import Pairs, open_pictures, read_pairs
+from tools.evaluate.embedding import (
+    EmbedOptions,
+    FaceChoice,
+    alignment_of,
+    make_chips,
+    make_embeddings,
+)
+
+LFW = Path(__file__).resolve().parents[2].parent / "shared" / "faces" / "lfw"
+EXAMPLE = (
+    "python -m tools.evaluate --model FOLDER --pairs pairs.csv --images images.zip --out out/lfw"
+)
+
+
+def parse_arguments(arguments: list[str] | None) -> Any:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.evaluate",
+        description="Measure a model on labelled pairs of pictures: decode, detect, select, align, "
+        "embed, compare. Interrupt it as you like: the same command goes on where it stopped.",
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument("--pairs", type=Path, default=LFW / "pairs.csv", metavar="CSV")
+    data.add_argument("--images", type=Path, default=LFW / "images.zip", metavar="ZIP|DIR")
+    data.add_argument("--folds", type=int, nargs="+", help="only these folds")
+    data.add_argument("--name", default="LFW", help="what to call the pairs in the report")
+    data.add_argument("--out", type=Path, default=Path("out/evaluate"), metavar="DIR")
+    model = parser.add_argument_group("model")
+    model.add_argument("--model", required=True, help="id of a bundled model, or a model folder")
+    model.add_argument("--engine", choices=["litert", "tensorflow"], default="litert")
+    model.add_argument("--precision", choices=["int8", "float16", "float32"])
+    model.add_argument("--threads", type=int, default=1)
+    model.add_argument("--flip", action="store_true", help="mean of each chip and its mirror image")
+    model.add_argument("--subtract-mean", action="store_true", help="mean of the other folds")
+    model.add_argument("--standardization", choices=["fixed", "prewhiten"])
+    faces = parser.add_argument_group("faces")
+    faces.add_argument("--detector", choices=["exact", "fast"], default="fast")
+    faces.add_argument("--face", choices=["central", "largest"], default="central")
+    faces.add_argument("--margin", type=int, help="margin of a box-aligned model, in chip pixels")
+    return parser.parse_args(arguments)
+
+
+def check_inputs(options: Any) -> None:
+    for path in (options.pairs, options.images):
+        if not path.exists():
+            raise SystemExit(
+                f"{path} does not exist; name your own pairs and pictures:\n  {EXAMPLE}"
+            )
+
+
+def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict[str, Any]:
+    margin = getattr(choice.alignment, "margin", None)
+    standardization = options.standardization or model.manifest.input.standardization
+    return {
+        "model": model.id,
+        "dataset": options.name,
+        "weights": f"{options.precision or model.manifest.default_precision}, "
+        f"sha256 {model.sha256}",
+        "engine": options.engine,
+        "detector": options.detector,
+        "face": options.face,
+        "alignment": f"{model.manifest.alignment.__class__.__name__}, {choice.alignment.size} px"
+        + ("" if margin is None else f", margin {margin}"),
+        "standardization": standardization,
+        "flip": options.flip,
+        "subtract mean": options.subtract_mean,
+    }
+
+
+def evaluate(options: Any) -> tuple[report.Report, report.Floats, Pairs]:
+    """Runs the whole measurement: the report, and each pair's held-out distance."""
+    pairs = read_pairs(options.pairs, set(options.folds) if options.folds else None)
+    model = model_layer.load(
+        options.model,
+        engine=options.engine,
+        precision=options.precision,
+        threads=options.threads,
+    )
+    choice = FaceChoice(options.detector, options.face, alignment_of(model, options.margin))
+    cache_folder = options.out / "cache"
+    pictures = open_pictures(options.images)
+    chips = make_chips(pictures, pairs.names, choice, cache_folder, options.threads)
+    embed_options = EmbedOptions(flip=options.flip, standardization=options.standardization)
+    vectors = make_embeddings(model, chips, embed_options, cache_folder)
+    distances = report.pair_distances(
+        vectors, pairs.left, pairs.right, pairs.folds, subtract_mean=options.subtract_mean
+    )
+    measured = report.measure(
+        distances,
+        pairs.same,
+        pairs.folds,
+        facts=facts_of(options, model, choice),
+        found=chips.found,
+    )
+    return measured, report.own_fold(distances, pairs.folds), pairs
+
+
+def write(
+    measured: report.Report, distances: report.Floats, same: np.typing.NDArray[np.bool_], out: Path
+) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.json").write_text(json.dumps(report.to_json(measured), indent=2) + "\n")
+    (out / "report.md").write_text(report.to_markdown(measured))
+    charts.draw_all(measured, distances, same, out)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse_arguments(arguments)
+    check_inputs(options)
+    try:
+        measured, distances, pairs = evaluate(options)
+    except KeyboardInterrupt:
+        raise SystemExit("\ninterrupted; the same command goes on where it stopped") from None
+    except model_layer.ModelUnavailable as exc:
+        raise SystemExit(
+            f"{exc}\nPick a bundled model or make one with tools.import_model"
+        ) from exc
+    write(measured, distances, pairs.same, options.out)
+    print(report.to_markdown(measured))
+    print(f"written: {options.out}/report.md, report.json and four pictures")
+
+
+if __name__ == "__main__":
+    main()

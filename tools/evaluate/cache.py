@@ -1,0 +1,56 @@
+"""Work kept in the output folder, so that an interrupted run goes on where it stopped."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+CHUNK = 64
+Arrays = dict[str, NDArray[Any]]
+
+
+def key_of(**facts: Any) -> str:
+    """A short name for everything that a result depends on."""
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def digest_of(*packages: str) -> str:
+    """The code and weights of packages beside this one: their change makes kept work stale."""
+    root = Path(__file__).resolve().parents[2]
+    state = hashlib.sha256()
+    for package in packages:
+        for path in sorted((root / package).rglob("*")):
+            if path.suffix in {".py", ".tflite"} and "models" not in path.parts:
+                state.update(path.read_bytes())
+    return state.hexdigest()[:16]
+
+
+def in_chunks(
+    folder: Path, total: int, label: str, make: Callable[[Sequence[int]], Arrays]
+) -> Arrays:
+    """Arrays of `total` rows, made CHUNK rows at a time and kept as files in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    with tqdm(total=total, desc=label, unit="picture", leave=False) as progress:
+        for start in range(0, total, CHUNK):
+            rows = range(start, min(start + CHUNK, total))
+            parts.append(kept(folder / f"{start:06d}.npz", lambda rows=rows: make(rows)))
+            progress.update(len(rows))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def kept(path: Path, make: Callable[[], Arrays]) -> Arrays:
+    """What `path` holds, made first where it is absent; never a half-written file."""
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, **make())
+        partial.replace(path)
+    with np.load(path) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,0 +1,132 @@
+"""Pictures to embeddings along the product's own path: decode, detect, select, align, embed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import align
+import model_layer
+from align import BoxAlignment, Detector, Face, Picture, SimilarityAlignment
+from tools.evaluate import cache
+from tools.evaluate.dataset import Pictures
+
+Alignment = BoxAlignment | SimilarityAlignment
+EMBED_BATCH = 16
+# Where LFW's faces lie, as shares of the picture, and the five points inside that box: what a face
+# that is not found is taken to be.
+CENTRE_BOX = (0.30, 0.25, 0.70, 0.77)
+CENTRE_POINTS = ((0.30, 0.40), (0.70, 0.40), (0.50, 0.60), (0.34, 0.78), (0.66, 0.78))
+
+
+@dataclass(frozen=True)
+class Chips:
+    """Aligned faces uint8 RGB [N,S,S,3], and whether each was found or is the picture's centre."""
+
+    pixels: NDArray[np.uint8]
+    found: NDArray[np.bool_]
+    key: str
+
+
+@dataclass(frozen=True)
+class FaceChoice:
+    """How a picture becomes a chip."""
+
+    detector: Literal["exact", "fast"]
+    rule: Literal["central", "largest"]
+    alignment: Alignment
+
+
+def alignment_of(model: model_layer.Model, margin: int | None = None) -> Alignment:
+    """The manifest's alignment; `margin` replaces the margin of a box."""
+    wanted = model.manifest.alignment
+    size = model.manifest.input.size
+    own_margin = getattr(wanted, "margin", None)
+    if own_margin is None:
+        if margin is not None:
+            raise SystemExit(f"{model.id} aligns by landmarks: it has no --margin")
+        return SimilarityAlignment(size=size)
+    return BoxAlignment(size=size, margin=own_margin if margin is None else margin)
+
+
+def central_face(picture: Picture) -> Face:
+    """A face as LFW's pictures have it in their middle, for a picture in which none was found."""
+    left, top, right, bottom = CENTRE_BOX
+    box = (
+        left * picture.width,
+        top * picture.height,
+        right * picture.width,
+        bottom * picture.height,
+    )
+    span = np.array([box[2] - box[0], box[3] - box[1]])
+    points = np.array(box[:2]) + np.array(CENTRE_POINTS) * span
+    return Face(box=box, landmarks=points.astype(np.float32), score=0.0)
+
+
+def chip_of(data: bytes, detector: Detector, choice: FaceChoice) -> tuple[NDArray[np.uint8], bool]:
+    """One picture's chip [S,S,3], and whether a face was found."""
+    reduction = detector.reduction_for(align.read_header(data))
+    picture = align.decode(data, reduction=reduction)
+    faces = detector.detect(picture)
+    chosen = align.select(faces, choice.rule, picture.width, picture.height)
+    face = faces[chosen[0]] if chosen else central_face(picture)
+    return align.align(picture, face, choice.alignment), bool(chosen)
+
+
+def make_chips(
+    pictures: Pictures, names: Sequence[str], choice: FaceChoice, folder: Path, threads: int
+) -> Chips:
+    """The chip of every picture, in order; kept in `folder` per detector, rule and alignment."""
+    facts = {
+        "pictures": pictures.digest,
+        "names": names,
+        "detector": choice.detector,
+        "rule": choice.rule,
+        "alignment": [type(choice.alignment).__name__, asdict(choice.alignment)],
+        "code": cache.digest_of("align"),
+    }
+    key = cache.key_of(**facts)
+    detector = Detector.load(choice.detector, threads=threads)
+
+    def make(rows: Sequence[int]) -> cache.Arrays:
+        results = [chip_of(pictures.read(names[row]), detector, choice) for row in rows]
+        pixels, found = zip(*results, strict=True)
+        return {"pixels": np.stack(pixels), "found": np.array(found)}
+
+    stored = cache.in_chunks(folder / f"chips-{key}", len(names), "detecting faces", make)
+    return Chips(stored["pixels"], stored["found"], key)
+
+
+@dataclass(frozen=True)
+class EmbedOptions:
+    """What differs from the manifest when chips are embedded."""
+
+    flip: bool = False
+    standardization: model_layer.Standardization | None = None
+
+
+def make_embeddings(
+    model: model_layer.Model, chips: Chips, options: EmbedOptions, folder: Path
+) -> NDArray[np.float32]:
+    """Unit vectors float32 [N,D] of the chips, kept in `folder` per model file and options."""
+    key = cache.key_of(
+        chips=chips.key,
+        model=[model.id, model.sha256, type(model.engine).__name__],
+        mean=model.manifest.embedding.mean,
+        code=cache.digest_of("model_layer"),
+        **asdict(options),
+    )
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]] = lambda batch: model.embed(  # noqa: E731
+        batch, flip=options.flip, standardization=options.standardization
+    )
+
+    def make(rows: Sequence[int]) -> cache.Arrays:
+        pixels = chips.pixels[rows[0] : rows[-1] + 1]
+        batches = np.split(pixels, range(EMBED_BATCH, len(pixels), EMBED_BATCH))
+        return {"vectors": np.concatenate([embed(batch) for batch in batches])}
+
+    stored = cache.in_chunks(folder / f"embeddings-{key}", len(chips.pixels), "embedding", make)
+    return np.asarray(stored["vectors"], np.float32)

@@ -1,0 +1,231 @@
+"""All figures of one measurement, as one object, one JSON document and one page of Markdown."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tools.evaluate import calibration, protocol
+from tools.evaluate.calibration import Bin, Logistic
+from tools.evaluate.protocol import Floats, FoldAccuracy, Interval
+
+FAR_LEVELS = (1e-1, 1e-2, 1e-3)
+DEFAULT_FAR = 1e-2
+
+
+@dataclass(frozen=True)
+class FarRow:
+    """One false-accept rate: its threshold (L2), VAL with interval, and both on held-out folds."""
+
+    far: float
+    threshold: float
+    val: Interval
+    held_out_val: float
+    held_out_far: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, on what. `facts` says model, detector and options in words."""
+
+    facts: Mapping[str, Any]
+    pairs: int
+    different_pairs: int
+    pictures: int
+    faces_not_found: int
+    accuracy: FoldAccuracy
+    auc: Interval
+    eer: Interval
+    by_far: tuple[FarRow, ...]
+    calibration: Logistic
+    reliability: tuple[Bin, ...]
+    ece: float
+
+
+def pair_distances(
+    vectors: NDArray[np.float32],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    *,
+    subtract_mean: bool,
+) -> Floats:
+    """L2 distances: float[P], or with `subtract_mean` float[F,P], one row per fold.
+
+    Row f uses the mean of the embeddings in the other folds' pairs, and unit length again after
+    it (that is the cosine distance of davidsandberg/facenet's `--subtract_mean`).
+    """
+    if not subtract_mean:
+        return _distances(vectors, left, right)
+    rows = []
+    for _, others, _ in protocol.splits(folds):
+        mean = vectors[np.concatenate([left[others], right[others]])].mean(axis=0)
+        moved = vectors - mean
+        unit = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+        rows.append(_distances(unit, left, right))
+    return np.stack(rows)
+
+
+def _distances(
+    vectors: NDArray[np.float32], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> Floats:
+    difference = vectors[left].astype(np.float64) - vectors[right].astype(np.float64)
+    return np.asarray(np.linalg.norm(difference, axis=1), np.float64)
+
+
+def own_fold(distances: Floats, folds: NDArray[np.int64]) -> Floats:
+    """Each pair's held-out distance, float[P], out of float[P] or float[F,P]."""
+    if distances.ndim == 1:
+        return distances
+    return np.asarray(distances[np.searchsorted(np.unique(folds), folds), np.arange(len(folds))])
+
+
+def measure(
+    distances: Floats,
+    same: NDArray[np.bool_],
+    folds: NDArray[np.int64],
+    *,
+    facts: Mapping[str, Any],
+    found: NDArray[np.bool_],
+    rounds: int = 1000,
+) -> Report:
+    """Every figure of the protocol. `found` bool[N]: in which pictures a face was found."""
+    pooled = own_fold(distances, folds)
+    table = calibration.reliability(calibration.held_out_probabilities(pooled, same, folds), same)
+    return Report(
+        facts=dict(facts),
+        pairs=len(same),
+        different_pairs=int((~same).sum()),
+        pictures=len(found),
+        faces_not_found=int((~found).sum()),
+        accuracy=protocol.fold_accuracy(distances, same, folds),
+        auc=protocol.bootstrap(_auc, pooled, same, rounds=rounds),
+        eer=protocol.bootstrap(_eer, pooled, same, rounds=rounds),
+        by_far=tuple(_far_row(distances, pooled, same, folds, far, rounds) for far in FAR_LEVELS),
+        calibration=calibration.fit_logistic(pooled, same),
+        reliability=table,
+        ece=calibration.expected_calibration_error(table),
+    )
+
+
+def _auc(distances: Floats, same: NDArray[np.bool_]) -> float:
+    return protocol.area_under(protocol.roc(distances, same))
+
+
+def _eer(distances: Floats, same: NDArray[np.bool_]) -> float:
+    return protocol.equal_error_rate(protocol.roc(distances, same))
+
+
+def _far_row(
+    distances: Floats,
+    pooled: Floats,
+    same: NDArray[np.bool_],
+    folds: NDArray[np.int64],
+    far: float,
+    rounds: int,
+) -> FarRow:
+    val, rate = protocol.held_out_rates(distances, same, folds, far)
+    return FarRow(
+        far=far,
+        threshold=protocol.threshold_at_far(pooled, same, far),
+        val=protocol.bootstrap(
+            lambda sample, kinds: protocol.val_at_far(sample, kinds, far),
+            pooled,
+            same,
+            rounds=rounds,
+        ),
+        held_out_val=val,
+        held_out_far=rate,
+    )
+
+
+def manifest_fields(report: Report, protocol_name: str) -> dict[str, Any]:
+    """The `thresholds` and `calibration` that a manifest takes from a measurement."""
+    by_far = {f"{row.far:g}": round(row.threshold, 4) for row in report.by_far}
+    return {
+        "thresholds": {
+            "default": {"distance": by_far[f"{DEFAULT_FAR:g}"], "far": DEFAULT_FAR},
+            "by_far": by_far,
+        },
+        "calibration": {
+            "slope": round(report.calibration.slope, 4),
+            "intercept": round(report.calibration.intercept, 4),
+            "protocol": protocol_name,
+        },
+    }
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    return {
+        **asdict(report),
+        "accuracy": {
+            **asdict(report.accuracy),
+            "mean": report.accuracy.mean,
+            "deviation": report.accuracy.deviation,
+        },
+        "manifest": manifest_fields(report, protocol_name(report)),
+    }
+
+
+def protocol_name(report: Report) -> str:
+    return f"{report.facts.get('dataset', 'pairs')}, {report.pairs} pairs, held-out folds"
+
+
+def to_markdown(report: Report) -> str:
+    """One page: the facts, the accuracy, the rates, the reliability table, and the pictures."""
+    accuracy = report.accuracy
+    lines = [
+        f"# {report.facts.get('model', 'model')} on {report.facts.get('dataset', 'pairs')}",
+        "",
+        *[f"- {name}: {value}" for name, value in report.facts.items()],
+        f"- pairs: {report.pairs:,} ({report.different_pairs:,} different people)",
+        f"- pictures: {report.pictures:,}; no face found in {report.faces_not_found}, "
+        "where the centre was taken",
+        "",
+        f"**Accuracy {accuracy.mean:.4f} +- {accuracy.deviation:.4f}** over "
+        f"{len(accuracy.folds)} folds, threshold on squared L2 from the other folds "
+        f"({', '.join(f'{value:.2f}' for value in accuracy.squared_thresholds)}).",
+        f"AUC {_interval(report.auc)}, EER {_interval(report.eer)}.",
+        "",
+        *_far_table(report),
+        "",
+        f"similarity = 1 / (1 + exp({report.calibration.slope:.3f} * distance - "
+        f"{report.calibration.intercept:.3f})); expected calibration error on held-out folds "
+        f"{report.ece:.4f}.",
+        "",
+        *_reliability_table(report),
+        "",
+        *[f"![{name}]({name}.png)" for name in ("roc", "det", "scores", "reliability")],
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
+
+
+def _far_table(report: Report) -> list[str]:
+    return [
+        "| FAR | threshold (L2) | VAL (95 % interval) | held out: VAL | held out: FAR |",
+        "|---|---|---|---|---|",
+        *[
+            f"| {row.far:g} | {row.threshold:.4f} | {_interval(row.val)} "
+            f"| {row.held_out_val:.4f} | {row.held_out_far:.4f} |"
+            for row in report.by_far
+        ],
+    ]
+
+
+def _reliability_table(report: Report) -> list[str]:
+    return [
+        "| probability | pairs | promised | observed |",
+        "|---|---|---|---|",
+        *[
+            f"| {row.low:.1f} to {row.high:.1f} | {row.pairs} | {row.promised:.3f} "
+            f"| {row.observed:.3f} |"
+            for row in report.reliability
+        ],
+    ]
