@@ -1,0 +1,67 @@
+"""What runs a network: a small protocol, and the choice between its two implementations."""
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_layer.errors import ModelUnavailable
+from model_layer.files import verify_file
+from model_layer.manifest import FileKind, Manifest, Precision, WeightFile
+
+EngineName = Literal["litert", "tensorflow"]
+
+
+class Engine(Protocol):
+    """A loaded network. One thread at a time."""
+
+    def embed(self, chips: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Standardized chips, float32 [N,S,S,3], N >= 1, to raw embeddings, float32 [N,D]."""
+        ...
+
+
+def open_engine(
+    folder: Path, manifest: Manifest, name: str, precision: Precision | None, threads: int
+) -> tuple[Engine, WeightFile]:
+    """Verifies the weight file that this engine needs, loads it, and returns both.
+
+    Raises ModelUnavailable: unknown engine or precision, missing package, bad file.
+    """
+    if name not in ("litert", "tensorflow"):
+        raise ModelUnavailable(f"unknown engine {name!r}; known: litert, tensorflow", engine=name)
+    entry = manifest.files[_choose_file(manifest, name, precision)]
+    path = verify_file(folder, entry)
+    if name == "litert":
+        from model_layer.engine_litert import LiteRTEngine
+
+        return LiteRTEngine(path, threads=threads), entry
+    return _open_tensorflow(path, threads), entry
+
+
+def _choose_file(manifest: Manifest, engine: str, precision: Precision | None) -> FileKind:
+    """The `tensorflow` file is the float32 graph; any other precision is a LiteRT file."""
+    if engine == "tensorflow" and precision in (None, "float32") and "tensorflow" in manifest.files:
+        return "tensorflow"
+    wanted = precision or manifest.default_precision
+    if wanted not in manifest.precisions:
+        raise ModelUnavailable(
+            f"model {manifest.id} has no {wanted} file; it has {', '.join(manifest.precisions)}",
+            precision=wanted,
+            available=list(manifest.precisions),
+        )
+    return wanted
+
+
+def _open_tensorflow(path: Path, threads: int) -> Engine:
+    """Imported late: TensorFlow takes seconds to load and is not in the default image."""
+    try:
+        from model_layer.engine_tensorflow import FrozenGraphEngine, TensorFlowLiteEngine
+    except ImportError as exc:
+        raise ModelUnavailable(
+            "FACENET_ENGINE=tensorflow needs the tensorflow-cpu package; this image has none",
+            engine="tensorflow",
+        ) from exc
+    if path.suffix == ".pb":
+        return FrozenGraphEngine(path, threads=threads)
+    return TensorFlowLiteEngine(path, threads=threads)

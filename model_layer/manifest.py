@@ -1,0 +1,171 @@
+"""manifest.json: everything about a model that code must not guess.
+
+The file is validated as a whole when it is read: a field of the wrong type, an unknown kind of
+alignment or a missing digest is an error at load, not a surprise at the first request.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from model_layer.errors import ModelUnavailable
+
+MANIFEST_NAME = "manifest.json"
+
+Positive = Annotated[int, Meta(gt=0)]
+FileKind = Literal["int8", "float16", "float32", "tensorflow"]
+Precision = Literal["int8", "float16", "float32"]
+Standardization = Literal["fixed", "prewhiten"]
+
+
+class WeightFile(Struct, frozen=True, kw_only=True):
+    """One file of weights beside the manifest; `name` is a bare file name, never a path."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    bytes: Positive
+
+
+class InputFormat(Struct, frozen=True, kw_only=True):
+    """What the network eats: square chips of `size` pixels, in this channel order and scaling."""
+
+    size: Positive
+    standardization: Standardization
+    colour_order: Literal["RGB", "BGR"] = "RGB"
+
+
+class BoxAlignment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="box"):
+    """Crop the detector's box with `margin` pixels (in the units of `size`) around it."""
+
+    size: Positive
+    margin: Annotated[int, Meta(ge=0)]
+
+
+class SimilarityAlignment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="similarity"):
+    """Turn, scale and shift the five landmarks onto the template of a `size`-pixel chip."""
+
+    size: Positive
+
+
+class EmbeddingFormat(Struct, frozen=True, kw_only=True):
+    """What comes out. `mean`, if there, is subtracted from unit vectors before comparing."""
+
+    dimension: Positive
+    metric: Literal["l2"] = "l2"
+    mean: tuple[float, ...] | None = None
+
+
+class Threshold(Struct, frozen=True, kw_only=True):
+    """Largest distance that still means "same", and its measured false-accept rate."""
+
+    distance: Annotated[float, Meta(gt=0, le=2)]
+    far: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+class Thresholds(Struct, frozen=True, kw_only=True):
+    """The default threshold, and distances by false-accept rate (the rate as text: "0.001")."""
+
+    default: Threshold
+    by_far: dict[str, float] = {}
+
+
+class Calibration(Struct, frozen=True, kw_only=True):
+    """Logistic map: similarity = 1 / (1 + exp(slope * distance - intercept))."""
+
+    slope: Annotated[float, Meta(gt=0)]
+    intercept: float
+    protocol: str
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """A model, described. Build one with `read_manifest`."""
+
+    format: Literal[1]
+    id: Annotated[str, Meta(min_length=1, max_length=200)]
+    files: dict[FileKind, WeightFile]
+    default_precision: Precision
+    input: InputFormat
+    alignment: BoxAlignment | SimilarityAlignment
+    embedding: EmbeddingFormat
+    thresholds: Thresholds
+    calibration: Calibration
+    licence: str
+    provenance: dict[str, Any] = {}
+    accuracy: list[dict[str, Any]] = []
+
+    def __post_init__(self) -> None:
+        problem = next(_contradictions(self), None)
+        if problem:
+            raise ValueError(problem)
+
+    @property
+    def threshold(self) -> float:
+        """The default decision threshold: an L2 distance, 0..2."""
+        return self.thresholds.default.distance
+
+    @property
+    def precisions(self) -> tuple[FileKind, ...]:
+        """The precisions that this folder has LiteRT files for."""
+        return tuple(kind for kind in self.files if kind != "tensorflow")
+
+    def similarity(self, distance: float) -> float:
+        """Calibrated probability (0..1) that two faces `distance` apart are one person."""
+        return _logistic(self.calibration.intercept - self.calibration.slope * distance)
+
+    def threshold_at(self, far: float) -> float:
+        """The loosest threshold whose measured false-accept rate is at most `far`.
+
+        Raises ValueError where no rate that low was measured for this model.
+        """
+        strict_enough = [
+            distance for rate, distance in self.thresholds.by_far.items() if float(rate) <= far
+        ]
+        if not strict_enough:
+            known = ", ".join(sorted(self.thresholds.by_far, key=float))
+            raise ValueError(f"{self.id} has no threshold for FAR {far:g}; measured: {known}")
+        return max(strict_enough)
+
+
+def _logistic(logit: float) -> float:
+    """1 / (1 + exp(-logit)) without overflow at either end."""
+    if logit >= 0:
+        return 1.0 / (1.0 + math.exp(-logit))
+    return math.exp(logit) / (1.0 + math.exp(logit))
+
+
+def _contradictions(manifest: Manifest) -> Any:
+    """Yields, in words, what in a well-typed manifest cannot be true."""
+    if manifest.default_precision not in manifest.files:
+        yield f"default_precision {manifest.default_precision!r} has no entry in files"
+    if manifest.alignment.size != manifest.input.size:
+        yield f"alignment.size {manifest.alignment.size} is not input.size {manifest.input.size}"
+    mean: Sequence[float] | None = manifest.embedding.mean
+    if mean is not None and len(mean) != manifest.embedding.dimension:
+        yield f"embedding.mean has {len(mean)} values, not {manifest.embedding.dimension}"
+    for rate in manifest.thresholds.by_far:
+        try:
+            float(rate)
+        except ValueError:
+            yield f"thresholds.by_far has the key {rate!r}, which is no number"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads and validates `folder`/manifest.json.
+
+    Raises ModelUnavailable naming the file, and for a bad field the path to it.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except OSError as exc:
+        raise ModelUnavailable(
+            f"no readable {MANIFEST_NAME} in the model folder", file=MANIFEST_NAME
+        ) from exc
+    except (msgspec.DecodeError, ValueError) as exc:
+        raise ModelUnavailable(
+            f"{MANIFEST_NAME} is not a valid manifest: {exc}", file=MANIFEST_NAME
+        ) from exc

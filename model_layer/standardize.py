@@ -1,0 +1,32 @@
+"""From uint8 pixels to the numbers a network was trained on."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_layer.manifest import Standardization
+
+
+def standardize(chips: NDArray[np.uint8], method: Standardization) -> NDArray[np.float32]:
+    """uint8 [N,S,S,3] -> float32 [N,S,S,3], each picture by itself."""
+    return prewhiten(chips) if method == "prewhiten" else scale_fixed(chips)
+
+
+def scale_fixed(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(x - 127.5) / 128: what the 2018 FaceNet models were trained with.
+
+    Source: `--use_fixed_image_standardization` of davidsandberg/facenet.
+    """
+    return (chips.astype(np.float32) - np.float32(127.5)) / np.float32(128.0)
+
+
+def prewhiten(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Zero mean and unit deviation per picture, over all pixels and channels.
+
+    The deviation has the floor 1/sqrt(number of values), so that a picture of one colour becomes
+    zeros rather than a division by zero. Source: `facenet.prewhiten` of davidsandberg/facenet.
+    """
+    per_picture = (1, 2, 3)
+    mean = chips.mean(axis=per_picture, keepdims=True)
+    deviation = chips.std(axis=per_picture, keepdims=True)
+    floor = 1.0 / np.sqrt(chips[0].size)
+    return np.asarray((chips - mean) / np.maximum(deviation, floor), np.float32)
