@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import model_layer
 from tools.evaluate import charts, report
 from tools.evaluate.dataset import Pairs, open_pictures, read_pairs
@@ -17,6 +15,7 @@ from tools.evaluate.embedding import (
     make_chips,
     make_embeddings,
 )
+from tools.evaluate.protocol import Bools, Floats
 
 LFW = Path(__file__).resolve().parents[2].parent / "shared" / "faces" / "lfw"
 EXAMPLE = (
@@ -78,7 +77,7 @@ def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict
     }
 
 
-def evaluate(options: Any) -> tuple[report.Report, report.Floats, Pairs]:
+def evaluate(options: Any) -> tuple[report.Report, Floats, Pairs]:
     """Runs the whole measurement: the report, and each pair's held-out distance."""
     pairs = read_pairs(options.pairs, set(options.folds) if options.folds else None)
     model = model_layer.load(
@@ -106,9 +105,7 @@ def evaluate(options: Any) -> tuple[report.Report, report.Floats, Pairs]:
     return measured, report.own_fold(distances, pairs.folds), pairs
 
 
-def write(
-    measured: report.Report, distances: report.Floats, same: np.typing.NDArray[np.bool_], out: Path
-) -> None:
+def write(measured: report.Report, distances: Floats, same: Bools, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(report.to_json(measured), indent=2) + "\n")
     (out / "report.md").write_text(report.to_markdown(measured))

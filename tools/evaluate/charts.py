@@ -19,7 +19,7 @@ from matplotlib import pyplot
 SAME_COLOUR = "#1b6ca8"
 OTHER_COLOUR = "#d97706"
 INK = "#1f2933"
-STYLE = {
+STYLE: Any = {
     "figure.figsize": (6.4, 4.4),
     "figure.dpi": 130,
     "font.size": 10,
