@@ -1,0 +1,212 @@
+// The API reference: openapi.json, made readable.
+import { ask, copyButton, h } from "./common.js";
+
+const METHODS = ["get", "put", "post", "delete", "patch"];
+
+let api = {};
+
+/** What a `$ref` of this document points to; anything else is itself. */
+function resolve(node) {
+  if (!node?.$ref) return node ?? {};
+  const steps = node.$ref.replace(/^#\//, "").split("/");
+  return steps.reduce((found, step) => found?.[step.replace(/~1/g, "/").replace(/~0/g, "~")], api) ?? {};
+}
+
+const nameOf = (reference) => reference.split("/").at(-1);
+const anchor = (...parts) => parts.join("-").replace(/[^\w-]+/g, "-").replace(/^-|-$/g, "");
+
+/** A description as paragraphs, with `code` in its place; markdown is not parsed further. */
+function prose(text) {
+  return (text ?? "").split(/\n\s*\n/).filter(Boolean).map((paragraph) => h("p", {}, ...inline(paragraph)));
+}
+
+function inline(text) {
+  return text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
+}
+
+/** A schema's type in a few words, with links to the models it names. */
+function typeOf(schema) {
+  if (!schema) return ["anything"];
+  if (schema.$ref) return [h("a", { href: `#${anchor("model", nameOf(schema.$ref))}` }, nameOf(schema.$ref))];
+  if (schema.enum) return schema.enum.flatMap((value, index) => [index ? " | " : "", h("code", {}, JSON.stringify(value))]);
+  const choices = schema.anyOf ?? schema.oneOf ?? schema.allOf;
+  if (choices) return choices.flatMap((choice, index) => [index ? " or " : "", ...typeOf(choice)]);
+  if (schema.type === "array") return ["list of ", ...typeOf(schema.items ?? schema.prefixItems?.[0])];
+  if (schema.type === "object" && typeof schema.additionalProperties === "object") {
+    return ["map to ", ...typeOf(schema.additionalProperties)];
+  }
+  return [[schema.type ?? "anything"].flat().join(" or ")];
+}
+
+const LIMITS = [
+  ["minimum", "at least"], ["maximum", "at most"], ["minLength", "at least, characters:"],
+  ["maxLength", "at most, characters:"], ["minItems", "at least, items:"], ["maxItems", "at most, items:"],
+];
+
+function limitsOf(schema) {
+  const known = LIMITS.filter(([name]) => schema[name] !== undefined).map(([name, words]) => `${words} ${schema[name]}`);
+  if (schema.default !== undefined && schema.default !== null) known.push(`default ${JSON.stringify(schema.default)}`);
+  return known.join(", ");
+}
+
+function fieldsTable(schema, caption) {
+  const required = new Set(schema.required ?? []);
+  const rows = Object.entries(schema.properties ?? {}).map(([name, field]) => {
+    const limits = limitsOf(field);
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, h("code", {}, name), required.has(name) ? h("p", {}, "required") : null),
+      h("td", {}, ...typeOf(field), limits ? h("p", {}, limits) : null),
+      h("td", {}, ...prose(field.description ?? resolve(field).description)),
+    );
+  });
+  return table(caption, ["Field", "Type", "Meaning"], rows);
+}
+
+function table(caption, heads, rows) {
+  return h("div.scroll", { tabindex: 0, role: "region", "aria-label": caption }, h(
+    "table",
+    {},
+    h("caption.visually-hidden", {}, caption),
+    h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))),
+    h("tbody", {}, ...rows),
+  ));
+}
+
+function operation(path, method, details) {
+  const title = details.summary ?? details.operationId ?? path;
+  const body = resolve(details.requestBody);
+  return h(
+    "article",
+    { id: anchor(method, path), "aria-label": `${method.toUpperCase()} ${path}` },
+    h("h2", {}, h(`span.method.${method}`, {}, method.toUpperCase()), h("code", {}, path)),
+    h("p", {}, h("b", {}, title)),
+    ...prose(details.description),
+    ...parameters(details.parameters ?? []),
+    ...requestBody(body),
+    h("h3", {}, "Answers"),
+    answers(details.responses ?? {}, `Answers of ${path}`),
+    h("h3", {}, "Try it"),
+    code(curl(path, method, body)),
+  );
+}
+
+function parameters(list) {
+  if (!list.length) return [];
+  const rows = list.map(resolve).map((parameter) => h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, h("code", {}, parameter.name), h("p", {}, parameter.in)),
+    h("td", {}, ...typeOf(parameter.schema)),
+    h("td", {}, ...prose(parameter.description)),
+  ));
+  return [h("h3", {}, "Parameters"), table("Parameters", ["Name", "Type", "Meaning"], rows)];
+}
+
+function requestBody(body) {
+  const kinds = Object.entries(body.content ?? {});
+  if (!kinds.length) return [];
+  const rows = kinds.map(([kind, { schema }]) => h(
+    "tr", {}, h("th", { scope: "row" }, h("code", {}, kind)), h("td", {}, ...typeOf(schema)),
+  ));
+  return [h("h3", {}, "Body"), table("Body", ["Content type", "Form"], rows)];
+}
+
+function answers(responses, caption) {
+  const rows = Object.entries(responses).map(([status, given]) => {
+    const response = resolve(given);
+    const kinds = Object.entries(response.content ?? {});
+    const forms = kinds.flatMap(([kind, { schema }], index) => [
+      index ? h("br") : "", ...(schema ? typeOf(schema) : [h("code", {}, kind)]),
+    ]);
+    return h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, h("code", {}, status)),
+      h("td", {}, ...forms),
+      h("td", {}, ...prose(response.description)),
+    );
+  });
+  return table(caption, ["Status", "Form", "Meaning"], rows);
+}
+
+/** A command to copy; pictures are named by file and never written out. */
+function curl(path, method, body) {
+  const address = new URL(path.replace(/^\//, ""), document.baseURI).href;
+  if (method === "get") return `curl ${address}`;
+  const kinds = body.content ?? {};
+  const image = Object.keys(kinds).find((kind) => kind.startsWith("image/"));
+  if (kinds["multipart/form-data"]) {
+    const files = path.endsWith("compare") ? ["first.jpg", "second.jpg"] : ["photograph.jpg"];
+    return [`curl ${address}`, ...files.map((file) => `  -F images=@${file}`)].join(" \\\n");
+  }
+  if (image) return `curl ${address} \\\n  -H 'content-type: image/jpeg' \\\n  --data-binary @photograph.jpg`;
+  return `curl ${address} \\\n  -H 'content-type: application/json' \\\n  -d @request.json`;
+}
+
+function code(text) {
+  return h("div.code", {}, copyButton("Copy", () => text), h("pre", { tabindex: 0, role: "region", "aria-label": "Command" }, h("code", {}, text)));
+}
+
+function model(name, schema) {
+  const alone = schema.properties ? null : h("p", {}, ...typeOf(schema));
+  return h(
+    "article",
+    { id: anchor("model", name), "aria-label": name },
+    h("h2", {}, h("code", {}, name)),
+    ...prose(schema.description),
+    alone ?? fieldsTable(schema, `Fields of ${name}`),
+  );
+}
+
+/** Every error code of the document with its status, from `x-error-codes` or the answers. */
+function errors() {
+  const listed = api["x-error-codes"] ?? api.components?.["x-error-codes"];
+  if (!listed) return null;
+  const rows = Object.entries(listed).map(([name, { status, retryable, description }]) => h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, h("code", {}, name)),
+    h("td", {}, h("code", {}, String(status)), retryable ? h("p", {}, "worth another try") : null),
+    h("td", {}, ...prose(description)),
+  ));
+  return h("article", { id: "errors" }, h("h2", {}, "Errors"), table("Errors", ["Code", "Status", "Meaning"], rows));
+}
+
+function contents(operations, models, hasErrors) {
+  const link = (to, ...label) => h("a", { href: `#${to}` }, ...label);
+  return [
+    h("h2", {}, "Operations"),
+    ...operations.map(({ path, method }) => link(anchor(method, path), `${method.toUpperCase()} ${path}`)),
+    ...(hasErrors ? [h("h2", {}, "Errors"), link("errors", "All codes")] : []),
+    h("h2", {}, "Models"),
+    ...models.map(([name]) => link(anchor("model", name), name)),
+  ];
+}
+
+function render() {
+  const operations = Object.entries(api.paths ?? {}).flatMap(([path, item]) => METHODS
+    .filter((method) => item[method])
+    .map((method) => ({ path, method, details: item[method] })));
+  const models = Object.entries(api.components?.schemas ?? {});
+  const errorTable = errors();
+  document.getElementById("contents").replaceChildren(...contents(operations, models, errorTable !== null));
+  document.getElementById("reference").replaceChildren(
+    h("div.lede", {}, h("h1", {}, api.info?.title ?? "API"), ...prose(api.info?.description), h("p", {}, `Version ${api.info?.version ?? "?"}`)),
+    ...operations.map(({ path, method, details }) => operation(path, method, details)),
+    errorTable ?? "",
+    ...models.map(([name, schema]) => model(name, schema)),
+  );
+  // The browser looked for the fragment before there was anything to find.
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+}
+
+try {
+  api = await ask("openapi.json");
+  render();
+} catch (failure) {
+  document.getElementById("reference").replaceChildren(
+    h("p.notice", { role: "alert" }, h("code", {}, failure.code ?? "Unreadable"), ` ${failure.message}`),
+  );
+}

@@ -1,0 +1,176 @@
+// One photograph embedded: every face's vector as a strip of colours, to copy and to keep.
+import { ask, copyButton, download, h } from "./common.js";
+import { drawChip } from "./pictures.js";
+import { answerAsJson, curlFor, failurePanel, timingsLine } from "./details.js";
+
+const CHIP_PIXELS = 224;
+const ROW_LENGTH = 64;
+
+export class Embedding {
+  constructor(slot, result, status, getModel) {
+    Object.assign(this, { slot, result, status, getModel });
+    this.running = null;
+  }
+
+  async refresh() {
+    this.running?.abort();
+    this.result.replaceChildren();
+    if (!this.slot.ready) return;
+    this.running = new AbortController();
+    this.result.classList.add("waiting");
+    this.status.textContent = "Embedding";
+    const { signal } = this.running;
+    const body = { images: [this.slot.picture.base64], face: "all" };
+    const started = performance.now();
+    try {
+      const answer = await ask("v1/embed", body, signal);
+      this.show(answer, await this.getModel(), performance.now() - started, body);
+    } catch (failure) {
+      if (failure.name !== "AbortError") this.showFailure(failure);
+    } finally {
+      if (!signal.aborted) this.result.classList.remove("waiting");
+    }
+  }
+
+  show(answer, model, roundTrip, body) {
+    const [image] = answer.images;
+    const view = h("div.vector");
+    this.result.replaceChildren(
+      this.faceChoice(image, (index) => this.showFace(view, answer, model, index)),
+      view,
+      timingsLine(answer.timings_ms, roundTrip, answer.model),
+      answerAsJson(answer),
+      curlFor("embed", body),
+    );
+    this.showFace(view, answer, model, 0);
+    const faces = image.faces.length === 1 ? "One face" : `${image.faces.length} faces`;
+    this.status.textContent = `${faces}, each a vector of ${answer.model.dimension} numbers.`;
+  }
+
+  faceChoice(image, choose) {
+    if (image.faces.length < 2) return "";
+    return h("fieldset.strictness", {}, h("legend", {}, "Face"), ...image.faces.map((_, index) => h(
+      "label",
+      {},
+      h("input", { type: "radio", name: "face", checked: index === 0, onchange: () => choose(index) }),
+      h("span", {}, String(index + 1)),
+    )));
+  }
+
+  showFace(view, answer, model, index) {
+    const [image] = answer.images;
+    const face = image.faces[index];
+    const chip = h("canvas.chip", { role: "img", "aria-label": `Aligned face ${index + 1}` });
+    drawChip(chip, this.slot.picture, face, model?.alignment, CHIP_PIXELS);
+    this.slot.showFaces(image, [index]);
+    view.replaceChildren(
+      h("div.strip-row", {}, chip, strip(face.embedding)),
+      facts(face.embedding),
+      keepers(face.embedding, answer.model.id),
+    );
+  }
+
+  showFailure(failure) {
+    this.slot.say(`${failure.code}: ${failure.message}`, true);
+    this.status.textContent = `Error ${failure.code}. ${failure.message}`;
+    this.result.replaceChildren(failurePanel(failure, "", () => this.refresh()));
+  }
+}
+
+/** The vector as coloured cells; a slider reads them one by one, by pointer or arrow keys. */
+function strip(vector) {
+  const canvas = h("canvas", { width: ROW_LENGTH, height: Math.ceil(vector.length / ROW_LENGTH) });
+  paint(canvas, vector);
+  const readout = h("output", {}, "Point at a cell, or use the arrow keys.");
+  const slider = h("div.strip", {
+    tabindex: 0, role: "slider", "aria-label": "Component of the vector",
+    "aria-valuemin": 0, "aria-valuemax": vector.length - 1,
+  }, canvas, h("i.cursor"));
+  let at = -1;
+  const read = (index) => {
+    at = Math.min(Math.max(index, 0), vector.length - 1);
+    const words = `component ${at}: ${vector[at].toFixed(4)}`;
+    readout.textContent = words;
+    slider.setAttribute("aria-valuenow", at);
+    slider.setAttribute("aria-valuetext", words);
+    moveCursor(slider, canvas, at);
+  };
+  slider.setAttribute("aria-valuenow", 0);
+  slider.setAttribute("aria-valuetext", `component 0: ${vector[0].toFixed(4)}`);
+  slider.addEventListener("pointermove", (event) => read(cellUnder(event, canvas)));
+  slider.addEventListener("keydown", (event) => {
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: ROW_LENGTH, ArrowUp: -ROW_LENGTH };
+    const goal = { Home: 0, End: vector.length - 1 }[event.key] ?? (steps[event.key] && at + steps[event.key]);
+    if (goal === undefined) return;
+    event.preventDefault();
+    read(goal);
+  });
+  // Colours come from the style sheet, which has others for the dark.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(canvas, vector));
+  return h("div.strip-box", {}, slider, readout);
+}
+
+function cellUnder(event, canvas) {
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  const column = Math.min(ROW_LENGTH - 1, Math.floor((ROW_LENGTH * (event.clientX - left)) / width));
+  const row = Math.min(canvas.height - 1, Math.floor((canvas.height * (event.clientY - top)) / height));
+  return row * ROW_LENGTH + column;
+}
+
+function moveCursor(slider, canvas, index) {
+  const cursor = slider.querySelector(".cursor");
+  cursor.style.left = `${(100 * (index % ROW_LENGTH)) / ROW_LENGTH}%`;
+  cursor.style.top = `${(100 * Math.floor(index / ROW_LENGTH)) / canvas.height}%`;
+  cursor.style.width = `${100 / ROW_LENGTH}%`;
+  cursor.style.height = `${100 / canvas.height}%`;
+}
+
+function paint(canvas, vector) {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(name).trim();
+  const context = canvas.getContext("2d");
+  const largest = Math.max(...vector.map(Math.abs));
+  context.fillStyle = colour("--strip-zero");
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  vector.forEach((value, index) => {
+    context.globalAlpha = Math.abs(value) / largest;
+    context.fillStyle = colour(value < 0 ? "--strip-minus" : "--strip-plus");
+    context.fillRect(index % ROW_LENGTH, Math.floor(index / ROW_LENGTH), 1, 1);
+  });
+}
+
+function facts(vector) {
+  const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+  const rows = [
+    ["numbers", vector.length],
+    ["length", norm.toFixed(3)],
+    ["smallest", Math.min(...vector).toFixed(3)],
+    ["largest", Math.max(...vector).toFixed(3)],
+  ];
+  return h("dl.facts", {}, ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))));
+}
+
+function keepers(vector, modelId) {
+  const json = () => JSON.stringify(vector);
+  const keep = (name, content, type) => () => download(name, content(), type);
+  return h(
+    "div.actions",
+    {},
+    copyButton("Copy the vector", json),
+    h("button", { type: "button", onclick: keep(`${modelId}.json`, json, "application/json") }, "Download JSON"),
+    h("button", { type: "button", onclick: keep(`${modelId}.npy`, () => npy(vector), "application/octet-stream") }, "Download NPY"),
+  );
+}
+
+/** NumPy's file format 1.0: magic, version, header of a multiple of 64 bytes, float32. */
+function npy(vector) {
+  const dictionary = `{'descr': '<f4', 'fortran_order': False, 'shape': (${vector.length},), }`;
+  const header = `${dictionary.padEnd(Math.ceil((dictionary.length + 11) / 64) * 64 - 11)}\n`;
+  const bytes = new Uint8Array(10 + header.length + 4 * vector.length);
+  bytes.set([0x93, ...new TextEncoder().encode("NUMPY"), 1, 0]);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(8, header.length, true);
+  bytes.set(new TextEncoder().encode(header), 10);
+  vector.forEach((value, index) => view.setFloat32(10 + header.length + 4 * index, value, true));
+  return bytes;
+}

@@ -1,0 +1,94 @@
+"""The page's files: what is served, what is not, and under which headers."""
+
+import re
+
+import pytest
+
+from handler import pages
+
+SAMPLE_BYTES = 40_000
+
+
+PATHS = sorted(pages.static_files())
+MARKUP = sorted(pages.PAGES)
+TEXTS = [path for path in PATHS if pages.static_files()[path].answer().is_text]
+
+
+def test_both_pages_are_html():
+    for path in ("/", "/docs"):
+        answer = pages.serve(path)
+        assert answer is not None
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.body.startswith(b"<!doctype html>")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_file_forbids_all_but_its_own_origin(path: str):
+    policy = pages.serve(path).headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_version_that_the_caller_holds_is_not_sent_again(path: str):
+    first = pages.serve(path)
+    again = pages.serve(path, if_none_match=f'W/{first.headers["etag"]}, "other"')
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_another_version_is_sent(path: str):
+    assert pages.serve(path, if_none_match='"other"').status == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../pages.py",
+        "/static/index.html",
+        "/static/",
+        "/static/samples",
+        "//",
+        "/docs/",
+        "/static/app.js\x00",
+    ],
+)
+def test_nothing_but_the_set_is_served(path: str):
+    assert pages.serve(path) is None
+
+
+@pytest.mark.parametrize("path", MARKUP)
+def test_markup_holds_no_script_or_style_that_the_policy_would_block(path: str):
+    markup = pages.serve(path).body.decode()
+    assert not re.search(r"<script(?![^>]*\ssrc=)", markup)
+    assert not re.search(r"<style|\sstyle=|\son\w+=", markup)
+
+
+@pytest.mark.parametrize("path", TEXTS)
+def test_every_address_in_the_set_is_relative_and_exists(path: str):
+    text = pages.serve(path).body.decode()
+    for address in re.findall(r"""(?:src|href)=["']([^"'#]+)["']""", text):
+        if address.startswith("data:") or address in ("./", "docs", "openapi.json"):
+            continue
+        assert pages.serve(f"/{address}") is not None, address
+    for name in re.findall(r"""from "\./([^"]+)";""", text):
+        assert pages.serve(f"/static/{name}") is not None, name
+
+
+def test_samples_are_small():
+    samples = [path for path in pages.static_files() if path.startswith("/static/samples/")]
+    assert samples
+    for path in samples:
+        assert len(pages.serve(path).body) <= SAMPLE_BYTES, path
+        assert not pages.serve(path).is_text
+
+
+def test_every_sample_that_the_page_offers_exists():
+    script = pages.serve("/static/slot.js").body.decode()
+    names = re.findall(r'file: "([^"]+)"', script)
+    assert len(names) >= 4
+    for name in names:
+        assert pages.serve(f"/static/samples/{name}") is not None, name
