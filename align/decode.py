@@ -1,0 +1,118 @@
+"""Bytes of a JPEG, PNG or WebP -> an upright uint8 RGB picture, with every limit checked first."""
+
+import numpy as np
+
+from align.errors import ImageTooLarge, InvalidImage
+from align.headers import read_header
+from align.opencv import cv2
+from align.types import Header, Picture, Pixels
+
+DEFAULT_MAX_PIXELS = 40_000_000
+DEFAULT_MAX_SIDE = 16_384
+
+# Orientation is applied here, for all three formats alike, not by OpenCV.
+STORED = int(cv2.IMREAD_IGNORE_ORIENTATION)
+RGB = STORED | int(cv2.IMREAD_COLOR_RGB)
+# The grey names carry only the scale bits; together with IMREAD_COLOR_RGB they give colour.
+SCALED = {
+    1: 0,
+    2: int(cv2.IMREAD_REDUCED_GRAYSCALE_2),
+    4: int(cv2.IMREAD_REDUCED_GRAYSCALE_4),
+    8: int(cv2.IMREAD_REDUCED_GRAYSCALE_8),
+}
+
+
+def decode(
+    data: bytes,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_side: int = DEFAULT_MAX_SIDE,
+    reduction: int = 1,
+) -> Picture:
+    """Decode a still picture to upright uint8 RGB.
+
+    Grey and CMYK become RGB, 16 bits are scaled to 8, transparent pixels are laid over white,
+    EXIF orientation is applied.
+
+    Args:
+        data: the encoded picture.
+        max_pixels: largest allowed width times height, before any reduction.
+        max_side: longest allowed side in pixels, before any reduction.
+        reduction: 1, 2, 4 or 8. A JPEG is decoded at that fraction of its size (fewer DCT
+            coefficients, so less work); other formats ignore it.
+
+    Raises:
+        UnsupportedFormat: not a JPEG, PNG or WebP, or an animation.
+        ImageTooLarge: beyond a limit; known from the header, so nothing was decoded.
+        InvalidImage: damaged or cut short.
+    """
+    header = read_header(data)
+    _check_limits(header, max_pixels, max_side)
+    reduction = reduction if header.format == "jpeg" else 1
+    stored = _decode_alpha(data) if header.alpha else _decode_pixels(data, reduction)
+    _check_size(header, stored, reduction)
+    width, height = header.upright_size
+    return Picture(_upright(stored, header.orientation), width, height, reduction)
+
+
+def _check_limits(header: Header, max_pixels: int, max_side: int) -> None:
+    size = {"width": header.width, "height": header.height}
+    if header.width * header.height > max_pixels:
+        raise ImageTooLarge(
+            f"{header.width} x {header.height} is more than {max_pixels} pixels",
+            max_pixels=max_pixels,
+            **size,
+        )
+    if max(header.width, header.height) > max_side:
+        raise ImageTooLarge(
+            f"{header.width} x {header.height}: a side is longer than {max_side} pixels",
+            max_side=max_side,
+            **size,
+        )
+
+
+def _decode_with(data: bytes, flags: int) -> Pixels:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise InvalidImage("the picture cannot be decoded") from error
+    if pixels is None:
+        raise InvalidImage("the picture is damaged and cannot be decoded")
+    return pixels
+
+
+def _decode_pixels(data: bytes, reduction: int) -> Pixels:
+    return _decode_with(data, RGB | SCALED[reduction])
+
+
+def _decode_alpha(data: bytes) -> Pixels:
+    """Lay a picture with transparency over white, as a viewer's page would show it."""
+    pixels = _decode_with(data, STORED | int(cv2.IMREAD_UNCHANGED))
+    if pixels.ndim != 3 or pixels.shape[2] != 4:  # transparency announced, none stored
+        return _decode_pixels(data, reduction=1)
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    colour = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
+    if int(pixels[..., 3].min()) == 255:
+        return colour
+    return _over_white(colour, pixels[..., 3])
+
+
+def _over_white(colour: Pixels, alpha: Pixels) -> Pixels:
+    opacity = cv2.merge([alpha, alpha, alpha])
+    lit = cv2.multiply(colour, opacity, scale=1 / 255)
+    return np.asarray(cv2.add(lit, cv2.bitwise_not(opacity)), np.uint8)
+
+
+def _check_size(header: Header, pixels: Pixels, reduction: int) -> None:
+    expected = (-(-header.height // reduction), -(-header.width // reduction))
+    if pixels.shape[:2] != expected or pixels.dtype != np.uint8:
+        raise InvalidImage("the picture does not have the size that its header gives")
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Undo EXIF orientations 2..8 (Exif 2.32, 4.6.4, tag Orientation)."""
+    if orientation >= 5:
+        pixels = cv2.transpose(pixels)
+    flip = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}.get(orientation)
+    return pixels if flip is None else np.asarray(cv2.flip(pixels, flip), np.uint8)

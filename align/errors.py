@@ -1,0 +1,33 @@
+"""What can be wrong with a picture.
+
+AlignError
+├── UnsupportedFormat   not a JPEG, PNG or WebP still picture
+├── ImageTooLarge       more pixels, or a longer side, than allowed
+├── InvalidImage        one of these formats, but damaged
+└── FaceNotFound        a picture without a face where one was needed
+"""
+
+
+class AlignError(Exception):
+    """Base of all errors of this package; the class name is the error code."""
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class UnsupportedFormat(AlignError):  # noqa: N818 - the class name is the public error code
+    """The bytes are not a JPEG, PNG or WebP still picture."""
+
+
+class ImageTooLarge(AlignError):  # noqa: N818
+    """The header announces more pixels, or a longer side, than allowed."""
+
+
+class InvalidImage(AlignError):  # noqa: N818
+    """The picture is damaged: cut short, or not decodable."""
+
+
+class FaceNotFound(AlignError):  # noqa: N818
+    """A face was needed and none was found."""

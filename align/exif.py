@@ -1,0 +1,39 @@
+"""The one EXIF tag that matters here: orientation.
+
+Only the first directory is read, by offset and with every read bounded, so that a directory that
+points at itself, or at nothing, costs one look. Layout: TIFF 6.0, section 2; tag 274 (0x0112).
+"""
+
+import struct
+
+ORIENTATION_TAG = 0x0112
+SHORT = 3
+ENTRY_BYTES = 12
+PREFIX = b"Exif\x00\x00"
+
+
+def read_orientation(block: bytes) -> int:
+    """EXIF orientation 1..8 of an EXIF block, with or without its "Exif" prefix.
+
+    Anything damaged or out of range counts as 1: a picture with a broken EXIF block is still a
+    picture, and every viewer shows it as stored.
+    """
+    tiff = block.removeprefix(PREFIX)
+    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(tiff[:4])
+    if order is None:
+        return 1
+    try:
+        return _search_directory(tiff, order)
+    except struct.error:
+        return 1
+
+
+def _search_directory(tiff: bytes, order: str) -> int:
+    (start,) = struct.unpack_from(order + "I", tiff, 4)
+    (entries,) = struct.unpack_from(order + "H", tiff, start)
+    for index in range(entries):
+        offset = start + 2 + index * ENTRY_BYTES
+        tag, kind, count, value = struct.unpack_from(order + "HHIH", tiff, offset)
+        if tag == ORIENTATION_TAG and kind == SHORT and count == 1:
+            return value if 1 <= value <= 8 else 1
+    return 1

@@ -1,0 +1,17 @@
+"""The one place that imports OpenCV, with its own limits set first.
+
+`decode` refuses large pictures by their header. These variables are the second wall: OpenCV reads
+them once, at import, and its defaults allow 2^30 pixels. A value from outside wins.
+"""
+
+import os
+
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_WIDTH", str(1 << 16))
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_HEIGHT", str(1 << 16))
+# Warnings about damaged files go to standard error unstructured; our errors say the same.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+
+import cv2
+
+__all__ = ["cv2"]

@@ -1,0 +1,82 @@
+"""Can this face be judged? Size, sharpness, brightness and pose, from the box and landmarks."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from align.alignment import TEMPLATE, TEMPLATE_SIZE, SimilarityAlignment, align_similarity
+from align.opencv import cv2
+from align.types import Face, Floats, Picture, Pixels
+
+# Pose by scaled orthography (DeMenthon and Davis 1995, "POS"): a rigid face of five points is
+# fitted to the landmarks. Across and down it is the alignment template, so that a face on the
+# template looks straight ahead. Only the nose leaves the plane: with eyes 63 mm apart
+# (Dodgson 2004) its tip stands some 30 mm before the plane of eyes and mouth corners.
+NOSE_DEPTH = 30 / 63 * float(np.linalg.norm(TEMPLATE[1] - TEMPLATE[0]))
+MODEL = np.column_stack([TEMPLATE - TEMPLATE.mean(axis=0), [0, 0, -NOSE_DEPTH, 0, 0]])
+MODEL_INVERSE = np.linalg.pinv(MODEL - MODEL.mean(axis=0))
+# The part of the chip that is face rather than hair and background: rows and columns.
+FACE_REGION = (slice(32, 104), slice(24, 88))
+# Energy of the Laplacian, in squares of the region's own contrast, that counts as half sharp.
+HALF_SHARP = 0.05
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How well a face can be judged.
+
+    Attributes:
+        size: shorter side of the box in pixels of the full picture.
+        sharpness: 0 (blurred) to 1.
+        brightness: mean luma of the face, 0 (black) to 1 (white).
+        yaw: degrees; positive where the face looks to the right side of the picture.
+        pitch: degrees; positive where it looks up.
+        roll: degrees; positive where it is turned clockwise in the picture.
+    """
+
+    size: int
+    sharpness: float
+    brightness: float
+    yaw: float
+    pitch: float
+    roll: float
+
+
+def measure_quality(picture: Picture, face: Face) -> Quality:
+    """Measure one face of a picture."""
+    chip = align_similarity(picture, face, SimilarityAlignment(TEMPLATE_SIZE))
+    region = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)[FACE_REGION]
+    yaw, pitch, roll = estimate_pose(face.landmarks)
+    return Quality(
+        size=int(min(face.width, face.height)),
+        sharpness=measure_sharpness(region),
+        brightness=float(region.mean()) / 255,
+        yaw=yaw,
+        pitch=pitch,
+        roll=roll,
+    )
+
+
+def measure_sharpness(region: Pixels) -> float:
+    """Energy of the Laplacian over the contrast (Pech-Pacheco et al. 2000), mapped to 0..1.
+
+    Args:
+        region: uint8[h,w], the grey face.
+    """
+    contrast = float(region.var()) + 1.0  # a squared grey level, so that flat is not sharp
+    energy = float(cv2.Laplacian(region, cv2.CV_32F).var()) / contrast
+    return energy / (energy + HALF_SHARP)
+
+
+def estimate_pose(landmarks: Floats) -> tuple[float, float, float]:
+    """Yaw, pitch and roll in degrees from five landmarks, float32[5,2]; an approximation."""
+    image = landmarks.astype(np.float64) - landmarks.mean(axis=0)
+    # Least squares for the first two rows of a scaled rotation; then the nearest rotation.
+    left, _, right = np.linalg.svd((MODEL_INVERSE @ image).T, full_matrices=False)
+    across, down = left @ right
+    # The face looks along -z of its model: in the picture that is (-across.z, -down.z).
+    yaw = math.atan2(-across[2], across[0] * down[1] - across[1] * down[0])
+    pitch = math.asin(min(max(down[2], -1), 1))
+    roll = math.atan2(down[0], across[0])
+    return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
