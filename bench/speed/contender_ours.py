@@ -1,0 +1,75 @@
+"""This project, through the handler as API Gateway calls it: base64 in, JSON out.
+
+options: {"environment": {"FACENET_MODEL": ..., "FACENET_PRECISION": ..., ...}}
+"""
+
+import base64
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.speed.worker import BATCH
+
+
+def _event(path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """An HTTP API (payload 2.0) event, with no more in it than the handler reads."""
+    return {
+        "version": "2.0",
+        "routeKey": f"POST {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"http": {"method": "POST", "path": path}, "requestId": "bench"},
+        "body": json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def _answer(event: dict[str, Any]) -> dict[str, Any]:
+    from handler.app import lambda_handler
+
+    response = lambda_handler(event, None)
+    if response["statusCode"] != 200:
+        raise RuntimeError(response["body"])
+    return response
+
+
+def load(pictures: Path, options: dict[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Start the handler cold and return {scenario: callable}."""
+    os.environ.update(options["environment"])
+    files = json.loads((pictures / "scenarios.json").read_text())
+
+    def images(scenario: str) -> list[str]:
+        contents = [(pictures / name).read_bytes() for name in files[scenario]]
+        return [base64.b64encode(content).decode() for content in contents]
+
+    compare = _event("/v1/compare", {"images": images("compare")})
+    detect = _event("/v1/detect", {"images": images("detect")})
+    group = _event("/v1/embed", {"images": images("group"), "face": "all"})
+    _answer(compare)
+    return {
+        "compare": lambda: len(_answer(compare)["body"]),
+        "compare_timings": lambda: json.loads(_answer(compare)["body"])["timings_ms"],
+        "detect": lambda: _count_faces(_answer(detect)),
+        "group": lambda: _count_faces(_answer(group)),
+        "chips": _embed_batch(),
+    }
+
+
+def _count_faces(response: dict[str, Any]) -> int:
+    return len(json.loads(response["body"])["images"][0]["faces"])
+
+
+def _embed_batch() -> Callable[[], int]:
+    from handler import settings as handler_settings
+    from model_layer import load as load_model
+
+    settings = handler_settings.Settings.from_environment()
+    model = load_model(settings.model, precision=settings.precision, threads=settings.threads)
+    shape = (BATCH, model.input_size, model.input_size, 3)
+    chips = np.random.default_rng(3).integers(0, 255, shape, np.uint8)
+    return lambda: len(model.embed(chips))
