@@ -1,0 +1,89 @@
+"""The body of an HTTP request as a Job: JSON, multipart/form-data, or one bare picture."""
+
+from typing import TYPE_CHECKING
+
+from handler.errors import ApiError
+from handler.http import HttpRequest
+from handler.requests import Job, from_fields, parse_json
+from handler.settings import Limits
+
+if TYPE_CHECKING:
+    from multipart import MultipartPart
+
+PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
+# What curl and others send when nobody said what the body is.
+UNSAID_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+MAX_FIELD = 4096
+MAX_FIELDS = 16
+
+
+def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
+    """What the request asks for.
+
+    Raises UnsupportedFormat for a body of no known kind, and all that parsing raises.
+    """
+    if request.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+        raise ApiError("UnsupportedFormat", "Send the body without a content-encoding.")
+    body = request.body(limits)
+    kind = _kind(request.content_type, body)
+    if kind == "json":
+        return parse_json(body, limits, operation)
+    if kind == "multipart":
+        return _multipart(request, body, operation, limits)
+    return from_fields([body], request.query, limits, operation)
+
+
+def _kind(content_type: str, body: bytes) -> str:
+    if content_type == "application/json" or content_type.endswith("+json"):
+        return "json"
+    if content_type == "multipart/form-data":
+        return "multipart"
+    if content_type in PICTURE_TYPES:
+        return "picture"
+    if content_type in UNSAID_TYPES:
+        return "json" if body.lstrip()[:1] in (b"{", b"[", b"") else "picture"
+    raise ApiError(
+        "UnsupportedFormat",
+        f"content-type must be application/json, multipart/form-data or {PICTURE_TYPES}.",
+    )
+
+
+def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits) -> Job:
+    """Parts with a file name or a picture's type are the images, the others are options."""
+    pictures: list[bytes] = []
+    fields = dict(request.query)
+    for part in _parts(request.headers["content-type"], body, limits):
+        if part.filename or part.content_type.startswith("image/"):
+            pictures.append(part.raw)
+        elif part.size > MAX_FIELD:
+            raise ApiError("PayloadTooLarge", f"A form field may have {MAX_FIELD} bytes.")
+        else:
+            fields[part.name] = part.value
+    return from_fields(pictures, fields, limits, operation)
+
+
+def _parts(content_type: str, body: bytes, limits: Limits) -> "list[MultipartPart]":
+    """The parts, all in memory: a picture is never spooled to /tmp."""
+    import io
+
+    from multipart import MultipartError, MultipartParser, ParserLimitReached, parse_options_header
+
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    if not boundary:
+        raise ApiError("InvalidRequest", "multipart/form-data needs a boundary.")
+    try:
+        parser = MultipartParser(
+            io.BytesIO(body),
+            boundary,
+            content_length=len(body),
+            strict=True,
+            part_limit=limits.images + MAX_FIELDS,
+            spool_limit=len(body) + 1,
+            memory_limit=len(body) + 1,
+            disk_limit=0,
+        )
+        return list(parser)
+    except ParserLimitReached:
+        raise ApiError("PayloadTooLarge", "The form has too many or too large parts.") from None
+    except (MultipartError, UnicodeError, LookupError, ValueError):
+        raise ApiError("InvalidRequest", "The body is not valid multipart/form-data.") from None

@@ -1,0 +1,110 @@
+"""Everything that happens once: settings, detector, model, and one warm-up of each.
+
+A failure is remembered and answered, call by call, as a clear error. Raising it here instead
+would make Lambda start the function over and over, which costs ten seconds a time and says less.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+
+import align
+import model_layer
+from handler import __version__
+from handler.errors import ApiError, where
+from handler.observability import log
+from handler.pipeline import Service
+from handler.settings import Settings, SettingsError
+
+
+@dataclass(frozen=True)
+class BrokenService:
+    """What stands in for the service where it could not be made."""
+
+    settings: Settings
+    failure: ApiError
+
+    def refuse(self) -> NoReturn:
+        """Raises the failure that was remembered."""
+        raise self.failure
+
+
+AnyService = Service | BrokenService
+
+
+def start() -> AnyService:
+    """The service, warm; or, where anything goes wrong, what answers in its place."""
+    started = time.perf_counter()
+    settings = Settings()
+    try:
+        settings = Settings.from_environment()
+        service = load(settings)
+        warm_up(service)
+    except Exception as failure:
+        error = _explain(failure)
+        log(
+            "cold_start",
+            level="ERROR",
+            code=error.code,
+            error_type=type(failure).__name__,
+            where=where(failure),
+        )
+        return BrokenService(settings, error)
+    log(
+        "cold_start",
+        duration_ms=round((time.perf_counter() - started) * 1000, 1),
+        model=service.model.id,
+        model_sha256=service.model.sha256,
+        engine=settings.engine,
+        detector=settings.detector,
+        threads=settings.threads,
+        version=__version__,
+    )
+    return service
+
+
+def ready(service: AnyService) -> Service:
+    """The service itself. Raises ModelUnavailable where it could not be made."""
+    if isinstance(service, BrokenService):
+        service.refuse()
+    return service
+
+
+def load(settings: Settings) -> Service:
+    """Loads detector and model as `settings` say. Raises what align and model_layer raise."""
+    detector = align.Detector.load(
+        settings.detector, min_face=settings.min_face, threads=settings.threads
+    )
+    model = model_layer.load(
+        settings.model or _only_bundled_model(),
+        engine=settings.engine,
+        precision=settings.precision,
+        threads=settings.threads,
+    )
+    return Service(settings, detector, model)
+
+
+def warm_up(service: Service) -> None:
+    """One detection and one embedding of noise, so that the first caller does not pay for them."""
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    service.detector.detect(align.Picture.of(noise))
+    size = service.model.manifest.input.size
+    service.model.embed(np.full((1, size, size, 3), 128, np.uint8))
+
+
+def _only_bundled_model() -> str:
+    bundled = model_layer.bundled_models()
+    if len(bundled) != 1:
+        raise SettingsError(f"FACENET_MODEL must name a model folder or one of {bundled}")
+    return bundled[0]
+
+
+def _explain(failure: Exception) -> ApiError:
+    """The failure as callers see it. Only our own errors say what happened."""
+    if isinstance(failure, SettingsError):
+        return ApiError("ModelUnavailable", f"The function is not set up: {failure}.")
+    if isinstance(failure, model_layer.ModelError):
+        return ApiError("ModelUnavailable", f"The model cannot be used: {failure}.")
+    return ApiError("ModelUnavailable", "The function could not start; its log says where.")

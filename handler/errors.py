@@ -1,0 +1,123 @@
+"""The one exception of the handler, its table of statuses, and the one place that renders it."""
+
+import traceback
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+# Code -> HTTP status. The codes are part of the API: clients switch on them.
+STATUSES: Mapping[str, int] = MappingProxyType(
+    {
+        "InvalidRequest": 400,
+        "CountMismatch": 400,
+        "InvalidBase64": 400,
+        "UnknownOperation": 400,
+        "ModelMismatch": 400,
+        "BucketNotAllowed": 403,
+        "ObjectNotFound": 404,
+        "RouteNotFound": 404,  # 405, with an Allow header, where only the method is wrong
+        "PayloadTooLarge": 413,
+        "ImageTooLarge": 413,
+        "ResponseTooLarge": 413,
+        "UnsupportedFormat": 415,
+        "InvalidImage": 422,
+        "FaceNotFound": 422,
+        "LowQuality": 422,
+        "InternalError": 500,
+        "ModelUnavailable": 503,
+        "StorageUnavailable": 503,
+        "Timeout": 503,
+    }
+)
+# Worth the same request again, later: the cause is on our side and passes.
+RETRYABLE = frozenset({"InternalError", "StorageUnavailable", "Timeout"})
+MAX_MESSAGE = 500
+
+
+class ApiError(Exception):
+    """A refusal with a stable code, safe to show to a stranger.
+
+    `details` holds facts about the request (an index, a limit, a field name); never a picture,
+    an embedding or the text of a foreign exception.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        retryable: bool | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+        self.retryable = code in RETRYABLE if retryable is None else retryable
+        self.status = STATUSES[code] if status is None else status
+
+    @classmethod
+    def from_library(cls, failure: Exception, **details: Any) -> "ApiError":
+        """An error of `align` or `model_layer`: its class name is the code.
+
+        A class that the table does not know says nothing of itself to the caller.
+        """
+        code = type(failure).__name__
+        if code not in STATUSES or not hasattr(failure, "details"):
+            return cls.internal()
+        message = str(getattr(failure, "message", failure))
+        return cls(code, message, details={**failure.details, **details})
+
+    @classmethod
+    def internal(cls) -> "ApiError":
+        """The answer to what was not foreseen; what happened stays in the log."""
+        return cls("InternalError", "Something went wrong on our side. The request id finds it.")
+
+    def with_details(self, **details: Any) -> "ApiError":
+        """The same error that also says, for instance, which image it is about."""
+        return ApiError(
+            self.code,
+            self.message,
+            details={**self.details, **details},
+            retryable=self.retryable,
+            status=self.status,
+        )
+
+
+def render(error: ApiError, request_id: str) -> dict[str, Any]:
+    """The error as the JSON object that every way in answers with."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": printable(error.message),
+            "details": {name: _plain(value) for name, value in error.details.items()},
+            "retryable": error.retryable,
+        },
+        "request_id": request_id,
+    }
+
+
+def printable(text: str, limit: int = MAX_MESSAGE) -> str:
+    """`text` without control characters or lone surrogates, which JSON encoders refuse."""
+    kept = text[:limit].encode("utf-8", "replace").decode("utf-8")
+    return "".join(sign if sign.isprintable() else " " for sign in kept)
+
+
+def where(failure: BaseException) -> list[str]:
+    """The innermost frames as `file:line:function`: a stack trace without data, for the log."""
+    frames = traceback.extract_tb(failure.__traceback__)[-4:]
+    return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}:{frame.name}" for frame in frames]
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON, whatever a library put into its details."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, Mapping):
+        return {printable(str(name)): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return printable(str(value))

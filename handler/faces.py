@@ -1,0 +1,149 @@
+"""One picture: its bytes in, the faces that count and their chips out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import align
+from align.errors import AlignError
+from handler.call import Call
+from handler.errors import ApiError
+from handler.quality import shortcomings
+from handler.requests import Job, QualityLimits
+from handler.settings import Limits
+
+Alignment = align.BoxAlignment | align.SimilarityAlignment
+
+
+class Detector(Protocol):
+    """What the handler needs of `align.Detector`; tests bring their own."""
+
+    def detect(self, picture: align.Picture) -> list[align.Face]: ...
+
+    def landmarks(self, crop: NDArray[np.uint8]) -> align.Face | None: ...
+
+    def reduction_for(self, header: align.Header) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class FoundFace:
+    """A face that counts: box and landmarks in pixels of the upright picture.
+
+    `landmarks` (float32 [5,2]) and `quality` are None for a crop in which none were found,
+    `chip` (uint8 RGB [S,S,3]) where no embedding is wanted, `embedding` (float32 [D], unit
+    length) until it is computed.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: NDArray[np.float32] | None
+    score: float
+    quality: align.Quality | None = None
+    chip: NDArray[np.uint8] | None = None
+    embedding: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PictureFaces:
+    """An upright picture's size in pixels, and its faces."""
+
+    width: int
+    height: int
+    faces: tuple[FoundFace, ...]
+
+
+@dataclass(frozen=True)
+class FaceFinder:
+    """Decodes, detects, selects, judges and aligns, within the limits."""
+
+    detector: Detector
+    limits: Limits
+
+    def find(
+        self, data: bytes, job: Job, rule: str, alignment: Alignment | None, call: Call
+    ) -> PictureFaces:
+        """The faces that `rule` selects; with `alignment`, each with its chip.
+
+        Raises UnsupportedFormat, ImageTooLarge, InvalidImage, LowQuality and Timeout, as ApiError.
+        No face is an empty tuple.
+        """
+        call.require_time(self.limits.time_reserve_ms)
+        try:
+            picture = self._decode(data, job.options.aligned, call)
+            with call.timed("detect"):
+                faces = self._faces(picture, job.options.aligned, rule)
+                faces = judge(faces, job.options.min_quality, rule)
+        except AlignError as failure:
+            raise ApiError.from_library(failure) from failure
+        if alignment is not None:
+            with call.timed("align"):
+                whole = job.options.aligned
+                faces = [_with_chip(picture, face, alignment, whole) for face in faces]
+        return PictureFaces(picture.width, picture.height, tuple(faces))
+
+    def _decode(self, data: bytes, aligned: bool, call: Call) -> align.Picture:
+        with call.timed("decode"):
+            header = align.read_header(data)
+            reduction = 1 if aligned else self.detector.reduction_for(header)
+            return align.decode(data, max_pixels=self.limits.pixels, reduction=reduction)
+
+    def _faces(self, picture: align.Picture, aligned: bool, rule: str) -> list[FoundFace]:
+        if aligned:
+            return [self._whole(picture)]
+        found = [face for face in self.detector.detect(picture) if _is_finite(face)]
+        found = found[: self.limits.faces]
+        chosen = align.select(found, rule, picture.width, picture.height)
+        return [_measured(picture, found[index]) for index in chosen]
+
+    def _whole(self, picture: align.Picture) -> FoundFace:
+        """The picture as one face, with its landmarks where the network is sure of them."""
+        box = (0.0, 0.0, float(picture.width), float(picture.height))
+        face = self.detector.landmarks(picture.pixels)
+        if face is None or not _is_finite(face):
+            return FoundFace(box, None, 0.0)
+        return _measured(picture, align.Face(box, face.landmarks, face.score))
+
+
+def judge(
+    faces: list[FoundFace], wanted: float | QualityLimits | None, rule: str
+) -> list[FoundFace]:
+    """The faces that can be judged. With rule `all` the others are left out.
+
+    Raises LowQuality, with the reasons, where no face is left of those that were there.
+    """
+    if wanted is None or not faces:
+        return faces
+    reasons = [shortcomings(face, wanted) for face in faces]
+    good = [face for face, lacks in zip(faces, reasons, strict=True) if not lacks]
+    if good and (rule == "all" or len(good) == len(faces)):
+        return good
+    named = sorted({reason for lacks in reasons for reason in lacks})
+    raise ApiError(
+        "LowQuality",
+        f"The face cannot be judged: {', '.join(named)}.",
+        details={"reasons": named},
+    )
+
+
+def _measured(picture: align.Picture, face: align.Face) -> FoundFace:
+    quality = align.measure_quality(picture, face)
+    return FoundFace(face.box, face.landmarks, float(face.score), quality)
+
+
+def _with_chip(
+    picture: align.Picture, found: FoundFace, alignment: Alignment, whole: bool
+) -> FoundFace:
+    """The face with its chip. A crop that came aligned is cut again only onto landmarks."""
+    if found.landmarks is None or (whole and isinstance(alignment, align.BoxAlignment)):
+        chip = align.fit(picture.pixels, alignment.size)
+    else:
+        face = align.Face(found.box, found.landmarks, found.score)
+        chip = align.align(picture, face, alignment)
+    return replace(found, chip=chip)
+
+
+def _is_finite(face: align.Face) -> bool:
+    numbers: Iterable[float] = (*face.box, face.score, *np.ravel(face.landmarks))
+    return bool(np.isfinite(list(numbers)).all())

@@ -1,0 +1,104 @@
+"""From what a request calls an image to the picture's bytes, or to a vector made earlier."""
+
+import binascii
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handler.errors import ApiError
+from handler.requests import ImageObject, S3Reference, Source
+from handler.settings import Limits
+
+# A unit vector survives float32 and nine decimals with less error than this.
+SHORTEST_LENGTH = 1e-6
+
+
+def read_picture(
+    source: Source, limits: Limits, read_object: Callable[[S3Reference], bytes]
+) -> bytes:
+    """The bytes of a picture, at most `limits.image_bytes` of them.
+
+    Raises InvalidBase64, PayloadTooLarge, or what `read_object` raises.
+    """
+    if isinstance(source, ImageObject):
+        if source.s3 is None:
+            raise ApiError("InvalidRequest", "An embedding can be compared, nothing else.")
+        return read_object(source.s3)
+    data = source if isinstance(source, bytes) else decode_base64(source, limits.image_bytes)
+    if len(data) > limits.image_bytes:
+        raise _too_large(limits.image_bytes)
+    return data
+
+
+def decode_base64(text: str, limit: int) -> bytes:
+    """Strict base64, bare or as a `data:` URI; line breaks between the letters are allowed.
+
+    Raises PayloadTooLarge before decoding where the text is longer than `limit` bytes can be,
+    and InvalidBase64.
+    """
+    if text[:5].lower() == "data:":
+        text = _data_uri(text)
+    if len(text) > limit * 3 // 2 + 4:  # 4/3 for base64, and room for line breaks
+        raise _too_large(limit)
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        return _decode_lines(text)
+
+
+def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray[np.float32]:
+    """The vector of an `{"embedding": ...}` image: float32 [D] of unit length.
+
+    Raises ModelMismatch for another model's id or dimension, InvalidBase64, and InvalidRequest
+    for numbers that are no direction (zeros, infinities).
+    """
+    if image.model is not None and image.model != model_id:
+        raise ApiError(
+            "ModelMismatch",
+            "The embedding was made by another model; embed the picture again.",
+            details={"model": model_id},
+        )
+    vector = _vector(image.embedding)
+    if len(vector) != dimension:
+        raise ApiError(
+            "ModelMismatch",
+            f"The embedding has {len(vector)} numbers, the model makes {dimension}.",
+            details={"model": model_id, "dimension": dimension},
+        )
+    length = float(np.linalg.norm(vector))
+    if not np.isfinite(length) or length < SHORTEST_LENGTH:
+        raise ApiError("InvalidRequest", "The embedding's numbers are not a direction.")
+    return (vector / length).astype(np.float32)
+
+
+def _vector(embedding: list[float] | str | None) -> NDArray[np.float64]:
+    if not isinstance(embedding, str):
+        return np.asarray(embedding or [], dtype=np.float64)
+    data = decode_base64(embedding, 1 << 20)
+    if len(data) % 4:
+        raise ApiError("InvalidBase64", "The embedding is not a whole number of float32.")
+    return np.frombuffer(data, dtype="<f4").astype(np.float64)
+
+
+def _data_uri(text: str) -> str:
+    head, comma, rest = text.partition(",")
+    if not comma or not head.lower().endswith(";base64"):
+        raise ApiError("InvalidBase64", "A data: URI must say ;base64, before its data.")
+    return rest
+
+
+def _decode_lines(text: str) -> bytes:
+    """A second try for text wrapped into lines, as `base64 FILE` prints it."""
+    try:
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    except ValueError:
+        raise ApiError("InvalidBase64", "The image is not valid base64.") from None
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(
+        "PayloadTooLarge",
+        f"A picture may have at most {limit} bytes.",
+        details={"limit_bytes": limit},
+    )

@@ -1,0 +1,101 @@
+"""The only place that logs: one JSON line per call, made of known fields and nothing else.
+
+Faces are biometric data, so a line is built from a list of allowed fields whose values are
+numbers, booleans and short identifiers. A picture, an embedding, an object key or the text of an
+exception has no field to go into. Metrics ride on the same line in CloudWatch's embedded format
+when FACENET_METRICS_NAMESPACE is set. Why not powertools: docs/decisions/lean-logging.md.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from handler.errors import printable
+
+FIELDS = frozenset(
+    {
+        "aws_request_id",
+        "code",
+        "cold_start",
+        "detector",
+        "duration_ms",
+        "engine",
+        "error_type",
+        "faces",
+        "failures",
+        "field",
+        "images",
+        "method",
+        "model",
+        "model_sha256",
+        "objects",
+        "operation",
+        "precision",
+        "request_id",
+        "results",
+        "route",
+        "skipped",
+        "source",
+        "status",
+        "threads",
+        "timings_ms",
+        "version",
+        "where",
+    }
+)
+LONGEST_VALUE = 128
+METRICS = {"duration_ms": "Milliseconds", "images": "Count", "faces": "Count", "failures": "Count"}
+
+
+def log(message: str, *, level: str = "INFO", stream: TextIO | None = None, **fields: Any) -> None:
+    """Prints one line. A field that is not in FIELDS is counted under `dropped`, not printed."""
+    line = {"level": level, "message": message, "timestamp": _now(), **_allowed(fields)}
+    _print(line, stream)
+
+
+def log_call(facts: Mapping[str, Any], namespace: str | None = None) -> None:
+    """The line of one call; with `namespace`, also its metrics."""
+    line = {"level": _level(facts), "message": "call", "timestamp": _now(), **_allowed(facts)}
+    if namespace:
+        line["_aws"] = _metrics(line, namespace)
+    _print(line, None)
+
+
+def _allowed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: _plain(value) for name, value in fields.items() if name in FIELDS}
+    dropped = len(fields) - len(kept)
+    return {**kept, "dropped": dropped} if dropped else kept
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name)[:32]: _plain(item) for name, item in list(value.items())[:32]}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value[:32]]
+    return printable(str(value), LONGEST_VALUE)
+
+
+def _level(facts: Mapping[str, Any]) -> str:
+    return "ERROR" if int(facts.get("status", 200)) >= 500 else "INFO"
+
+
+def _metrics(line: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    """CloudWatch's embedded metric format: which fields of this line are metrics."""
+    named = [{"Name": name, "Unit": unit} for name, unit in METRICS.items() if name in line]
+    directive = {"Namespace": namespace, "Dimensions": [["operation"]], "Metrics": named}
+    return {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+
+
+def _now() -> str:
+    now = time.time()
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
+
+
+def _print(line: Mapping[str, Any], stream: TextIO | None) -> None:
+    target = stream or sys.stdout
+    target.write(json.dumps(line, separators=(",", ":"), allow_nan=False, default=str) + "\n")
+    target.flush()

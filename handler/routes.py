@@ -1,0 +1,120 @@
+"""The routes: path -> method -> endpoint. A page is added by one line in ROUTES."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from handler import __version__, answers
+from handler.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
+from handler.bodies import read_job
+from handler.call import Call
+from handler.cold_start import AnyService, ready
+from handler.errors import ApiError
+from handler.http import HttpRequest, HttpResponse
+
+Endpoint = Callable[[HttpRequest, AnyService, Call], HttpResponse]
+
+
+def find_endpoint(request: HttpRequest, base_path: str) -> tuple[str, Endpoint]:
+    """The route's path and its endpoint.
+
+    An API's stage and the base path of a custom domain may stand before the path. Raises
+    RouteNotFound, with status 405 and `details.allow` where only the method is wrong.
+    """
+    route = find_route(request.path, (request.stage, base_path))
+    method = "GET" if request.method == "HEAD" else request.method
+    endpoint = ROUTES[route].get(method)
+    if endpoint is None:
+        allowed = allowed_methods(route)
+        raise ApiError(
+            "RouteNotFound",
+            f"This path takes {', '.join(allowed)}.",
+            details={"allow": allowed},
+            status=405,
+        )
+    return route, endpoint
+
+
+def find_route(path: str, prefixes: tuple[str, ...]) -> str:
+    """The key of ROUTES that `path` means. Raises RouteNotFound, which lists them."""
+    plain = path.rstrip("/") or "/"
+    candidates = [plain]
+    for prefix in filter(None, prefixes):
+        if plain == f"/{prefix}" or plain.startswith(f"/{prefix}/"):
+            candidates.append(plain[len(prefix) + 1 :] or "/")
+    for candidate in candidates:
+        if candidate in ROUTES:
+            return candidate
+    raise ApiError("RouteNotFound", "There is no such path.", details={"paths": sorted(ROUTES)})
+
+
+def allowed_methods(route: str) -> list[str]:
+    """The methods of a route, as its Allow header lists them."""
+    methods = list(ROUTES[route])
+    return [*methods, "HEAD"] if "GET" in methods else methods
+
+
+def _operation(name: str) -> Endpoint:
+    def run(request: HttpRequest, service: AnyService, call: Call) -> HttpResponse:
+        working = ready(service)
+        job = read_job(request, name, working.settings.limits)
+        return HttpResponse(200, answers.encode(working.run(job, call)))
+
+    return run
+
+
+def _health(_request: HttpRequest, service: AnyService, _call: Call) -> HttpResponse:
+    working = ready(service)
+    answer = HealthAnswer(
+        status="ok",
+        model=working.describe(),
+        engine=working.settings.engine,
+        detector=working.settings.detector,
+        version=__version__,
+    )
+    return HttpResponse(200, answers.encode(answer))
+
+
+def _model(_request: HttpRequest, service: AnyService, _call: Call) -> HttpResponse:
+    working = ready(service)
+    manifest = working.model.manifest
+    answer = ModelCardAnswer(
+        id=manifest.id,
+        sha256=working.model.sha256,
+        dimension=working.model.dimension,
+        input_size=manifest.input.size,
+        alignment=answers.to_builtins(manifest.alignment),
+        standardization=manifest.input.standardization,
+        thresholds=ThresholdAnswer(default=manifest.threshold, by_far=manifest.thresholds.by_far),
+        calibration=answers.to_builtins(manifest.calibration),
+        licence=manifest.licence,
+        provenance=manifest.provenance,
+        accuracy=manifest.accuracy,
+    )
+    return HttpResponse(200, answers.encode(answer))
+
+
+def _openapi(_request: HttpRequest, _service: AnyService, _call: Call) -> HttpResponse:
+    from handler.openapi import document
+
+    return HttpResponse(200, answers.encode(document()))
+
+
+def _uai(request: HttpRequest, service: AnyService, call: Call) -> HttpResponse:
+    from handler import uai
+
+    working = ready(service)
+    text = uai.answer(working, request.body(working.settings.limits), call)
+    return HttpResponse(200, text.encode(), "text/plain; charset=utf-8")
+
+
+ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
+    {
+        "/v1/compare": {"POST": _operation("compare")},
+        "/v1/embed": {"POST": _operation("embed")},
+        "/v1/detect": {"POST": _operation("detect")},
+        "/v1/health": {"GET": _health},
+        "/v1/model": {"GET": _model},
+        "/openapi.json": {"GET": _openapi},
+        "/service": {"POST": _uai},
+    }
+)

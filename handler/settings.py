@@ -1,0 +1,193 @@
+"""Every setting and every limit, read once from the environment and checked as it is read."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
+
+from handler.uai_config import UaiConfig, read_config
+
+# A Lambda invocation carries 6 MB each way; an ALB target group 1 MB.
+LAMBDA_PAYLOAD = 6 * 1024 * 1024
+ALB_PAYLOAD = 1024 * 1024
+# Lambda's documented rate; what the function sees in /proc is the host's, not its share.
+MEGABYTES_PER_CPU = 1769
+
+Precision = Literal["int8", "float16", "float32"]
+Value = TypeVar("Value")
+Environment = Mapping[str, str]
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names the variable."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """An S3 bucket and the prefix inside it (without a slash at its end, may be empty)."""
+
+    bucket: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds the work of one call. Each is checked before the work that it bounds."""
+
+    body_bytes: int = LAMBDA_PAYLOAD
+    response_bytes: int = LAMBDA_PAYLOAD
+    images: int = 16
+    image_bytes: int = 20 * 1024 * 1024
+    pixels: int = 40_000_000
+    faces: int = 64
+    time_reserve_ms: int = 500
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment, understood. docs/api.md lists every variable."""
+
+    model: str | None = None
+    engine: str = "litert"
+    precision: Precision | None = None
+    detector: str = "fast"
+    min_face: float | None = None
+    threads: int = 1
+    chips_per_batch: int = 16
+    input_buckets: frozenset[str] = frozenset()
+    bucket_owner: str | None = None
+    output: Location | None = None
+    limits: Limits = field(default_factory=Limits)
+    base_path: str = ""
+    cors_origins: frozenset[str] = frozenset()
+    page: bool = False
+    metrics_namespace: str | None = None
+    uai: UaiConfig = field(default_factory=UaiConfig)
+
+    @classmethod
+    def from_environment(cls, environment: Environment | None = None) -> "Settings":
+        """Read `environment` (the process's own by default).
+
+        Raises SettingsError, which names the variable and what it may hold.
+        """
+        source = MappingProxyType(dict(os.environ if environment is None else environment))
+        uai = _read(source, "UAI_SERVICE_CONFIG", _conf_file, UaiConfig())
+        return cls(
+            model=uai.model_dir or _text(source, "FACENET_MODEL") or None,
+            engine=_choice(source, "FACENET_ENGINE", ("litert", "tensorflow")) or "litert",
+            precision=_choice(source, "FACENET_PRECISION", ("int8", "float16", "float32")),
+            detector=_choice(source, "FACENET_DETECTOR", ("fast", "exact")) or "fast",
+            min_face=_read(source, "FACENET_MIN_FACE", _min_face, None),
+            threads=_read(source, "FACENET_THREADS", _at_least(1), available_threads(source)),
+            chips_per_batch=_read(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 16),
+            input_buckets=_names(source, "FACENET_INPUT_BUCKETS"),
+            bucket_owner=_read(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
+            output=_read(source, "FACENET_OUTPUT", _location, None),
+            limits=_limits(source),
+            base_path=_text(source, "FACENET_BASE_PATH").strip("/"),
+            cors_origins=_names(source, "FACENET_CORS_ORIGINS"),
+            page=_read(source, "FACENET_PAGE", _switch, False),
+            metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
+            uai=uai,
+        )
+
+
+def available_threads(environment: Environment) -> int:
+    """Threads that the function's memory size pays for: one per 1,769 MB, rounded up."""
+    visible = len(os.sched_getaffinity(0))
+    memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    if not memory.isdecimal():
+        return min(visible, 4)
+    return max(1, min(visible, math.ceil(int(memory) / MEGABYTES_PER_CPU)))
+
+
+def _limits(source: Environment) -> Limits:
+    standard = Limits()
+    return Limits(
+        body_bytes=_read(source, "FACENET_MAX_BODY_BYTES", _at_least(1), standard.body_bytes),
+        response_bytes=_read(
+            source, "FACENET_MAX_RESPONSE_BYTES", _at_least(1024), standard.response_bytes
+        ),
+        images=_read(source, "FACENET_MAX_IMAGES", _at_least(1), standard.images),
+        image_bytes=_read(source, "FACENET_MAX_IMAGE_BYTES", _at_least(1), standard.image_bytes),
+        pixels=_read(source, "FACENET_MAX_PIXELS", _at_least(1), standard.pixels),
+        faces=_read(source, "FACENET_MAX_FACES", _at_least(1), standard.faces),
+        time_reserve_ms=_read(
+            source, "FACENET_TIME_RESERVE_MS", _at_least(0), standard.time_reserve_ms
+        ),
+    )
+
+
+def _text(source: Environment, name: str) -> str:
+    return source.get(name, "").strip()
+
+
+def _read(source: Environment, name: str, parse: Callable[[str], Value], default: Value) -> Value:
+    """The variable `name` through `parse`, whose ValueError says what the variable may hold."""
+    text = _text(source, name)
+    if not text:
+        return default
+    try:
+        return parse(text)
+    except ValueError as failure:
+        raise SettingsError(f"{name} must be {failure}, not {text[:80]!r}") from None
+
+
+def _choice(source: Environment, name: str, choices: tuple[str, ...]) -> Any:
+    def parse(text: str) -> str | None:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return text
+
+    return _read(source, name, parse, None)
+
+
+def _names(source: Environment, name: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in _text(source, name).split(",") if part.strip())
+
+
+def _at_least(smallest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or len(text) > 12 or int(text) < smallest:
+            raise ValueError(f"a whole number of at least {smallest}")
+        return int(text)
+
+    return parse
+
+
+def _min_face(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 100_000:
+        raise ValueError("a number of pixels (1 or more) or a share of the short side (under 1)")
+    return value
+
+
+def _account(text: str) -> str:
+    if not (text.isdecimal() and len(text) == 12):
+        raise ValueError("a 12-digit AWS account id")
+    return text
+
+
+def _location(text: str) -> Location:
+    scheme, _, rest = text.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise ValueError("of the form s3://bucket/prefix")
+    return Location(bucket, prefix.strip("/"))
+
+
+def _conf_file(text: str) -> UaiConfig:
+    return read_config(Path(text))
+
+
+def _switch(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in known:
+        raise ValueError("1 or 0")
+    return known[text.lower()]

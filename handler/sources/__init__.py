@@ -1,0 +1,31 @@
+"""The ways in. One module per kind of event: `matches(event)` and `handle(event, ...)`."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from handler.cold_start import AnyService
+from handler.sources import direct, http
+
+
+class EventSource(Protocol):
+    """What every module of this package offers."""
+
+    def matches(self, event: Mapping[str, Any]) -> bool: ...
+
+    def handle(self, event: Mapping[str, Any], context: Any, service: AnyService) -> Any: ...
+
+
+# The first that matches handles the event; the most specific come first.
+SOURCES: tuple[EventSource, ...] = (http, direct)
+
+KINDS = (
+    "HTTP API v2, REST API v1, function URL, ALB",
+    "direct invocation ({operation, images})",
+)
+
+
+def recognise(event: Any) -> EventSource | None:
+    """The module for `event`, or None for an event of no known kind."""
+    if not isinstance(event, Mapping):
+        return None
+    return next((source for source in SOURCES if source.matches(event)), None)
