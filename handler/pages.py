@@ -5,11 +5,15 @@ styles and pictures and call its own function, and nothing else.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
+
+from handler.errors import ApiError
+from handler.http import HttpRequest, HttpResponse
 
 STATIC = Path(__file__).resolve().parent / "static"
 # What each address shows; every other file is under /static/ by its own name.
@@ -49,20 +53,6 @@ PART_CACHE = "private, max-age=300"
 
 
 @dataclass(frozen=True)
-class StaticAnswer:
-    """What to send for a file: `body` is empty for 304."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def is_text(self) -> bool:
-        """Whether `body` is UTF-8 text, which Lambda answers may carry without base64."""
-        return not self.headers["content-type"].startswith("image/")
-
-
-@dataclass(frozen=True)
 class StaticFile:
     """One file of the set, read once."""
 
@@ -71,43 +61,72 @@ class StaticFile:
     etag: str
     cache_control: str
 
-    def answer(self, if_none_match: str | None = None) -> StaticAnswer:
+    def response(self, if_none_match: str | None = None) -> HttpResponse:
         """The file, or 304 without it where the caller's `If-None-Match` names this version."""
-        headers = {
-            **SECURITY_HEADERS,
-            "content-type": self.content_type,
-            "cache-control": self.cache_control,
-            "etag": self.etag,
-        }
+        headers = {**SECURITY_HEADERS, "cache-control": self.cache_control, "etag": self.etag}
         if _names(if_none_match, self.etag):
-            return StaticAnswer(304, MappingProxyType(headers), b"")
-        return StaticAnswer(200, MappingProxyType(headers), self.body)
+            return HttpResponse(304, b"", self.content_type, headers)
+        return HttpResponse(200, self.body, self.content_type, headers)
 
 
-def serve(path: str, if_none_match: str | None = None) -> StaticAnswer | None:
-    """The answer to GET `path` (without stage or base path), or None where no file belongs to it.
+def routes() -> dict[str, dict[str, Callable[[HttpRequest, Any, Any], HttpResponse]]]:
+    """What the table of routes adds: every address with its endpoint."""
+    return {path: {"GET": _endpoint(path)} for path in addresses()}
 
-    Only files that were in the folder at the first call are ever served, so no path can lead out.
+
+def serve(path: str, if_none_match: str | None = None) -> HttpResponse | None:
+    """The response to GET `path` (without stage or base path), or None where no file belongs to it.
+
+    Only files that were in the folder at cold start are ever served, so no path can lead out.
     """
-    file = static_files().get(path)
-    return file.answer(if_none_match) if file else None
+    file = addresses().get(path)
+    return _read(file).response(if_none_match) if file else None
 
 
 @cache
-def static_files() -> Mapping[str, StaticFile]:
-    """Every address with its file; read at the first request for a page, not at cold start."""
-    pages = {path: _read(STATIC / name, PAGE_CACHE) for path, name in PAGES.items()}
+def addresses() -> Mapping[str, Path]:
+    """Every address with its file. Cold start lists the folder and reads nothing of it."""
+    pages = {address: STATIC / name for address, name in PAGES.items()}
     parts = {
-        f"/static/{path.relative_to(STATIC).as_posix()}": _read(path, PART_CACHE)
+        f"/static/{path.relative_to(STATIC).as_posix()}": path
         for path in sorted(STATIC.rglob("*"))
         if path.suffix in CONTENT_TYPES and path.suffix != ".html"
     }
     return MappingProxyType({**pages, **parts})
 
 
-def _read(path: Path, cache_control: str) -> StaticFile:
+def _endpoint(path: str) -> Callable[[HttpRequest, Any, Any], HttpResponse]:
+    def show(request: HttpRequest, service: Any, _call: Any) -> HttpResponse:
+        if not service.settings.page:
+            raise ApiError("RouteNotFound", "The page is off; FACENET_PAGE=true turns it on.")
+        moved = _canonical(path, request.path)
+        if moved:
+            return HttpResponse(308, b"", "text/plain; charset=utf-8", {"location": moved})
+        response = serve(path, request.headers.get("if-none-match"))
+        assert response is not None
+        return response
+
+    return show
+
+
+def _canonical(route: str, requested: str) -> str | None:
+    """Where to go instead, relative to `requested`, or None where the address is right.
+
+    The page's own addresses are relative, so that they hold behind any stage: `/prod` has to be
+    `/prod/` for that, and `/docs/` has to be `/docs`.
+    """
+    if route == "/" and not requested.endswith("/"):
+        return f"{requested.rsplit('/', 1)[-1]}/"
+    if route == "/docs" and requested.endswith("/"):
+        return "../docs"
+    return None
+
+
+@cache
+def _read(path: Path) -> StaticFile:
     body = path.read_bytes()
     digest = hashlib.sha256(body).hexdigest()[:32]
+    cache_control = PAGE_CACHE if path.suffix == ".html" else PART_CACHE
     return StaticFile(body, CONTENT_TYPES[path.suffix], f'"{digest}"', cache_control)
 
 

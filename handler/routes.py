@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from handler import __version__, answers
+from handler import __version__, answers, pages
 from handler.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
 from handler.bodies import read_job
 from handler.call import Call
@@ -116,5 +116,6 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "/v1/model": {"GET": _model},
         "/openapi.json": {"GET": _openapi},
         "/service": {"POST": _uai},
+        **pages.routes(),
     }
 )

@@ -191,6 +191,8 @@ function render() {
     .map((method) => ({ path, method, details: item[method] })));
   const models = Object.entries(api.components?.schemas ?? {});
   const errorTable = errors();
+  // Beside the text there is room for it; above the text it stays folded.
+  document.getElementById("contents-box").open = matchMedia("(min-width: 46.01rem)").matches;
   document.getElementById("contents").replaceChildren(...contents(operations, models, errorTable !== null));
   document.getElementById("reference").replaceChildren(
     h("div.lede", {}, h("h1", {}, api.info?.title ?? "API"), ...prose(api.info?.description), h("p", {}, `Version ${api.info?.version ?? "?"}`)),

@@ -1,17 +1,23 @@
 """The page's files: what is served, what is not, and under which headers."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from handler import pages
+from handler.call import Call
+from handler.errors import ApiError
+from handler.http import TEXT_TYPES, HttpRequest, HttpResponse
+from handler.routes import find_endpoint
+from handler.settings import Settings
 
 SAMPLE_BYTES = 40_000
 
 
-PATHS = sorted(pages.static_files())
+PATHS = sorted(pages.addresses())
 MARKUP = sorted(pages.PAGES)
-TEXTS = [path for path in PATHS if pages.static_files()[path].answer().is_text]
+TEXTS = [path for path in PATHS if pages.serve(path).content_type.startswith(TEXT_TYPES)]
 
 
 def test_both_pages_are_html():
@@ -19,7 +25,7 @@ def test_both_pages_are_html():
         answer = pages.serve(path)
         assert answer is not None
         assert answer.status == 200
-        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.content_type == "text/html; charset=utf-8"
         assert answer.body.startswith(b"<!doctype html>")
 
 
@@ -78,12 +84,41 @@ def test_every_address_in_the_set_is_relative_and_exists(path: str):
         assert pages.serve(f"/static/{name}") is not None, name
 
 
+def request(path: str, stage: str = "", **headers: str) -> HttpRequest:
+    return HttpRequest("v2", "GET", path, stage, headers, {}, "", False)
+
+
+def ask(path: str, *, page: bool = True, stage: str = "", **headers: str) -> HttpResponse:
+    """What the route of `path` answers, as the table of routes finds it."""
+    asked = request(path, stage, **headers)
+    endpoint = find_endpoint(asked, "")[1]
+    return endpoint(asked, SimpleNamespace(settings=Settings(page=page)), Call())
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_page_is_off_unless_it_is_turned_on(path: str):
+    assert ask(path).status == 200
+    with pytest.raises(ApiError) as refusal:
+        ask(path, page=False)
+    assert (refusal.value.code, refusal.value.status) == ("RouteNotFound", 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [("/prod/", None), ("/prod", "prod/"), ("/prod/docs", None), ("/prod/docs/", "../docs")],
+)
+def test_an_address_behind_a_stage_ends_where_relative_addresses_hold(path, target):
+    response = ask(path, stage="prod")
+    assert response.status == (308 if target else 200)
+    assert response.headers.get("location") == target
+
+
 def test_samples_are_small():
-    samples = [path for path in pages.static_files() if path.startswith("/static/samples/")]
+    samples = [path for path in PATHS if path.startswith("/static/samples/")]
     assert samples
     for path in samples:
         assert len(pages.serve(path).body) <= SAMPLE_BYTES, path
-        assert not pages.serve(path).is_text
+        assert pages.serve(path).content_type == "image/jpeg"
 
 
 def test_every_sample_that_the_page_offers_exists():
