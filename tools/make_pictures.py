@@ -49,8 +49,8 @@ class Subject:
 
 # Faces as the original MTCNN cascade boxes them, with the 44 pixels of margin that the UAI packer
 # adds (22 on each side).
-EILEEN = Subject("eileen_collins", (160, 42, 287, 193), Retake(7.0, 0.86, (0.58, 0.66, 0.72), 72))
-GRACE = Subject("grace_hopper", (124, 70, 297, 286), Retake(-6.0, 0.9, (0.74, 0.68, 0.62), 72))
+EILEEN = Subject("eileen_collins", (158, 39, 290, 195), Retake(7.0, 0.86, (0.58, 0.66, 0.72), 72))
+GRACE = Subject("grace_hopper", (119, 66, 308, 300), Retake(-6.0, 0.9, (0.74, 0.68, 0.62), 72))
 
 
 def installed(path: str) -> Path | None:

@@ -40,17 +40,18 @@ def in_chunks(
     with tqdm(total=total, desc=label, unit="picture", leave=False) as progress:
         for start in range(0, total, CHUNK):
             rows = range(start, min(start + CHUNK, total))
-            parts.append(kept(folder / f"{start:06d}.npz", lambda rows=rows: make(rows)))
+            parts.append(kept(folder / f"{start:06d}.npz", rows, make))
             progress.update(len(rows))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def kept(path: Path, make: Callable[[], Arrays]) -> Arrays:
-    """What `path` holds, made first where it is absent; never a half-written file."""
+def kept(path: Path, rows: Sequence[int], make: Callable[[Sequence[int]], Arrays]) -> Arrays:
+    """What `path` holds for `rows`, made first where it is absent; never a half-written file."""
     if not path.exists():
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.savez(file, **make())
+            arrays: dict[str, Any] = make(rows)
+            np.savez(file, **arrays)
         partial.replace(path)
     with np.load(path) as stored:
         return {name: stored[name] for name in stored.files}

@@ -1,0 +1,158 @@
+"""The client says what the API expects, signs where AWS wants it, and raises the API's errors."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+
+from tools import client
+from tools.client import CallError
+
+URLS = {
+    "https://abc123.execute-api.eu-central-1.amazonaws.com": ("eu-central-1", "execute-api"),
+    "https://xyz.lambda-url.us-east-1.on.aws/": ("us-east-1", "lambda"),
+}
+
+
+class Wire:
+    """Takes the place of the network: keeps the request, gives the prepared answer."""
+
+    def __init__(self, status: int = 200, content: bytes = b'{"same": true}') -> None:
+        self.status, self.content = status, content
+        self.sent: Any = None
+
+    def send(self, request: Any) -> Any:
+        self.sent = request
+        return SimpleNamespace(status_code=self.status, content=self.content)
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    made = Wire()
+    monkeypatch.setattr(client, "URLLib3Session", lambda **_: made)
+    return made
+
+
+@pytest.fixture
+def session() -> boto3.Session:
+    return boto3.Session("AKIAIOSFODNN7EXAMPLE", "secret", region_name="eu-west-1")
+
+
+def test_files_bytes_and_references_become_images(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"of a file")
+    request = client.request_of(
+        [str(tmp_path / "a.jpg"), b"in memory", "s3://bucket/some/key.jpg", {"embedding": [1.0]}]
+    )
+    assert request["cnt"] == 4
+    assert [base64.b64decode(image) for image in request["images"][:2]] == [
+        b"of a file",
+        b"in memory",
+    ]
+    assert request["images"][2:] == [
+        {"s3": {"bucket": "bucket", "key": "some/key.jpg"}},
+        {"embedding": [1.0]},
+    ]
+
+
+def test_local_call_is_plain_json_without_a_signature(wire: Wire) -> None:
+    answer = client.over_http("http://127.0.0.1:8080").compare(b"a", b"b", threshold=1.0)
+    assert answer == {"same": True}
+    assert wire.sent.url == "http://127.0.0.1:8080/v1/compare"
+    assert wire.sent.headers["Content-Type"] == "application/json"
+    assert "Authorization" not in wire.sent.headers
+    assert json.loads(wire.sent.body)["threshold"] == 1.0
+
+
+@pytest.mark.parametrize(("url", "place"), URLS.items())
+def test_call_to_aws_is_signed_for_its_region_and_service(
+    wire: Wire, session: boto3.Session, url: str, place: tuple[str, str]
+) -> None:
+    client.over_http(url, session).embed(b"a")
+    credential = wire.sent.headers["Authorization"]
+    assert f"/{place[0]}/{place[1]}/aws4_request" in credential
+    assert "SignedHeaders=content-type;host;x-amz-date" in credential
+    assert wire.sent.url.endswith("amazonaws.com/v1/embed") or wire.sent.url.endswith(
+        "on.aws/v1/embed"
+    )
+
+
+def test_host_that_only_looks_like_aws_is_not_given_a_signature(wire: Wire) -> None:
+    client.over_http("http://abc.execute-api.eu-west-1.amazonaws.com.example.org").detect(b"a")
+    assert "Authorization" not in wire.sent.headers
+
+
+def test_missing_credentials_are_said(wire: Wire) -> None:
+    empty = SimpleNamespace(get_credentials=lambda: None)
+    with pytest.raises(CallError, match="aws configure"):
+        client.over_http(next(iter(URLS)), empty).embed(b"a")
+
+
+def test_error_of_the_api_is_raised_with_its_code_and_details(wire: Wire) -> None:
+    wire.status = 422
+    wire.content = json.dumps(
+        {
+            "error": {
+                "code": "FaceNotFound",
+                "message": "image 1 has no face",
+                "details": {"index": 1},
+                "retryable": False,
+            },
+            "request_id": "r",
+        }
+    ).encode()
+    with pytest.raises(CallError, match="FaceNotFound: image 1") as failure:
+        client.over_http("http://127.0.0.1:8080").compare(b"a", b"b")
+    assert (failure.value.status, failure.value.details) == (422, {"index": 1})
+
+
+@pytest.mark.parametrize("content", [b'{"message": "Forbidden"}', b"Forbidden"])
+def test_error_of_the_gateway_is_raised_too(wire: Wire, content: bytes) -> None:
+    wire.status, wire.content = 403, content
+    with pytest.raises(CallError, match="HTTP403: Forbidden"):
+        client.over_http("http://127.0.0.1:8080").compare(b"a", b"b")
+
+
+def test_direct_invocation_carries_the_operation() -> None:
+    calls: list[dict[str, Any]] = []
+
+    def invoke(**arguments: Any) -> dict[str, Any]:
+        calls.append(arguments)
+        return {"Payload": io.BytesIO(b'{"images": []}')}
+
+    service = SimpleNamespace(invoke=invoke)
+    assert client.over_lambda("facenet", service).detect(b"a") == {"images": []}
+    assert calls[0]["FunctionName"] == "facenet"
+    assert json.loads(calls[0]["Payload"])["operation"] == "detect"
+
+
+def test_crash_of_the_function_is_raised() -> None:
+    crashed = {
+        "FunctionError": "Unhandled",
+        "Payload": io.BytesIO(b'{"errorType": "X", "errorMessage": "out of memory"}'),
+    }
+    service = SimpleNamespace(invoke=lambda **_: crashed)
+    with pytest.raises(CallError, match="out of memory"):
+        client.over_lambda("facenet", service).detect(b"a")
+
+
+def test_command_line_prints_the_answer_and_passes_options(
+    wire: Wire, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    assert client.main(["embed", str(tmp_path / "a.jpg"), "--encoding", "base64"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"same": True}
+    body = json.loads(wire.sent.body)
+    assert body["encoding"] == "base64"
+    assert "threshold" not in body
+
+
+def test_command_line_fails_with_words_not_a_traceback(
+    wire: Wire, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert client.main(["embed", "absent.jpg"]) == 1
+    assert "absent.jpg" in capsys.readouterr().err

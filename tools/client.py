@@ -1,0 +1,177 @@
+"""A client in a few lines: plain HTTP for a local server, signed (SigV4) for one on AWS.
+
+    python -m tools.client --url http://127.0.0.1:8080 compare A.jpg B.jpg
+    python -m tools.client --url https://abc.execute-api.eu-west-1.amazonaws.com embed A.jpg
+    python -m tools.client --function facenet detect A.jpg
+
+Credentials come from where every AWS tool takes them: environment, profile, role.
+"""
+
+import argparse
+import base64
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
+from botocore.httpsession import URLLib3Session
+
+Json = dict[str, Any]
+Image = str | Path | bytes | Json
+TIMEOUT_S = 35
+# https://docs.aws.amazon.com/general/latest/gr/: the host says service and region.
+AWS_HOST = re.compile(
+    r"\.(?:(?P<lambda>lambda-url)\.(?P<url_region>[a-z0-9-]+)\.on\.aws"
+    r"|execute-api\.(?P<api_region>[a-z0-9-]+)\.amazonaws\.com)$"
+)
+
+
+@dataclass(eq=False)
+class CallError(RuntimeError):
+    """An answer that is an error: the API's own code, message and details."""
+
+    status: int
+    code: str
+    message: str
+    retryable: bool = False
+    details: Json = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Client:
+    """compare, embed and detect over one way of calling: `over_http` or `over_lambda`.
+
+    >>> client = over_http("https://abc.lambda-url.eu-west-1.on.aws")
+    >>> client.compare("a.jpg", "b.jpg")["same"]
+    True
+    """
+
+    call: Callable[[str, Json], Json]
+
+    def compare(self, *images: Image, **options: Any) -> Json:
+        return self.call("compare", {**request_of(images), **options})
+
+    def embed(self, *images: Image, **options: Any) -> Json:
+        return self.call("embed", {**request_of(images), **options})
+
+    def detect(self, *images: Image, **options: Any) -> Json:
+        return self.call("detect", {**request_of(images), **options})
+
+
+def request_of(images: Sequence[Image]) -> Json:
+    return {"cnt": len(images), "images": [image_of(image) for image in images]}
+
+
+def image_of(image: Image) -> str | Json:
+    """Bytes and files as base64, `s3://bucket/key` as a reference, an object as it is."""
+    if isinstance(image, dict):
+        return image
+    if isinstance(image, str) and image.startswith("s3://"):
+        bucket, _, key = image.removeprefix("s3://").partition("/")
+        return {"s3": {"bucket": bucket, "key": key}}
+    data = image if isinstance(image, bytes) else Path(image).read_bytes()
+    return base64.b64encode(data).decode()
+
+
+def over_http(url: str, session: Any = None) -> Client:
+    """Calls `url`/v1/...; requests to API Gateway and function URLs are signed."""
+    place = AWS_HOST.search(urlsplit(url).hostname or "")
+    http = URLLib3Session(timeout=TIMEOUT_S)
+
+    def call(operation: str, body: Json) -> Json:
+        request = AWSRequest(
+            method="POST",
+            url=f"{url.rstrip('/')}/v1/{operation}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        if place:
+            sign(request, place, session or boto3.Session())
+        response = http.send(request.prepare())
+        return answer_of(response.status_code, response.content)
+
+    return Client(call)
+
+
+def sign(request: AWSRequest, place: re.Match[str], session: Any) -> None:
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise CallError(403, "NoCredentials", "no AWS credentials found; run `aws configure`")
+    service = "lambda" if place["lambda"] else "execute-api"
+    region = place["url_region"] or place["api_region"]
+    SigV4Auth(credentials.get_frozen_credentials(), service, region).add_auth(request)
+
+
+def over_lambda(function: str, client: Any = None) -> Client:
+    """Invokes a function directly, by name or ARN, without any HTTP front."""
+    service = client or boto3.client("lambda")
+
+    def call(operation: str, body: Json) -> Json:
+        response = service.invoke(
+            FunctionName=function, Payload=json.dumps({"operation": operation, **body}).encode()
+        )
+        status = 500 if "FunctionError" in response else 200
+        return answer_of(status, response["Payload"].read())
+
+    return Client(call)
+
+
+def answer_of(status: int, content: bytes) -> Json:
+    """The answer's JSON object. Raises CallError for an error, the API's own or anyone else's."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = {"message": content.decode(errors="replace")[:200]}
+    error = document.get("error")
+    if isinstance(error, dict):
+        details = error.get("details") or {}
+        raise CallError(status, error["code"], error["message"], error["retryable"], details)
+    if status >= 400:
+        message = document.get("message") or document.get("Message") or document.get("errorMessage")
+        raise CallError(status, f"HTTP{status}", str(message), retryable=status >= 500)
+    return dict(document)
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> Any:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.client", description="Compare, embed or detect faces by the service."
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--url", default="http://127.0.0.1:8080", help="(%(default)s)")
+    where.add_argument("--function", help="name or ARN of the Lambda function, called directly")
+    parser.add_argument("operation", choices=["compare", "embed", "detect"])
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a file or s3://bucket/key")
+    parser.add_argument("--face", choices=["largest", "central", "all"])
+    parser.add_argument("--threshold", type=float)
+    parser.add_argument("--encoding", choices=["float", "base64"])
+    parser.add_argument("--aligned", action="store_true", default=None)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    client = over_lambda(options.function) if options.function else over_http(options.url)
+    names = ("face", "threshold", "encoding", "aligned")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    try:
+        answer = getattr(client, options.operation)(*options.images, **chosen)
+    except (CallError, BotoCoreError, OSError) as exc:
+        print(f"failed: {exc}", file=sys.stderr)
+        return 1
+    print(json.dumps(answer, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The file that both UAI packers write: `{"cnt": N, "images": [base64, ...]}`."""
+
+import base64
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+import align
+
+DEFAULT_OUT = Path("test.json")
+
+
+def read_picture(path: Path) -> align.Picture:
+    """Decodes a JPEG, PNG or WebP file; exits naming the file where it is none or is broken."""
+    try:
+        return align.decode(read_bytes(path))
+    except align.AlignError as exc:
+        raise SystemExit(f"{path}: {exc}") from exc
+
+
+def read_bytes(path: Path) -> bytes:
+    try:
+        return path.expanduser().read_bytes()
+    except OSError as exc:
+        raise SystemExit(f"{path}: {exc.strerror}") from exc
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """uint8 RGB [H,W,3] as a PNG file: what goes in comes out, bit for bit."""
+    _, data = cv2.imencode(".png", pixels[:, :, ::-1])
+    return bytes(data)
+
+
+def pack(images: Sequence[bytes]) -> dict[str, object]:
+    return {"cnt": len(images), "images": [base64.b64encode(image).decode() for image in images]}
+
+
+def write(images: Sequence[bytes], out: Path) -> None:
+    text = json.dumps(pack(images))
+    out.write_text(text)
+    print(f"{out}: {len(images)} images, {len(text):,} bytes")
