@@ -49,7 +49,10 @@ class FaceAnswer(Struct, frozen=True, kw_only=True):
     ]
     score: float
     quality: FaceQuality | None
-    embedding: list[float] | str | UnsetType = UNSET
+    embedding: Annotated[
+        list[float] | str | UnsetType,
+        Meta(description="For embed: unit length; numbers, or base64 of little-endian float32."),
+    ] = UNSET
 
 
 class ImageAnswer(Struct, frozen=True, kw_only=True):

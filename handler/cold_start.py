@@ -78,7 +78,7 @@ def load(settings: Settings) -> Service:
         settings.detector, min_face=settings.min_face, threads=settings.threads
     )
     model = model_layer.load(
-        settings.model or _only_bundled_model(),
+        settings.model,
         engine=settings.engine,
         precision=settings.precision,
         threads=settings.threads,
@@ -92,13 +92,6 @@ def warm_up(service: Service) -> None:
     service.detector.detect(align.Picture.of(noise))
     size = service.model.manifest.input.size
     service.model.embed(np.full((1, size, size, 3), 128, np.uint8))
-
-
-def _only_bundled_model() -> str:
-    bundled = model_layer.bundled_models()
-    if len(bundled) != 1:
-        raise SettingsError(f"FACENET_MODEL must name a model folder or one of {bundled}")
-    return bundled[0]
 
 
 def _explain(failure: Exception) -> ApiError:

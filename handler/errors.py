@@ -74,12 +74,12 @@ class ApiError(Exception):
         """The answer to what was not foreseen; what happened stays in the log."""
         return cls("InternalError", "Something went wrong on our side. The request id finds it.")
 
-    def with_details(self, **details: Any) -> "ApiError":
-        """The same error that also says, for instance, which image it is about."""
+    def about_image(self, index: int) -> "ApiError":
+        """The same error, which also says which image of the request it is about."""
         return ApiError(
             self.code,
-            self.message,
-            details={**self.details, **details},
+            f"images[{index}]: {self.message}",
+            details={**self.details, "image": index},
             retryable=self.retryable,
             status=self.status,
         )

@@ -4,14 +4,16 @@ import binascii
 from collections.abc import Callable
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from handler.errors import ApiError
 from handler.requests import ImageObject, S3Reference, Source
 from handler.settings import Limits
 
-# A unit vector survives float32 and nine decimals with less error than this.
+# A vector whose largest number is below this has no direction worth comparing.
 SHORTEST_LENGTH = 1e-6
+MAX_EMBEDDING_BYTES = 1 << 16
 
 
 def read_picture(
@@ -22,7 +24,7 @@ def read_picture(
     Raises InvalidBase64, PayloadTooLarge, or what `read_object` raises.
     """
     if isinstance(source, ImageObject):
-        if source.s3 is None:
+        if isinstance(source.s3, UnsetType):
             raise ApiError("InvalidRequest", "An embedding can be compared, nothing else.")
         return read_object(source.s3)
     data = source if isinstance(source, bytes) else decode_base64(source, limits.image_bytes)
@@ -53,7 +55,7 @@ def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray
     Raises ModelMismatch for another model's id or dimension, InvalidBase64, and InvalidRequest
     for numbers that are no direction (zeros, infinities).
     """
-    if image.model is not None and image.model != model_id:
+    if image.model not in (UNSET, model_id):
         raise ApiError(
             "ModelMismatch",
             "The embedding was made by another model; embed the picture again.",
@@ -66,16 +68,17 @@ def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray
             f"The embedding has {len(vector)} numbers, the model makes {dimension}.",
             details={"model": model_id, "dimension": dimension},
         )
-    length = float(np.linalg.norm(vector))
-    if not np.isfinite(length) or length < SHORTEST_LENGTH:
+    largest = float(np.abs(vector).max())
+    if not np.isfinite(largest) or largest < SHORTEST_LENGTH:
         raise ApiError("InvalidRequest", "The embedding's numbers are not a direction.")
-    return (vector / length).astype(np.float32)
+    scaled = vector / largest  # so that no square of a huge number overflows
+    return (scaled / np.linalg.norm(scaled)).astype(np.float32)
 
 
-def _vector(embedding: list[float] | str | None) -> NDArray[np.float64]:
+def _vector(embedding: list[float] | str | UnsetType) -> NDArray[np.float64]:
     if not isinstance(embedding, str):
         return np.asarray(embedding or [], dtype=np.float64)
-    data = decode_base64(embedding, 1 << 20)
+    data = decode_base64(embedding, MAX_EMBEDDING_BYTES)
     if len(data) % 4:
         raise ApiError("InvalidBase64", "The embedding is not a whole number of float32.")
     return np.frombuffer(data, dtype="<f4").astype(np.float64)

@@ -198,7 +198,7 @@ class Service:
             if way is not None and not found.faces:
                 raise no_face()
         except ApiError as failure:
-            raise failure.with_details(image=index) from failure
+            raise failure.about_image(index) from failure
         return found
 
     def _try(self, data: bytes, job: Job, way: Way, call: Call) -> PictureFaces | ApiError:
@@ -210,12 +210,12 @@ class Service:
 
     def _given(self, index: int, source: Source, way: Way) -> NDArray[np.float32] | None:
         """The vector [1,D] of an image that is an embedding, else None."""
-        if not isinstance(source, ImageObject) or source.embedding is None:
+        if not isinstance(source, ImageObject) or source.embedding is UNSET:
             return None
         try:
             return read_embedding(source, way.model_id, self.model.dimension)[None]
         except ApiError as failure:
-            raise failure.with_details(image=index) from failure
+            raise failure.about_image(index) from failure
 
     def _embed_chips(
         self, chips: Sequence[NDArray[np.uint8]], way: Way, call: Call

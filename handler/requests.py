@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from handler.errors import ApiError, printable
 from handler.settings import Limits
@@ -14,6 +14,7 @@ from handler.settings import Limits
 OPERATIONS = ("compare", "embed", "detect")
 FaceRule = Literal["largest", "central", "all"]
 
+Distance = Annotated[float, Meta(ge=0, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 Degrees = Annotated[float, Meta(ge=0, le=180)]
 
@@ -29,25 +30,20 @@ class S3Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An image by reference: either `s3`, or an `embedding` that this model made earlier."""
 
-    s3: S3Reference | None = None
-    embedding: (
-        Annotated[
-            list[float] | str,
-            Meta(description="A list of numbers, or base64 of little-endian float32."),
-        ]
-        | None
-    ) = None
-    model: (
-        Annotated[
-            str, Meta(description="Id of the model that made `embedding`; refused if it differs.")
-        ]
-        | None
-    ) = None
+    s3: S3Reference | UnsetType = UNSET
+    embedding: Annotated[
+        list[float] | str | UnsetType,
+        Meta(description="A list of numbers, or base64 of little-endian float32."),
+    ] = UNSET
+    model: Annotated[
+        str | UnsetType,
+        Meta(description="Id of the model that made `embedding`; refused if it differs."),
+    ] = UNSET
 
     def __post_init__(self) -> None:
-        if (self.s3 is None) == (self.embedding is None):
+        if (self.s3 is UNSET) == (self.embedding is UNSET):
             raise ValueError("Expected exactly one of `s3` and `embedding`")
-        if self.model is not None and self.embedding is None:
+        if self.model is not UNSET and self.embedding is UNSET:
             raise ValueError("`model` goes with `embedding` only")
 
 
@@ -69,16 +65,14 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     aligned: Annotated[
         bool, Meta(description="The pictures are face crops already: skip detection.")
     ] = False
-    face: (
-        Annotated[
-            FaceRule,
-            Meta(description="Which faces count. Default: `largest`; for detect: `all`."),
-        ]
-        | None
-    ) = None
-    threshold: (
-        Annotated[float, Meta(ge=0, le=2, description="Largest distance that means `same`.")] | None
-    ) = None
+    face: Annotated[
+        FaceRule | None,
+        Meta(description="Which faces count. Default: `largest`; for detect: `all`."),
+    ] = None
+    threshold: Annotated[
+        Distance | None,
+        Meta(description="Largest distance that means `same`. Default: the model's own."),
+    ] = None
     encoding: Annotated[
         Literal["float", "base64"],
         Meta(description="Embeddings as numbers, or as base64 of little-endian float32."),
@@ -86,13 +80,10 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flip: Annotated[
         bool, Meta(description="Mean of the embeddings of the face and of its mirror image.")
     ] = False
-    min_quality: (
-        Annotated[
-            Unit | QualityLimits,
-            Meta(description="Refuse faces below it: a share of full quality, or single limits."),
-        ]
-        | None
-    ) = None
+    min_quality: Annotated[
+        Unit | QualityLimits | None,
+        Meta(description="Refuse faces below it: a share of full quality, or single limits."),
+    ] = None
     profile: Annotated[
         Literal["model", "uai"],
         Meta(description="`uai`: crop and scale as the UAI example did (FaceNet models only)."),
@@ -110,17 +101,14 @@ class Request(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "`embedding`.",
         ),
     ]
-    cnt: Annotated[int, Meta(description="If given, the number of images.")] | None = None
-    operation: (
-        Annotated[
-            str,
-            Meta(
-                description="Direct invocation only. Default: compare for two images, else embed.",
-                extra_json_schema={"enum": list(OPERATIONS)},
-            ),
-        ]
-        | None
-    ) = None
+    cnt: Annotated[int | None, Meta(description="If given, the number of images.")] = None
+    operation: Annotated[
+        str | None,
+        Meta(
+            description="For a direct invocation. Default: compare for two images, else embed.",
+            extra_json_schema={"enum": [*OPERATIONS, None]},
+        ),
+    ] = None
 
 
 # A picture as it came (base64 text, or bytes out of an HTTP body), or a reference.

@@ -1,30 +1,32 @@
-"""The routes: path -> method -> endpoint. A page is added by one line in ROUTES."""
+"""The routes: path -> method -> endpoint."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 
-from handler import __version__, answers, pages
+from handler import __version__, answers
 from handler.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
 from handler.bodies import read_job
 from handler.call import Call
 from handler.cold_start import AnyService, ready
 from handler.errors import ApiError
 from handler.http import HttpRequest, HttpResponse
+from handler.settings import Settings
 
 Endpoint = Callable[[HttpRequest, AnyService, Call], HttpResponse]
 
 
-def find_endpoint(request: HttpRequest, base_path: str) -> tuple[str, Endpoint]:
+def find_endpoint(request: HttpRequest, settings: Settings) -> tuple[str, Endpoint]:
     """The route's path and its endpoint.
 
     An API's stage and the base path of a custom domain may stand before the path. Raises
     RouteNotFound, with status 405 and `details.allow` where only the method is wrong.
     """
-    route = find_route(request.path, (request.stage, base_path))
+    route = find_route(request, settings)
     method = "GET" if request.method == "HEAD" else request.method
-    endpoint = ROUTES[route].get(method)
+    endpoint = table(settings.page)[route].get(method)
     if endpoint is None:
-        allowed = allowed_methods(route)
+        allowed = allowed_methods(route, settings)
         raise ApiError(
             "RouteNotFound",
             f"This path takes {', '.join(allowed)}.",
@@ -34,23 +36,34 @@ def find_endpoint(request: HttpRequest, base_path: str) -> tuple[str, Endpoint]:
     return route, endpoint
 
 
-def find_route(path: str, prefixes: tuple[str, ...]) -> str:
-    """The key of ROUTES that `path` means. Raises RouteNotFound, which lists them."""
-    plain = path.rstrip("/") or "/"
+def find_route(request: HttpRequest, settings: Settings) -> str:
+    """The path in the table that `request` means. Raises RouteNotFound, which lists them."""
+    known = table(settings.page)
+    plain = request.path.rstrip("/") or "/"
     candidates = [plain]
-    for prefix in filter(None, prefixes):
+    for prefix in filter(None, (request.stage, settings.base_path)):
         if plain == f"/{prefix}" or plain.startswith(f"/{prefix}/"):
             candidates.append(plain[len(prefix) + 1 :] or "/")
     for candidate in candidates:
-        if candidate in ROUTES:
+        if candidate in known:
             return candidate
     raise ApiError("RouteNotFound", "There is no such path.", details={"paths": sorted(ROUTES)})
 
 
-def allowed_methods(route: str) -> list[str]:
+def allowed_methods(route: str, settings: Settings) -> list[str]:
     """The methods of a route, as its Allow header lists them."""
-    methods = list(ROUTES[route])
+    methods = list(table(settings.page)[route])
     return [*methods, "HEAD"] if "GET" in methods else methods
+
+
+@cache
+def table(page: bool) -> Mapping[str, Mapping[str, Endpoint]]:
+    """All routes; with `page`, the pages for people too, whose files are read only then."""
+    if not page:
+        return ROUTES
+    from handler import pages
+
+    return MappingProxyType({**ROUTES, **pages.routes()})
 
 
 def _operation(name: str) -> Endpoint:
@@ -116,6 +129,5 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "/v1/model": {"GET": _model},
         "/openapi.json": {"GET": _openapi},
         "/service": {"POST": _uai},
-        **pages.routes(),
     }
 )

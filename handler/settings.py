@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from handler.uai_config import UaiConfig, read_config
+from model_layer import bundled_models
 
 # A Lambda invocation carries 6 MB each way; an ALB target group 1 MB.
 LAMBDA_PAYLOAD = 6 * 1024 * 1024
@@ -50,7 +51,7 @@ class Limits:
 class Settings:
     """The environment, understood. docs/api.md lists every variable."""
 
-    model: str | None = None
+    model: str = ""
     engine: str = "litert"
     precision: Precision | None = None
     detector: str = "fast"
@@ -76,7 +77,7 @@ class Settings:
         source = MappingProxyType(dict(os.environ if environment is None else environment))
         uai = _read(source, "UAI_SERVICE_CONFIG", _conf_file, UaiConfig())
         return cls(
-            model=uai.model_dir or _text(source, "FACENET_MODEL") or None,
+            model=uai.model_dir or _text(source, "FACENET_MODEL") or _only_bundled_model(),
             engine=_choice(source, "FACENET_ENGINE", ("litert", "tensorflow")) or "litert",
             precision=_choice(source, "FACENET_PRECISION", ("int8", "float16", "float32")),
             detector=_choice(source, "FACENET_DETECTOR", ("fast", "exact")) or "fast",
@@ -93,6 +94,14 @@ class Settings:
             metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
             uai=uai,
         )
+
+
+def _only_bundled_model() -> str:
+    """The model that needs no setting. Raises SettingsError where that is not one."""
+    bundled = bundled_models()
+    if len(bundled) != 1:
+        raise SettingsError(f"FACENET_MODEL must be a model folder or one of {bundled}")
+    return bundled[0]
 
 
 def available_threads(environment: Environment) -> int:

@@ -113,6 +113,6 @@ def _embed(service: Service, sources: tuple[Source, ...], call: Call) -> NDArray
         try:
             found.append(service.find(source, job, "largest", way, call))
         except ApiError as failure:
-            raise failure.with_details(image=index) from failure
+            raise failure.about_image(index) from failure
     embedded = service.embed_faces(found, way, call)
     return np.concatenate([vectors_of(picture) for picture in embedded])

@@ -58,7 +58,7 @@ def _respond(request: HttpRequest, service: AnyService, call: Call) -> HttpRespo
 
 
 def _run(request: HttpRequest, service: AnyService, call: Call) -> HttpResponse:
-    route, endpoint = find_endpoint(request, service.settings.base_path)
+    route, endpoint = find_endpoint(request, service.settings)
     call.note(route=route, method=request.method)
     return endpoint(request, service, call)
 
@@ -77,9 +77,9 @@ def _preflight(request: HttpRequest, settings: Settings) -> HttpResponse | None:
     """The answer to a browser's question whether it may ask; only where CORS is open."""
     if request.method != "OPTIONS" or not _cross_origin(request, settings):
         return None
-    route = find_route(request.path, (request.stage, settings.base_path))
+    route = find_route(request, settings)
     headers = {
-        "access-control-allow-methods": ", ".join(allowed_methods(route)),
+        "access-control-allow-methods": ", ".join(allowed_methods(route, settings)),
         "access-control-allow-headers": "authorization, content-type, x-amz-content-sha256, "
         "x-amz-date, x-amz-security-token",
         "access-control-max-age": "600",
