@@ -15,7 +15,7 @@ RUN apt-get update \
 # ---------------------------------------------------------------- packages, built apart
 FROM base AS builder
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3.11-venv \
+ && apt-get install -y --no-install-recommends python3.11-venv binutils \
  && rm -rf /var/lib/apt/lists/*
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv
@@ -24,18 +24,20 @@ FROM builder AS packages-litert
 ARG SOURCE_DATE_EPOCH=1735689600
 COPY requirements/run.txt /tmp/lock.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
-      --only-binary :all: --require-hashes -r /tmp/lock.txt
-COPY container/trim.py /tmp/trim.py
+      --no-deps --only-binary :all: --require-hashes -r /tmp/lock.txt
+COPY container/trim.py container/stub_video.py /tmp/
 RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
+ && python3.11 /tmp/stub_video.py /opt/venv/lib/python3.11/site-packages \
  && settle /opt/venv
 
 FROM builder AS packages-tensorflow
 ARG SOURCE_DATE_EPOCH=1735689600
 COPY requirements/tensorflow.txt /tmp/lock.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
-      --only-binary :all: --require-hashes -r /tmp/lock.txt
-COPY container/trim.py /tmp/trim.py
+      --no-deps --only-binary :all: --require-hashes -r /tmp/lock.txt
+COPY container/trim.py container/stub_video.py /tmp/
 RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
+ && python3.11 /tmp/stub_video.py /opt/venv/lib/python3.11/site-packages \
  && settle /opt/venv
 
 # ---------------------------------------------------------------- our own code

@@ -11,8 +11,8 @@ TOOLS ?= build/venv
 ARGS ?=
 
 PY := $(VENV)/bin/python
-INSTALL := -m pip install --quiet --disable-pip-version-check --no-input \
-	--only-binary :all: --require-hashes
+INSTALL := -m pip install -qq --disable-pip-version-check --no-input \
+	--no-deps --only-binary :all: --require-hashes
 RUN := $(VENV)/.run-stamp
 TEST := $(VENV)/.test-stamp
 SAM := $(TOOLS)/sam/bin/sam

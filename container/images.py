@@ -37,6 +37,7 @@ def make_base(tag: str) -> None:
     local = "/usr/local/share/ca-certificates"
     command = ["mmdebstrap", "--variant=minbase", "--include=ca-certificates"]
     command += ['--aptopt=Acquire::Check-Valid-Until "false"']
+    command += ['--aptopt=APT::Install-Recommends "false"']
     command += [f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT]
     command += [
         f'--customize-hook=mkdir -p "$1{local}" && '

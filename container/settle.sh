@@ -14,6 +14,6 @@ else
     python3.11 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$folder" || true
     chmod -R a+rX,a-w "$folder"
 fi
-# Only what this step made or changed: what the base brought keeps its layer and its date.
+# Only what was written just now: what the base and the packages brought keeps its own date.
 find "$folder" -xdev \( -path /proc -o -path /sys -o -path /dev \) -prune \
-    -o -newermt "$date" -exec touch --no-dereference --date="$date" {} +
+    -o -mmin -60 -exec touch --no-dereference --date="$date" {} +

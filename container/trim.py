@@ -22,6 +22,9 @@ UNUSED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", ".hpp", ".a", ".lib", ".c
 UNUSED = (
     "cv2/data",  # Haar cascades; detection is MTCNN
     "cv2/gapi",
+    "ai_edge_litert/libLiteRtWebGpuAccelerator.so",  # opened only when a GPU is asked for
+    "ai_edge_litert/vendors",  # compilers for phones' accelerators
+    "ai_edge_litert/aot",
     "boto3/examples",
     "numpy/_core/include",
     "numpy/f2py",
