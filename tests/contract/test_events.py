@@ -13,15 +13,16 @@ from tools import make_events, make_pictures
 
 SYNC_LIMIT = 6 * 1024 * 1024
 NAMES = sorted(make_events.MAKERS)
+# The others have no JSON to look into: a form, a bare picture, a GET.
+WITH_JSON = [name for name in NAMES if not name.startswith("http-api-v2-")]
 
 
 def body_of(event: dict[str, Any]) -> Any:
-    """The JSON that the caller sent, out of any of the shapes; None where there is no JSON."""
+    """The JSON that the caller sent, out of any of the shapes."""
     if "body" not in event:
-        return event if "operation" in event else None
+        return event
     body = event["body"]
-    data = base64.b64decode(body) if event["isBase64Encoded"] else body.encode()
-    return json.loads(data) if data.startswith(b"{") else None
+    return json.loads(base64.b64decode(body) if event["isBase64Encoded"] else body)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,11 +36,9 @@ def test_event_is_small_enough_to_send_and_to_keep(name: str, root: Path) -> Non
     assert (root / "events" / f"{name}.json").stat().st_size < 300_000 < SYNC_LIMIT
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_JSON)
 def test_every_image_inside_an_event_decodes(name: str, load_event: Any) -> None:
     request = body_of(load_event(name))
-    if request is None:
-        pytest.skip("no JSON body")
     assert request["cnt"] == len(request["images"]) > 0
     for image in request["images"]:
         data = np.frombuffer(base64.b64decode(image, validate=True), np.uint8)

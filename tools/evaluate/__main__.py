@@ -35,16 +35,18 @@ def parse_arguments(arguments: list[str] | None) -> Any:
     data.add_argument("--folds", type=int, nargs="+", help="only these folds")
     data.add_argument("--name", default="LFW", help="what to call the pairs in the report")
     data.add_argument("--out", type=Path, default=Path("out/evaluate"), metavar="DIR")
+    data.add_argument("--cache", type=Path, metavar="DIR", help="kept work (OUT/cache)")
     model = parser.add_argument_group("model")
     model.add_argument("--model", required=True, help="id of a bundled model, or a model folder")
     model.add_argument("--engine", choices=["litert", "tensorflow"], default="litert")
     model.add_argument("--precision", choices=["int8", "float16", "float32"])
-    model.add_argument("--threads", type=int, default=1)
+    model.add_argument("--threads", type=int, default=1, help="of the model (1)")
     model.add_argument("--flip", action="store_true", help="mean of each chip and its mirror image")
     model.add_argument("--subtract-mean", action="store_true", help="mean of the other folds")
     model.add_argument("--standardization", choices=["fixed", "prewhiten"])
     faces = parser.add_argument_group("faces")
     faces.add_argument("--detector", choices=["exact", "fast"], default="fast")
+    faces.add_argument("--jobs", type=int, default=1, help="detectors side by side (1)")
     faces.add_argument("--face", choices=["central", "largest"], default="central")
     faces.add_argument("--margin", type=int, help="margin of a box-aligned model, in chip pixels")
     return parser.parse_args(arguments)
@@ -87,9 +89,9 @@ def evaluate(options: Any) -> tuple[report.Report, Floats, Pairs]:
         threads=options.threads,
     )
     choice = FaceChoice(options.detector, options.face, alignment_of(model, options.margin))
-    cache_folder = options.out / "cache"
+    cache_folder = options.cache or options.out / "cache"
     pictures = open_pictures(options.images)
-    chips = make_chips(pictures, pairs.names, choice, cache_folder, options.threads)
+    chips = make_chips(pictures, pairs.names, choice, cache_folder, options.jobs)
     embed_options = EmbedOptions(flip=options.flip, standardization=options.standardization)
     vectors = make_embeddings(model, chips, embed_options, cache_folder)
     distances = report.pair_distances(

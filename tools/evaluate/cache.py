@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +35,38 @@ def digest_of(*packages: str) -> str:
 
 
 def in_chunks(
-    folder: Path, total: int, label: str, make: Callable[[Sequence[int]], Arrays]
+    folder: Path,
+    total: int,
+    label: str,
+    make: Callable[[Sequence[int]], Arrays],
+    *,
+    jobs: int = 1,
 ) -> Arrays:
-    """Arrays of `total` rows, made CHUNK rows at a time and kept as files in `folder`."""
+    """Arrays of `total` rows, made CHUNK rows at a time and kept as files in `folder`.
+
+    With `jobs` over 1, `make` is called from that many threads at once.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    chunks = [range(start, min(start + CHUNK, total)) for start in range(0, total, CHUNK)]
     parts = []
-    with tqdm(total=total, desc=label, unit="picture", leave=False) as progress:
-        for start in range(0, total, CHUNK):
-            rows = range(start, min(start + CHUNK, total))
-            parts.append(kept(folder / f"{start:06d}.npz", rows, make))
-            progress.update(len(rows))
+    with (
+        tqdm(total=total, desc=label, unit="picture", leave=False) as progress,
+        stopping(ThreadPoolExecutor(jobs)) as workers,
+    ):
+        files = [folder / f"{chunk.start:06d}.npz" for chunk in chunks]
+        for part, chunk in zip(workers.map(kept, files, chunks, repeat(make)), chunks, strict=True):
+            parts.append(part)
+            progress.update(len(chunk))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@contextmanager
+def stopping(workers: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """Drops what has not begun when the block ends early: an interrupt should not wait for all."""
+    try:
+        yield workers
+    finally:
+        workers.shutdown(cancel_futures=True)
 
 
 def kept(path: Path, rows: Sequence[int], make: Callable[[Sequence[int]], Arrays]) -> Arrays:

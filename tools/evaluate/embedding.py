@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Literal
 
 import numpy as np
@@ -77,9 +78,12 @@ def chip_of(data: bytes, detector: Detector, choice: FaceChoice) -> tuple[NDArra
 
 
 def make_chips(
-    pictures: Pictures, names: Sequence[str], choice: FaceChoice, folder: Path, threads: int
+    pictures: Pictures, names: Sequence[str], choice: FaceChoice, folder: Path, jobs: int = 1
 ) -> Chips:
-    """The chip of every picture, in order; kept in `folder` per detector, rule and alignment."""
+    """The chip of every picture, in order; kept in `folder` per detector, rule and alignment.
+
+    `jobs` detectors work side by side, each in a thread of its own.
+    """
     facts = {
         "pictures": pictures.digest,
         "names": names,
@@ -89,14 +93,22 @@ def make_chips(
         "code": cache.digest_of("align"),
     }
     key = cache.key_of(**facts)
-    detector = Detector.load(choice.detector, threads=threads)
+    detectors: SimpleQueue[Detector] = SimpleQueue()
+    for _ in range(jobs):
+        detectors.put(Detector.load(choice.detector, threads=1))
 
     def make(rows: Sequence[int]) -> cache.Arrays:
-        results = [chip_of(pictures.read(names[row]), detector, choice) for row in rows]
+        detector = detectors.get()
+        try:
+            results = [chip_of(pictures.read(names[row]), detector, choice) for row in rows]
+        finally:
+            detectors.put(detector)
         pixels, found = zip(*results, strict=True)
         return {"pixels": np.stack(pixels), "found": np.array(found)}
 
-    stored = cache.in_chunks(folder / f"chips-{key}", len(names), "detecting faces", make)
+    stored = cache.in_chunks(
+        folder / f"chips-{key}", len(names), "detecting faces", make, jobs=jobs
+    )
     return Chips(stored["pixels"], stored["found"], key)
 
 
