@@ -8,6 +8,8 @@ Source: Zhang et al. 2016 and the reference detect_face of davidsandberg/facenet
 import numpy as np
 import numpy.typing as npt
 
+from align.opencv import cv2
+
 Boxes = npt.NDArray[np.float64]
 Scores = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
@@ -35,41 +37,51 @@ def apply_offsets(boxes: Boxes, offsets: npt.NDArray[np.float32]) -> Boxes:
 
 
 def square(boxes: Boxes) -> Boxes:
-    """Grow each box about its centre to a square of its longer side, in whole pixels."""
+    """Grow each box about its centre to a square of its longer side."""
     sides = boxes[:, 2:] - boxes[:, :2]
     longest = sides.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + sides * 0.5 - longest * 0.5
-    return np.fix(np.concatenate([corner, corner + longest], axis=1))
+    return np.concatenate([corner, corner + longest], axis=1)
 
 
-def suppress(
-    boxes: Boxes, scores: Scores, threshold: float, *, by_smaller: bool = False
-) -> Indices:
-    """Greedy non-maximum suppression.
+def suppress(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
+    """Greedy non-maximum suppression by intersection over union.
+
+    Scores saturate at 1.0, so ties are common: the first box of a tie wins, on every machine.
 
     Args:
         boxes: float64[N,4].
-        scores: float32[N].
+        scores: float32[N], above 0.
         threshold: a box that overlaps a better one by more than this is dropped.
-        by_smaller: overlap is the intersection over the smaller box instead of over the union.
 
     Returns:
         Indices of the kept boxes, best first.
     """
-    left, top, right, bottom = boxes.T
-    areas = (right - left + 1) * (bottom - top + 1)
-    # Scores saturate at 1.0, so ties are common; the first box of a tie wins, on every machine.
+    corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2] + 1], axis=1)
+    kept = cv2.dnn.NMSBoxes(corners, scores, 0.0, threshold)
+    return np.asarray(kept, np.intp).reshape(-1)
+
+
+def suppress_nested(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
+    """As `suppress`, by intersection over the smaller box: a part of a face goes too."""
+    areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
     order = np.argsort(-scores, kind="stable")
     kept = []
     while order.size:
         best, rest = order[0], order[1:]
         kept.append(best)
-        width = np.minimum(right[best], right[rest]) - np.maximum(left[best], left[rest]) + 1
-        height = np.minimum(bottom[best], bottom[rest]) - np.maximum(top[best], top[rest]) + 1
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
-        if by_smaller:
-            whole = np.minimum(areas[best], areas[rest])
-        else:
-            whole = areas[best] + areas[rest] - shared
-        order = rest[shared <= threshold * whole]
+        corner = np.maximum(boxes[best, :2], boxes[rest, :2])
+        sides = np.maximum(np.minimum(boxes[best, 2:], boxes[rest, 2:]) - corner + 1, 0)
+        smaller = np.minimum(areas[best], areas[rest])
+        order = rest[sides.prod(axis=1) <= threshold * smaller]
     return np.array(kept, np.intp)
+
+
+def best_first(scores: Scores, most: int) -> Indices:
+    """Indices of at most `most` candidates, the best; all, in their order, where there are fewer.
+
+    This bounds the work that a hostile picture can cause; no honest one gets there.
+    """
+    if len(scores) <= most:
+        return np.arange(len(scores))
+    return np.argsort(-scores, kind="stable")[:most]

@@ -1,47 +1,28 @@
-"""Find faces: the MTCNN cascade (Zhang et al. 2016) on LiteRT, in two profiles.
+"""Find faces: one cascade in two profiles.
 
-`exact` repeats the settings and the arithmetic of the reference implementation, davidsandberg's
-detect_face. `fast` asks the same nets fewer questions; docs/decisions says what that costs.
+`exact` repeats the settings and the arithmetic of the reference, davidsandberg's detect_face.
+`fast` asks the same nets fewer questions; docs/decisions says what that costs.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 
-from align.boxes import Boxes, apply_offsets, apply_proposal_offsets, square, suppress
-from align.crops import cut_exactly
-from align.networks import Network
+from align.cascade import Cascade, Profile, read_faces
 from align.opencv import cv2
-from align.proposals import Proposals, propose_by_level, sigmoid
-from align.types import Face, Floats, Header, Picture, Pixels
-
-ACROSS_LEVELS = 0.7
-REFINE_OVERLAP = 0.7
-FINAL_OVERLAP = 0.7
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How one way of detecting is set.
-
-    Attributes:
-        name: "fast" or "exact".
-        min_face: smallest face to find: pixels from 1 on, below 1 a share of the short side.
-        floor: whatever the share says, never look for faces smaller than this many pixels.
-        thresholds: scores that a candidate needs after P-, R- and O-Net.
-    """
-
-    name: str
-    min_face: float
-    floor: float = 20.0
-    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
-
+from align.types import Face, Header, Picture, Pixels
+from align.views import ExactView, FastView
 
 PROFILES = {
-    "exact": Profile("exact", min_face=20),
-    "fast": Profile("fast", min_face=0.1),
+    "exact": Profile("exact", 20, 1, (0.6, 0.7, 0.7), 0.7, (20_000, 10_000, 2_000)),
+    "fast": Profile("fast", 0.06, 30, (0.6, 0.7, 0.7), 0.7, (4_000, 600, 200)),
 }
+# A smallest face of this size keeps enough pixels for a chip when a JPEG is decoded smaller.
+CHIP_PIXELS = 80
+# P-Net's cell: it cannot see smaller faces unless the picture is enlarged, which gains nothing.
+SMALLEST_FACE = 12.0
+CROP_SIDE = 48
 
 
 class Detector:
@@ -49,9 +30,7 @@ class Detector:
 
     def __init__(self, profile: Profile, threads: int) -> None:
         self._profile = profile
-        self._proposer = Network("pnet", threads)
-        self._refiner = Network("rnet", threads)
-        self._marker = Network("onet", threads)
+        self._cascade = Cascade(profile, threads)
 
     @classmethod
     def load(
@@ -75,18 +54,17 @@ class Detector:
         if min_face is not None:
             if not min_face > 0:
                 raise ValueError("min_face must be positive")
-            chosen = Profile(chosen.name, min_face, min(chosen.floor, 12.0), chosen.thresholds)
+            chosen = replace(chosen, min_face=min_face, floor=SMALLEST_FACE)
         cv2.setNumThreads(threads)
         return cls(chosen, threads)
 
     def detect(self, picture: Picture) -> list[Face]:
         """All faces of a picture, highest score first, in full-size upright pixels."""
         smallest = self._min_face(picture.width, picture.height) / picture.reduction
-        proposals = propose_by_level(
-            self._proposer, picture.pixels, smallest, self._profile.thresholds[0]
-        )
-        boxes = self._refine(picture.pixels, _settle(proposals))
-        return [_enlarge(face, picture.reduction) for face in self._finish(picture.pixels, boxes)]
+        exact = self._profile.name == "exact"
+        view = ExactView(picture.pixels) if exact else FastView(picture.pixels)
+        faces = self._cascade.find(view, max(smallest, SMALLEST_FACE))
+        return [_enlarge(face, picture.reduction) for face in faces]
 
     def landmarks(self, crop: Pixels) -> Face | None:
         """Landmarks of a picture that is a face crop, regressed by O-Net from the whole of it.
@@ -97,65 +75,27 @@ class Detector:
         Returns:
             A face whose box is O-Net's, or None where its score is below the profile's threshold.
         """
-        side = cv2.resize(crop, (48, 48), interpolation=cv2.INTER_AREA)
-        output = self._marker(side[None])
         height, width = crop.shape[:2]
-        faces = _read_faces(np.array([[1.0, 1.0, width, height]]), output)
-        return faces[0] if faces[0].score > self._profile.thresholds[2] else None
+        shrunk = cv2.resize(crop, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_AREA)
+        output = self._cascade.describe(np.asarray(shrunk, np.float32))
+        face = read_faces(np.array([[1.0, 1.0, width, height]]), output)[0]
+        return face if face.score > self._profile.thresholds[2] else None
 
     def reduction_for(self, header: Header) -> int:
-        """The largest JPEG reduction (1, 2, 4, 8) that costs this profile nothing."""
-        del header
-        return 1
+        """The largest JPEG reduction (1, 2, 4, 8) that costs this profile nothing.
+
+        The fast profile looks for faces from a share of the picture on. While the smallest of
+        them keeps CHIP_PIXELS pixels, chips for recognition do not suffer either.
+        """
+        if self._profile.name == "exact" or header.format != "jpeg":
+            return 1
+        smallest = self._min_face(header.width, header.height)
+        return next((step for step in (8, 4, 2) if smallest / step >= CHIP_PIXELS), 1)
 
     def _min_face(self, width: int, height: int) -> float:
         wanted = self._profile.min_face
-        if wanted < 1:
-            return max(wanted * min(width, height), self._profile.floor)
-        return wanted
-
-    def _refine(self, pixels: Pixels, boxes: Boxes) -> Boxes:
-        """R-Net: drop most candidates, move the rest, back to squares."""
-        if not len(boxes):
-            return boxes
-        output = self._refiner(cut_exactly(pixels, boxes, 24))
-        scores = sigmoid(output[:, 4])
-        passed = scores > self._profile.thresholds[1]
-        boxes, scores, output = boxes[passed], scores[passed], output[passed]
-        kept = suppress(boxes, scores, REFINE_OVERLAP)
-        return square(apply_offsets(boxes[kept], output[kept, :4]))
-
-    def _finish(self, pixels: Pixels, boxes: Boxes) -> list[Face]:
-        """O-Net: final score, box and landmarks, best first."""
-        if not len(boxes):
-            return []
-        output = self._marker(cut_exactly(pixels, boxes, 48))
-        scores = sigmoid(output[:, 14])
-        passed = scores > self._profile.thresholds[2]
-        boxes, scores, output = boxes[passed], scores[passed], output[passed]
-        moved = apply_offsets(boxes, output[:, :4])
-        kept = suppress(moved, scores, FINAL_OVERLAP, by_smaller=True)
-        return _read_faces(boxes[kept], output[kept])
-
-
-def _settle(proposals: Proposals) -> Boxes:
-    """P-Net's candidates, suppressed across levels, moved and made square."""
-    kept = suppress(proposals.boxes, proposals.scores, ACROSS_LEVELS)
-    return square(apply_proposal_offsets(proposals.boxes[kept], proposals.offsets[kept]))
-
-
-def _read_faces(boxes: Boxes, output: Floats) -> list[Face]:
-    """Faces from O-Net's float32[N,15] for the boxes whose crops it saw."""
-    sides = boxes[:, 2:] - boxes[:, :2] + 1
-    # Landmarks count pixels from 0, unlike boxes.
-    across = output[:, 4:9] * sides[:, :1] + boxes[:, :1] - 1
-    down = output[:, 9:14] * sides[:, 1:] + boxes[:, 1:2] - 1
-    points = np.stack([across, down], axis=-1).astype(np.float32)
-    moved, scores = apply_offsets(boxes, output[:, :4]), sigmoid(output[:, 14])
-    return [
-        Face((float(box[0]), float(box[1]), float(box[2]), float(box[3])), marks, float(score))
-        for box, marks, score in zip(moved, points, scores, strict=True)
-    ]
+        pixels = wanted * min(width, height) if wanted < 1 else wanted
+        return max(pixels, self._profile.floor)
 
 
 def _enlarge(face: Face, reduction: int) -> Face:
@@ -164,10 +104,6 @@ def _enlarge(face: Face, reduction: int) -> Face:
         return face
     left, top, right, bottom = face.box
     # A box starts at pixel 1 and includes its last pixel; landmarks are centres, from 0.
-    box = (
-        (left - 1) * reduction + 1,
-        (top - 1) * reduction + 1,
-        right * reduction,
-        bottom * reduction,
-    )
+    left, top = (left - 1) * reduction + 1, (top - 1) * reduction + 1
+    box = (left, top, right * reduction, bottom * reduction)
     return Face(box, (face.landmarks + 0.5) * reduction - 0.5, face.score)

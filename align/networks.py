@@ -1,7 +1,12 @@
-"""The three nets on LiteRT: files checked by digest, raw pixel values in, one array out."""
+"""The three nets on LiteRT: files checked by digest, raw pixel values in, one array out.
+
+An interpreter is not thread-safe and keeps memory for one input shape; changing the shape costs
+more than a small call. So each class here keeps the shapes it needs warm, a bounded number.
+"""
 
 import hashlib
 import json
+from collections import OrderedDict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +17,9 @@ from align.types import Floats
 
 WEIGHTS = Path(__file__).parent / "weights"
 DIGESTS = WEIGHTS / "digests.json"
+OUTPUTS = {"pnet": 5, "rnet": 5, "onet": 15}
+
+Shape = tuple[int, ...]
 
 
 class WeightsDamaged(RuntimeError):  # noqa: N818 - reads as what happened
@@ -27,7 +35,7 @@ def read_weights(net: str) -> bytes:
     """
     entry = json.loads(DIGESTS.read_text())["files"][net]
     try:
-        content = (WEIGHTS / entry["name"]).read_bytes()
+        content: bytes = (WEIGHTS / entry["name"]).read_bytes()
     except OSError as error:
         raise WeightsDamaged(f"{entry['name']} cannot be read") from error
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
@@ -36,32 +44,79 @@ def read_weights(net: str) -> bytes:
 
 
 class Network:
-    """One net with its input shape, resized only when the shape changes. Not thread-safe."""
+    """One net, prepared for inputs of one shape [N,H,W,3]."""
 
-    def __init__(self, net: str, threads: int) -> None:
+    def __init__(self, net: str, shape: Shape, threads: int) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         self._interpreter: Any = Interpreter(model_content=read_weights(net), num_threads=threads)
         self._input: int = self._interpreter.get_input_details()[0]["index"]
         self._output: int = self._interpreter.get_output_details()[0]["index"]
-        self._shape: tuple[int, ...] = ()
+        self.resize(shape)
+
+    def resize(self, shape: Shape) -> None:
+        """Prepare for inputs of another shape [N,H,W,3]."""
+        self._interpreter.resize_tensor_input(self._input, shape)
+        self._interpreter.allocate_tensors()
 
     def __call__(self, pixels: Any) -> Floats:
-        """Run on [N,H,W,3] pixel values 0..255 of any number type; float32 outputs, a copy."""
-        self.resize(pixels.shape)
-        self.buffer[...] = pixels
+        """Run on pixel values 0..255 of any number type; a float32 array of its own."""
+        self._interpreter.tensor(self._input)()[...] = pixels
         self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)
+        output: Floats = self._interpreter.get_tensor(self._output)
+        return output
 
-    def resize(self, shape: tuple[int, ...]) -> None:
-        """Prepare for inputs of this shape [N,H,W,3]."""
-        if shape != self._shape:
-            self._interpreter.resize_tensor_input(self._input, shape)
-            self._interpreter.allocate_tensors()
-            self._shape = shape
 
-    @property
-    def buffer(self) -> Floats:
-        """The net's own input memory; do not keep it beyond the next call."""
-        view: Floats = self._interpreter.tensor(self._input)()
-        return view
+class ShapedNetwork:
+    """One net for inputs of any shape; the most recently used shapes stay warm."""
+
+    def __init__(self, net: str, threads: int, warm: int) -> None:
+        self._net, self._threads, self._warm = net, threads, warm
+        self._networks: OrderedDict[Shape, Network] = OrderedDict()
+
+    def __call__(self, pixels: Any) -> Floats:
+        """Run on [N,H,W,3] pixel values 0..255."""
+        shape = pixels.shape
+        network = self._networks.pop(shape, None) or self._prepare(shape)
+        self._networks[shape] = network
+        return network(pixels)
+
+    def _prepare(self, shape: Shape) -> Network:
+        if len(self._networks) < self._warm:
+            return Network(self._net, shape, self._threads)
+        _, oldest = self._networks.popitem(last=False)
+        oldest.resize(shape)
+        return oldest
+
+
+class BatchedNetwork:
+    """One net for any number of crops, run in batches of a few fixed sizes."""
+
+    def __init__(self, net: str, side: int, threads: int, batches: tuple[int, ...]) -> None:
+        self.side = side
+        self._width = OUTPUTS[net]
+        self._networks = {
+            batch: Network(net, (batch, side, side, 3), threads)
+            for batch in sorted(batches, reverse=True)
+        }
+
+    def __call__(self, crops: Floats) -> Floats:
+        """Run on [N,side,side,3] pixel values 0..255; float32[N,outputs]."""
+        output = np.empty((len(crops), self._width), np.float32)
+        start = 0
+        while start < len(crops):
+            batch = self._batch(len(crops) - start)
+            part = crops[start : start + batch]
+            output[start : start + batch] = self._networks[batch](_fill(part, batch))[: len(part)]
+            start += batch
+        return output
+
+    def _batch(self, left: int) -> int:
+        """The largest batch that `left` crops fill; the smallest where they fill none."""
+        return next((batch for batch in self._networks if batch <= left), min(self._networks))
+
+
+def _fill(crops: Floats, batch: int) -> Floats:
+    if len(crops) == batch:
+        return crops
+    return np.concatenate([crops, np.zeros((batch - len(crops), *crops.shape[1:]), crops.dtype)])

@@ -1,0 +1,107 @@
+"""The MTCNN cascade (Zhang et al. 2016): propose, refine, finish."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from align.boxes import (
+    Boxes,
+    apply_offsets,
+    apply_proposal_offsets,
+    best_first,
+    square,
+    suppress,
+    suppress_nested,
+)
+from align.networks import BatchedNetwork, ShapedNetwork
+from align.proposals import sigmoid
+from align.types import Face, Floats
+from align.views import View
+
+ACROSS_LEVELS = 0.7
+FINAL_OVERLAP = 0.7
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How one way of detecting is set.
+
+    Attributes:
+        name: "fast" or "exact".
+        min_face: smallest face to find: pixels from 1 on, below 1 a share of the short side.
+        floor: whatever the share says, no face smaller than this many pixels is looked for.
+        thresholds: scores that a candidate needs after P-, R- and O-Net.
+        refined_overlap: overlap beyond which R-Net's worse candidate is dropped.
+        most: candidates of P-Net (a level), R-Net and O-Net that are looked at, at most.
+    """
+
+    name: str
+    min_face: float
+    floor: float
+    thresholds: tuple[float, float, float]
+    refined_overlap: float
+    most: tuple[int, int, int]
+
+
+class Cascade:
+    """The three nets and the settings they are asked with. One thread per instance."""
+
+    def __init__(self, profile: Profile, threads: int) -> None:
+        self.profile = profile
+        self._proposer = ShapedNetwork("pnet", threads, warm=4)
+        self._refiner = BatchedNetwork("rnet", 24, threads, (1, 4, 16))
+        self._finisher = BatchedNetwork("onet", 48, threads, (1, 4))
+
+    def find(self, view: View, min_face: float) -> list[Face]:
+        """Faces of at least `min_face` pixels, best first, in the view's pixels."""
+        return self._finish(view, self._refine(view, self._propose(view, min_face)))
+
+    def describe(self, crop: Floats) -> Floats:
+        """O-Net's float32[1,15] for one crop of pixel values 0..255, float32[48,48,3]."""
+        return self._finisher(crop[None])
+
+    def _propose(self, view: View, min_face: float) -> Boxes:
+        threshold, most = self.profile.thresholds[0], self.profile.most[0]
+        found = view.propose(self._proposer, min_face, threshold, most)
+        kept = suppress(found.boxes, found.scores, ACROSS_LEVELS)
+        kept = kept[: self.profile.most[1]]
+        boxes = apply_proposal_offsets(found.boxes[kept], found.offsets[kept])
+        return view.settle(square(boxes))
+
+    def _refine(self, view: View, boxes: Boxes) -> Boxes:
+        """R-Net: drop most candidates, move the rest, back to squares."""
+        if not len(boxes):
+            return boxes
+        output = self._refiner(view.cut(boxes, self._refiner.side))
+        scores = sigmoid(output[:, 4])
+        passed = scores > self.profile.thresholds[1]
+        boxes, scores, output = boxes[passed], scores[passed], output[passed]
+        kept = suppress(boxes, scores, self.profile.refined_overlap)
+        kept = kept[: self.profile.most[2]]
+        return view.settle(square(apply_offsets(boxes[kept], output[kept, :4])))
+
+    def _finish(self, view: View, boxes: Boxes) -> list[Face]:
+        """O-Net: final score, box and landmarks."""
+        if not len(boxes):
+            return []
+        output = self._finisher(view.cut(boxes, self._finisher.side))
+        scores = sigmoid(output[:, 14])
+        passed = scores > self.profile.thresholds[2]
+        boxes, scores, output = boxes[passed], scores[passed], output[passed]
+        moved = apply_offsets(boxes, output[:, :4])
+        kept = suppress_nested(moved, scores, FINAL_OVERLAP)
+        return read_faces(boxes[kept], output[kept])
+
+
+def read_faces(boxes: Boxes, output: Floats) -> list[Face]:
+    """Faces from O-Net's float32[N,15] for the float64[N,4] boxes whose crops it saw."""
+    sides = boxes[:, 2:] - boxes[:, :2] + 1
+    # Landmarks count pixels from 0, unlike boxes.
+    across = output[:, 4:9] * sides[:, :1] + boxes[:, :1] - 1
+    down = output[:, 9:14] * sides[:, 1:] + boxes[:, 1:2] - 1
+    points = np.stack([across, down], axis=-1).astype(np.float32)
+    moved, scores = apply_offsets(boxes, output[:, :4]), sigmoid(output[:, 14])
+    return [
+        Face((float(box[0]), float(box[1]), float(box[2]), float(box[3])), marks, float(score))
+        for box, marks, score in zip(moved, points, scores, strict=True)
+    ]

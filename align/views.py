@@ -1,0 +1,120 @@
+"""The two ways the cascade looks at a picture: as the reference does, and as fast as it can."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+
+from align.boxes import Boxes, cells_to_boxes, suppress
+from align.canvas import locate, paint, plan_canvas
+from align.mipmaps import Mipmaps
+from align.networks import ShapedNetwork
+from align.opencv import cv2
+from align.proposals import NONE, Proposals, passing_cells
+from align.pyramid import pyramid_scales
+from align.types import Floats, Pixels
+
+WITHIN_LEVEL = 0.5
+# A level is run in strips of about this many pixels, which bounds P-Net's memory (some 60 bytes
+# a pixel). Output cells do not depend on each other, so the result is the same.
+STRIP_PIXELS = 1 << 20
+CELL_REACH = 10
+
+
+class View(Protocol):
+    """What the cascade asks of a picture."""
+
+    def propose(
+        self, network: ShapedNetwork, min_face: float, threshold: float, most: int
+    ) -> Proposals:
+        """P-Net's candidates at or above a score, at most so many (of each level)."""
+
+    def settle(self, boxes: Boxes) -> Boxes:
+        """Boxes as they can be cut."""
+
+    def cut(self, boxes: Boxes, size: int) -> Floats | Pixels:
+        """Square crops [N,size,size,3] of pixel values 0..255, zero beyond the picture."""
+
+
+class FastView:
+    """Everything from mipmaps: one P-Net call on a canvas, crops in one bilinear sampling."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._mipmaps = Mipmaps(pixels)
+        self._height, self._width = pixels.shape[:2]
+
+    def propose(
+        self, network: ShapedNetwork, min_face: float, threshold: float, most: int
+    ) -> Proposals:
+        plan = plan_canvas(self._width, self._height, min_face)
+        if plan is None:
+            return NONE
+        output = network(paint(plan, self._mipmaps)[None])[0]
+        rows, columns = passing_cells(output, threshold)
+        whole = plan.owner[rows, columns] >= 0
+        rows, columns = rows[whole], columns[whole]
+        found = Proposals.of(locate(plan, rows, columns), output[rows, columns], most)
+        return found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL))
+
+    def settle(self, boxes: Boxes) -> Boxes:
+        return boxes
+
+    def cut(self, boxes: Boxes, size: int) -> Pixels:
+        return self._mipmaps.cut(boxes, size)
+
+
+class ExactView:
+    """The reference's arithmetic: davidsandberg/facenet, detect_face."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._pixels = pixels
+
+    def propose(
+        self, network: ShapedNetwork, min_face: float, threshold: float, most: int
+    ) -> Proposals:
+        """Each level by itself, resampled from the full picture."""
+        height, width = self._pixels.shape[:2]
+        parts = [NONE]
+        for scale in pyramid_scales(width, height, min_face):
+            size = (math.ceil(width * scale), math.ceil(height * scale))
+            level = cv2.resize(self._pixels, size, interpolation=cv2.INTER_AREA)
+            output = run_in_strips(network, np.asarray(level, np.uint8))
+            rows, columns = passing_cells(output, threshold)
+            boxes = cells_to_boxes(rows, columns, scale)
+            found = Proposals.of(boxes, output[rows, columns], most)
+            parts.append(found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL)))
+        return Proposals.join(parts)
+
+    def settle(self, boxes: Boxes) -> Boxes:
+        """Whole pixels, truncated toward zero."""
+        return np.fix(boxes)
+
+    def cut(self, boxes: Boxes, size: int) -> Floats:
+        crops = np.empty((len(boxes), size, size, 3), np.float32)
+        for index, box in enumerate(boxes.astype(np.int64)):
+            crop = _cut_padded(self._pixels, *box)
+            crops[index] = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+        return crops
+
+
+def run_in_strips(network: ShapedNetwork, level: Pixels) -> Floats:
+    """P-Net's float32[h,w,5] of a level, however tall, in bounded memory."""
+    height, width = level.shape[:2]
+    rows = max(STRIP_PIXELS // width // 2 * 2, 2 * CELL_REACH)
+    outputs = [
+        # A strip ends CELL_REACH pixels late, so that its last cells see all that they look at.
+        network(level[None, start : start + rows + CELL_REACH])[0]
+        for start in range(0, height - CELL_REACH, rows)
+    ]
+    return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+
+
+def _cut_padded(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> Boxes:
+    height, width = pixels.shape[:2]
+    # float64, as in the reference: resampling whole numbers would round, and rounding moves boxes.
+    padded = np.zeros((max(bottom - top + 1, 1), max(right - left + 1, 1), 3))
+    inner_left, inner_top = max(left, 1), max(top, 1)
+    inner = pixels[inner_top - 1 : max(bottom, 0), inner_left - 1 : max(right, 0)]
+    rows, columns = inner.shape[:2]
+    padded[inner_top - top :, inner_left - left :][:rows, :columns] = inner
+    return padded
