@@ -72,22 +72,24 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
     dimension: int
 
 
-class Answer(Struct, frozen=True, kw_only=True):
-    """What every operation answers."""
+class DetectAnswer(Struct, frozen=True, kw_only=True):
+    """Where the faces are; no face is an empty list."""
 
-    operation: Literal["compare", "embed", "detect"]
+    operation: Literal["detect"] = "detect"
     images: list[ImageAnswer]
     model: ModelAnswer
     timings_ms: dict[str, float]
     request_id: str
 
 
-class DetectAnswer(Answer, frozen=True, kw_only=True):
-    """Where the faces are; no face is an empty list."""
-
-
-class EmbedAnswer(Answer, frozen=True, kw_only=True):
+class EmbedAnswer(Struct, frozen=True, kw_only=True):
     """The faces, each with its `embedding`, a vector of unit length."""
+
+    operation: Literal["embed"] = "embed"
+    images: list[ImageAnswer]
+    model: ModelAnswer
+    timings_ms: dict[str, float]
+    request_id: str
 
 
 class FaceIndex(Struct, frozen=True):
@@ -107,9 +109,10 @@ class Pair(Struct, frozen=True, kw_only=True):
     same: bool
 
 
-class CompareAnswer(Answer, frozen=True, kw_only=True):
+class CompareAnswer(Struct, frozen=True, kw_only=True):
     """The verdict on image 0 and the nearest face of another image."""
 
+    operation: Literal["compare"] = "compare"
     distance: Annotated[float, Meta(ge=0, le=2, description="L2 between unit vectors.")]
     similarity: Annotated[float, Meta(ge=0, le=1, description="Calibrated probability.")]
     same: Annotated[bool, Meta(description="`distance` is at most `threshold`.")]
@@ -118,6 +121,10 @@ class CompareAnswer(Answer, frozen=True, kw_only=True):
         list[Pair] | UnsetType,
         Meta(description="With more than two images, or `face: all`: every pair, nearest first."),
     ] = UNSET
+    images: list[ImageAnswer]
+    model: ModelAnswer
+    timings_ms: dict[str, float]
+    request_id: str
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True):

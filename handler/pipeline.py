@@ -82,7 +82,6 @@ class Service:
             self._find(index, source, job, None, call) for index, source in enumerate(job.sources)
         ]
         return DetectAnswer(
-            operation="detect",
             images=answers.image_answers(found),
             **self._common(self.model.id, call),
         )
@@ -95,7 +94,6 @@ class Service:
         ]
         embedded = self.embed_faces(found, way, call)
         return EmbedAnswer(
-            operation="embed",
             images=answers.image_answers(embedded, job.options.encoding),
             **self._common(way.model_id, call),
         )
@@ -117,7 +115,6 @@ class Service:
         nearest = nearest_of_first(pairs)
         many = len(job.sources) > 2 or job.rule == "all"
         return CompareAnswer(
-            operation="compare",
             distance=nearest.distance,
             similarity=nearest.similarity,
             same=nearest.same,
