@@ -8,7 +8,6 @@ from align.boxes import (
     Boxes,
     apply_offsets,
     apply_proposal_offsets,
-    best_first,
     square,
     suppress,
     suppress_nested,

@@ -42,7 +42,8 @@ NONE = Proposals(np.empty((0, 4)), np.empty(0, np.float32), np.empty((0, 4), np.
 def passing_cells(output: Floats, threshold: float) -> tuple[Indices, Indices]:
     """Rows and columns of P-Net's float32[h,w,5] that are likely faces, column by column."""
     limit = math.log(threshold / (1 - threshold))
-    columns, rows = np.nonzero(output[..., 4].T >= limit)
+    face_logits = output[..., 4].T
+    columns, rows = np.nonzero(face_logits >= limit)
     return rows, columns
 
 

@@ -110,7 +110,6 @@ def run_in_strips(network: ShapedNetwork, level: Pixels) -> Floats:
 
 
 def _cut_padded(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> Boxes:
-    height, width = pixels.shape[:2]
     # float64, as in the reference: resampling whole numbers would round, and rounding moves boxes.
     padded = np.zeros((max(bottom - top + 1, 1), max(right - left + 1, 1), 3))
     inner_left, inner_top = max(left, 1), max(top, 1)
