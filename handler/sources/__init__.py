@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from handler.cold_start import AnyService
-from handler.sources import direct, http
+from handler.sources import direct, eventbridge, http, s3, s3batch, sns, sqs, stepfunctions
 
 
 class EventSource(Protocol):
@@ -16,11 +16,26 @@ class EventSource(Protocol):
 
 
 # The first that matches handles the event; the most specific come first.
-SOURCES: tuple[EventSource, ...] = (http, direct)
+SOURCES: tuple[EventSource, ...] = (
+    http,
+    sqs,
+    s3,
+    sns,
+    eventbridge,
+    s3batch,
+    direct,
+    stepfunctions,
+)
 
 KINDS = (
     "HTTP API v2, REST API v1, function URL, ALB",
     "direct invocation ({operation, images})",
+    "S3 notification, also inside SQS or SNS",
+    "SNS inside SQS",
+    "EventBridge Object Created, also inside SQS or SNS",
+    "S3 Batch Operations 1.0 and 2.0",
+    "Step Functions item ({bucket, key}) and ItemBatcher batch ({Items})",
+    "SQS with direct requests",
 )
 
 

@@ -1,0 +1,59 @@
+"""EventBridge's "Object Created", whose keys are not encoded and whose fields have dashes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from handler.batch import raise_if_failed, summary
+from handler.batch_service import open_batch
+from handler.batch_types import ObjectReference
+from handler.cold_start import AnyService
+from handler.requests import convert
+
+SOURCE = "aws.s3"
+CREATED = "Object Created"
+
+
+class Bucket(Struct):
+    """`detail.bucket`."""
+
+    name: str
+
+
+class Object(Struct, rename="kebab"):
+    """`detail.object`; `version-id` is absent in a bucket without versions."""
+
+    key: str
+    etag: str | None = None
+    version_id: str | None = None
+
+
+class Detail(Struct):
+    """`detail` of an S3 event."""
+
+    bucket: Bucket
+    object: Object
+
+
+def matches(event: Mapping[str, Any]) -> bool:
+    """Any event of S3; a rule that lets others than "Object Created" through is no error."""
+    return event.get("source") == SOURCE and "detail-type" in event
+
+
+def references(event: Mapping[str, Any]) -> list[ObjectReference]:
+    """The object that was created; none for other changes. Raises InvalidRequest."""
+    if event["detail-type"] != CREATED:
+        return []
+    detail: Detail = convert(event.get("detail"), Detail)
+    found = detail.object
+    return [
+        ObjectReference(detail.bucket.name, found.key, found.version_id or None, found.etag or None)
+    ]
+
+
+def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+    """Embed what was created. Raises TransientFailure: Lambda retries asynchronous events."""
+    outcomes = open_batch(service, context).run(references(event))
+    raise_if_failed(outcomes)
+    return summary(outcomes)

@@ -1,0 +1,86 @@
+"""S3 notifications, as S3 sends them to a function, a queue or a topic."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from msgspec import Struct
+from msgspec import field as named
+
+from handler.batch import raise_if_failed, summary
+from handler.batch_service import open_batch
+from handler.batch_types import ObjectReference
+from handler.cold_start import AnyService
+from handler.requests import convert
+
+# Ceph's gateway sends the same records as AWS, but keys as they are.
+ENCODED_SOURCE = "aws:s3"
+RAW_SOURCE = "ceph:s3"
+TEST_EVENT = "s3:TestEvent"
+CREATED = "ObjectCreated:"
+
+
+class Bucket(Struct):
+    """`s3.bucket` of a record."""
+
+    name: str
+
+
+class Object(Struct):
+    """`s3.object` of a record; the spelling is S3's, and EventBridge's differs."""
+
+    key: str
+    etag: str | None = named(name="eTag", default=None)
+    version_id: str | None = named(name="versionId", default=None)
+
+
+class Entity(Struct):
+    """`s3` of a record."""
+
+    bucket: Bucket
+    object: Object
+
+
+class Record(Struct):
+    """One record of a notification."""
+
+    source: str = named(name="eventSource")
+    name: str = named(name="eventName")
+    s3: Entity
+
+    def reference(self) -> ObjectReference:
+        """The object; its key has `+` for a space and `%2B` for a plus on AWS."""
+        key = self.s3.object.key
+        return ObjectReference(
+            self.s3.bucket.name,
+            unquote_plus(key) if self.source == ENCODED_SOURCE else key,
+            self.s3.object.version_id or None,
+            self.s3.object.etag or None,
+        )
+
+
+def matches(event: Mapping[str, Any]) -> bool:
+    """A list of S3 records, or the message that S3 sends when a notification is set up."""
+    records = event.get("Records")
+    first = records[0] if isinstance(records, list) and records else None
+    source = first.get("eventSource") if isinstance(first, Mapping) else None
+    return source in (ENCODED_SOURCE, RAW_SOURCE) or event.get("Event") == TEST_EVENT
+
+
+def references(event: Mapping[str, Any]) -> list[ObjectReference]:
+    """The objects that were created; none for a test event or for other kinds of change.
+
+    Raises InvalidRequest where a record is not one of S3's.
+    """
+    if event.get("Event") == TEST_EVENT:
+        return []
+    records: list[Record] = convert(event["Records"], list[Record])
+    created = [record for record in records if record.name.removeprefix("s3:").startswith(CREATED)]
+    return [record.reference() for record in created]
+
+
+def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+    """Embed what was created. Raises TransientFailure: Lambda retries asynchronous events."""
+    outcomes = open_batch(service, context).run(references(event))
+    raise_if_failed(outcomes)
+    return summary(outcomes)

@@ -1,0 +1,141 @@
+"""SQS: messages about new objects, and our own requests, answered as a partial batch.
+
+powertools' batch processor calls one function per message. Here the messages of a batch share
+downloads and inference, so the same answer is made by hand: it is one list of ids.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+from msgspec import field as named
+
+from handler.answers import encode
+from handler.batch import Batch
+from handler.batch_service import open_batch
+from handler.batch_types import ObjectReference, Status, TransientFailure
+from handler.call import Call
+from handler.cold_start import AnyService, ready
+from handler.errors import ApiError, render
+from handler.failures import as_api_error
+from handler.observability import log
+from handler.pipeline import Service
+from handler.requests import convert, parse_object
+from handler.sources import direct
+from handler.sources.notifications import parse, unwrap
+
+SOURCE = "aws:sqs"
+
+
+class Record(Struct):
+    """One message as Lambda hands it over."""
+
+    identifier: str = named(name="messageId")
+    body: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message understood: the objects that it names, a request of ours, or neither."""
+
+    identifier: str
+    references: tuple[ObjectReference, ...] = ()
+    request: Mapping[str, Any] | None = None
+    unknown: bool = False
+
+
+def matches(event: Mapping[str, Any]) -> bool:
+    """A list of SQS records."""
+    records = event.get("Records")
+    first = records[0] if isinstance(records, list) and records else None
+    return isinstance(first, Mapping) and first.get("eventSource") == SOURCE
+
+
+def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+    """Do what the messages say; those that have to come again are named in `batchItemFailures`.
+
+    A queue with its event source mapping set to ReportBatchItemFailures deletes all others.
+    """
+    records: list[Record] = convert(event["Records"], list[Record])
+    messages = [understand(record) for record in records]
+    batch = open_batch(service, context)
+    failed = {message.identifier for message in messages if message.unknown}
+    failed |= unembedded(messages, batch)
+    failed |= unanswered(messages, batch, ready(service), context)
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in sorted(failed)]}
+
+
+def understand(record: Record) -> Message:
+    """What a message is about.
+
+    One that is broken, or about nothing we know, stays in the queue and ends, whole, in the
+    dead-letter queue; it does not disturb the others.
+    """
+    try:
+        body = parse(record.body)
+        references = unwrap(body)
+    except ApiError:
+        return unknown(record)
+    if references is not None:
+        return Message(record.identifier, tuple(references))
+    if isinstance(body, Mapping) and direct.matches(body):
+        return Message(record.identifier, request=body)
+    return unknown(record)
+
+
+def unknown(record: Record) -> Message:
+    log("message of no known kind", level="ERROR", source="sqs", code="InvalidRequest")
+    return Message(record.identifier, unknown=True)
+
+
+def unembedded(messages: Sequence[Message], batch: Batch) -> set[str]:
+    """Embed the objects of all messages together; the messages with an object that FAILED."""
+    owners = [
+        (message.identifier, reference) for message in messages for reference in message.references
+    ]
+    outcomes = batch.run([reference for _, reference in owners]) if owners else []
+    return {
+        identifier
+        for (identifier, _), outcome in zip(owners, outcomes, strict=True)
+        if outcome.status is Status.FAILED
+    }
+
+
+def unanswered(
+    messages: Sequence[Message], batch: Batch, service: Service, context: Any
+) -> set[str]:
+    """Answer the requests one by one; the messages that have to come again."""
+    return {
+        message.identifier
+        for message in messages
+        if message.request is not None
+        and not write_answer(message.identifier, message.request, batch, service, context)
+    }
+
+
+def write_answer(
+    identifier: str, request: Mapping[str, Any], batch: Batch, service: Service, context: Any
+) -> bool:
+    """Write the answer under the message's id; False where the message has to come again."""
+    if batch.deadline.within(0):
+        return False
+    call = Call(context)
+    call.request_id = identifier
+    document = answer(request, service, call)
+    if document is None:
+        return False
+    try:
+        batch.store.put_new(batch.output.request_key(identifier), document)
+    except TransientFailure:
+        return False
+    return True
+
+
+def answer(request: Mapping[str, Any], service: Service, call: Call) -> bytes | None:
+    """What a direct invocation would answer; None where a retry may give another answer."""
+    try:
+        return encode(service.run(parse_object(request, service.settings.limits), call))
+    except Exception as failure:
+        error = as_api_error(failure, call)
+        return None if error.retryable else encode(render(error, call.request_id))

@@ -1,0 +1,72 @@
+"""Step Functions: one object, or a batch of them from a Distributed Map's ItemBatcher."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from handler.batch import raise_if_failed, summary
+from handler.batch_service import open_batch
+from handler.batch_types import ObjectReference
+from handler.cold_start import AnyService
+from handler.errors import ApiError
+
+
+def matches(event: Mapping[str, Any]) -> bool:
+    """An item (`bucket` and `key`) or a batch (`Items`), in any of the spellings in use."""
+    names = {_plain(name) for name in event if isinstance(name, str)}
+    return isinstance(event.get("Items"), list) or {"bucket", "key"} <= names
+
+
+def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+    """Embed the objects; an item is answered by its outcome, a batch by `results`.
+
+    Raises:
+        TransientFailure: At least one object may succeed later. The state machine retries by that
+            name; what is written already stays as it is.
+        ApiError: InvalidRequest, where an item names no object.
+    """
+    outcomes = open_batch(service, context).run(references(event))
+    raise_if_failed(outcomes)
+    return summary(outcomes) if "Items" in event else outcomes[0].as_dict()
+
+
+def references(event: Mapping[str, Any]) -> list[ObjectReference]:
+    """The objects of an item or a batch. Raises InvalidRequest."""
+    if "Items" not in event:
+        return [reference({}, event, "item")]
+    common = event.get("BatchInput") or {}
+    return [reference(common, item, f"Items[{index}]") for index, item in enumerate(event["Items"])]
+
+
+def reference(common: Any, item: Any, place: str) -> ObjectReference:
+    """One object from `item`, with what `common` says for all.
+
+    An item is ours (`bucket`, `key`, `version_id`, `etag`), a row of an S3 listing (`Key`, `Etag`)
+    or a row of an inventory (`Bucket`, `Key`, `VersionId`). An inventory encodes its keys, which
+    cannot be seen in a key: say `"key_encoding": "url"` with it.
+    """
+    if not isinstance(item, Mapping) or not isinstance(common, Mapping):
+        raise ApiError("InvalidRequest", f"{place}: expected an object with bucket and key.")
+    fields = {_plain(name): value for name, value in (*common.items(), *item.items())}
+    bucket, key = fields.get("bucket"), fields.get("key")
+    if not (isinstance(bucket, str) and bucket and isinstance(key, str) and key):
+        raise ApiError("InvalidRequest", f"{place}: bucket and key must be text.")
+    encoded = fields.get("keyencoding") == "url"
+    return ObjectReference(
+        bucket, unquote_plus(key) if encoded else key, _text(fields, "versionid"), _etag(fields)
+    )
+
+
+def _plain(name: str) -> str:
+    """`version_id`, `VersionId` and `version-id` as one."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def _etag(fields: Mapping[str, Any]) -> str | None:
+    text = _text(fields, "etag")
+    return text.strip('"') if text else None

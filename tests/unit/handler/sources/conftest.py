@@ -1,0 +1,60 @@
+"""A batch with fake storage behind every source that embeds objects."""
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from handler.batch_deadline import Deadline
+from handler.batch_types import ObjectReference
+from handler.settings import Settings
+from tests.unit.handler.batch_fakes import BUCKET, FakeStore, batch, etag_of
+
+SOURCES = ("eventbridge", "s3", "s3batch", "sns", "sqs", "stepfunctions")
+KEY = "holiday 2026/eileen + grace/München (1).jpg"
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    """The two objects that the events in events/ name."""
+    made = FakeStore()
+    made.add(KEY, b"eileen and grace")
+    made.add("plain.jpg", b"plain")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def batches(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every source opens a batch on `store`; a context may be a Deadline."""
+
+    def open_batch(service: Any, context: Any) -> Any:
+        return batch(store, deadline=context if isinstance(context, Deadline) else None)
+
+    for name in SOURCES:
+        monkeypatch.setattr(
+            importlib.import_module(f"handler.sources.{name}"), "open_batch", open_batch
+        )
+
+
+@pytest.fixture
+def service() -> Any:
+    """Enough of a service for what does not embed."""
+    return SimpleNamespace(settings=Settings())
+
+
+@pytest.fixture
+def named() -> ObjectReference:
+    """The object with the difficult key, as an event with a version names it."""
+    version = "096fKKXTRTtl3on89fVO.nfljtsv6qko"
+    return ObjectReference(BUCKET, KEY, version, "d41d8cd98f00b204e9800998ecf8427e")
+
+
+@pytest.fixture
+def result_keys() -> Any:
+    """Names of the results of the two objects: the first by version, the second by ETag."""
+    return SimpleNamespace(
+        named=f"out/{BUCKET}/{KEY}/096fKKXTRTtl3on89fVO.nfljtsv6qko.tiny.json",
+        named_by_etag=f"out/{BUCKET}/{KEY}/{etag_of(b'eileen and grace')}.tiny.json",
+        plain=f"out/{BUCKET}/plain.jpg/{etag_of(b'plain')}.tiny.json",
+    )

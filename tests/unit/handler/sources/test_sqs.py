@@ -1,0 +1,165 @@
+"""A queue's batch: messages that are done are deleted, and only those."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from handler.batch_deadline import Deadline
+from handler.batch_types import TransientFailure
+from handler.errors import ApiError
+from handler.sources import sqs
+from tests.unit.handler.batch_fakes import BUCKET, NO_FACE, POISON, FakeStore
+
+SLOW_DOWN = TransientFailure("SlowDown", "503")
+
+
+def message(identifier: str, body: Any) -> dict[str, Any]:
+    text = body if isinstance(body, str) else json.dumps(body)
+    return {"messageId": identifier, "body": text, "eventSource": "aws:sqs"}
+
+
+def created(*keys: str) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:s3",
+                "eventName": "ObjectCreated:Put",
+                "s3": {"bucket": {"name": BUCKET}, "object": {"key": key}},
+            }
+            for key in keys
+        ]
+    }
+
+
+def failures(answer: dict[str, Any]) -> list[str]:
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+class FakeService:
+    """Answers a request with the operation it asks for, or with a prepared failure."""
+
+    def __init__(self, settings: Any, failure: Exception | None = None) -> None:
+        self.settings = settings
+        self.failure = failure
+
+    def run(self, job: Any, call: Any) -> dict[str, Any]:
+        if self.failure:
+            raise self.failure
+        return {"operation": job.operation, "request_id": call.request_id}
+
+
+def test_s3_events_in_a_queue_are_embedded_and_the_test_event_dropped(
+    load_event: Any, store: FakeStore, result_keys: Any, service: Any
+) -> None:
+    event = load_event("s3-in-sqs")
+    assert sqs.matches(event)
+    assert sqs.handle(event, None, service) == {"batchItemFailures": []}
+    assert sorted(store.results) == sorted([result_keys.named, result_keys.plain])
+
+
+@pytest.mark.parametrize("wrapping", ["s3-notification", "eventbridge-object-created"])
+def test_event_may_come_bare(
+    load_event: Any, store: FakeStore, result_keys: Any, service: Any, wrapping: str
+) -> None:
+    sqs.handle({"Records": [message("1", load_event(wrapping))]}, None, service)
+    assert list(store.results) == [result_keys.named]
+
+
+def test_event_may_come_in_an_sns_envelope(
+    load_event: Any, store: FakeStore, result_keys: Any, service: Any
+) -> None:
+    assert sqs.handle(load_event("sns-in-sqs"), None, service) == {"batchItemFailures": []}
+    assert list(store.results) == [result_keys.named]
+
+
+def test_only_messages_with_a_passing_failure_come_again(store: FakeStore, service: Any) -> None:
+    for number in range(10):
+        store.add(f"{number}.jpg", b"picture %d" % number)
+    store.add("3.jpg", POISON)
+    store.add("5.jpg", NO_FACE)
+    store.faults["7.jpg"] = [SLOW_DOWN]
+    records = [message(f"m{number}", created(f"{number}.jpg")) for number in range(10)]
+    assert failures(sqs.handle({"Records": records}, None, service)) == ["m3", "m7"]
+    assert len(store.results) == 8
+    again = [record for record in records if record["messageId"] == "m7"]
+    assert failures(sqs.handle({"Records": again}, None, service)) == []
+    assert len(store.results) == 9
+
+
+def test_message_with_several_objects_comes_again_if_one_failed(
+    store: FakeStore, service: Any
+) -> None:
+    store.add("a.jpg", b"a")
+    store.faults["plain.jpg"] = [SLOW_DOWN]
+    record = message("m", created("a.jpg", "plain.jpg"))
+    assert failures(sqs.handle({"Records": [record]}, None, service)) == ["m"]
+    assert failures(sqs.handle({"Records": [record]}, None, service)) == []
+    assert len(store.results) == 2
+
+
+@pytest.mark.parametrize("body", ["not json", "null", "[]", "{}", '{"hello": 1}', "\ud800"])
+def test_message_about_nothing_goes_to_the_dead_letters_alone(
+    store: FakeStore, service: Any, body: str
+) -> None:
+    records = [message("bad", body), message("good", created("plain.jpg"))]
+    assert failures(sqs.handle({"Records": records}, None, service)) == ["bad"]
+    assert len(store.results) == 1
+
+
+def test_broken_notification_keeps_its_message(service: Any) -> None:
+    broken = {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]}
+    assert failures(sqs.handle({"Records": [message("m", broken)]}, None, service)) == ["m"]
+
+
+def test_out_of_time_returns_every_message(load_event: Any, service: Any) -> None:
+    event = load_event("s3-in-sqs")
+    answer = sqs.handle(event, Deadline(at=0.0), service)
+    assert failures(answer) == [record["messageId"] for record in event["Records"][:2]]
+
+
+def test_request_is_answered_under_its_message_id(
+    load_event: Any, store: FakeStore, service: Any
+) -> None:
+    event = load_event("sqs-request")
+    identifier = event["Records"][0]["messageId"]
+    answer = sqs.handle(event, None, FakeService(service.settings))
+    assert failures(answer) == []
+    document = msgspec.json.decode(store.results[f"out/_requests/{identifier}.json"])
+    assert document == {"operation": "compare", "request_id": identifier}
+
+
+def test_request_that_cannot_be_answered_gets_its_error_and_does_not_come_again(
+    store: FakeStore, service: Any
+) -> None:
+    record = message("m", {"operation": "dance", "images": ["aGk="]})
+    assert failures(sqs.handle({"Records": [record]}, None, FakeService(service.settings))) == []
+    document = msgspec.json.decode(store.results["out/_requests/m.json"])
+    assert document["error"]["code"] == "UnknownOperation"
+
+
+def test_request_that_may_be_answered_later_comes_again(
+    load_event: Any, store: FakeStore, service: Any
+) -> None:
+    for failure in (ApiError("StorageUnavailable", "later"), RuntimeError("bug")):
+        broken = FakeService(service.settings, failure)
+        assert len(failures(sqs.handle(load_event("sqs-request"), None, broken))) == 1
+    assert store.results == {}
+
+
+def test_answer_that_cannot_be_written_comes_again(
+    load_event: Any, store: FakeStore, service: Any
+) -> None:
+    event = load_event("sqs-request")
+    key = f"out/_requests/{event['Records'][0]['messageId']}.json"
+    store.faults[key] = [SLOW_DOWN]
+    fine = FakeService(service.settings)
+    assert len(failures(sqs.handle(event, None, fine))) == 1
+    assert failures(sqs.handle(event, None, fine)) == []
+
+
+def test_request_is_not_begun_without_time(load_event: Any, store: FakeStore, service: Any) -> None:
+    answer = sqs.handle(load_event("sqs-request"), Deadline(at=0.0), FakeService(service.settings))
+    assert len(failures(answer)) == 1
+    assert store.results == {}
