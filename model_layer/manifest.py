@@ -39,7 +39,7 @@ class InputFormat(Struct, frozen=True, kw_only=True):
 
 
 class BoxAlignment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="box"):
-    """Crop the detector's box with `margin` pixels (in the units of `size`) around it."""
+    """Crop the detector's box, widened by `margin` picture pixels, half on each side."""
 
     size: Positive
     margin: Annotated[int, Meta(ge=0)]

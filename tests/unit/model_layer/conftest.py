@@ -1,0 +1,77 @@
+"""Model folders to load: small, real, and made from scratch."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SIZE, DIMENSION = 8, 5
+
+MakeFolder = Callable[..., Path]
+
+
+def manifest_content(**changes: Any) -> dict[str, Any]:
+    """A valid manifest of a model with one int8 file, with top-level fields changed."""
+    content = {
+        "format": 1,
+        "id": "toy",
+        "files": {"int8": {"name": "int8.tflite", "sha256": "0" * 64, "bytes": 1}},
+        "default_precision": "int8",
+        "input": {"size": SIZE, "colour_order": "RGB", "standardization": "fixed"},
+        "alignment": {"kind": "similarity", "size": SIZE},
+        "embedding": {"dimension": DIMENSION, "metric": "l2"},
+        "thresholds": {
+            "default": {"distance": 1.1, "far": 0.01},
+            "by_far": {"0.1": 1.3, "0.01": 1.1, "0.001": 0.95},
+        },
+        "calibration": {"slope": 10.0, "intercept": 11.0, "protocol": "made up"},
+        "licence": "none",
+    }
+    return content | changes
+
+
+@pytest.fixture(scope="session")
+def toy_weights() -> dict[str, bytes]:
+    """One network, (mean over the chip of a 3x3 convolution) as .tflite and as frozen graph."""
+    tf = pytest.importorskip("tensorflow", reason="makes the toy network with TensorFlow")
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, DIMENSION)).astype(np.float32)
+    with tf.Graph().as_default() as graph:
+        chips = tf.compat.v1.placeholder(tf.float32, [None, SIZE, SIZE, 3], name="input")
+        net = tf.nn.relu(tf.nn.conv2d(chips, kernel, 2, "SAME"))
+        tf.reduce_mean(net, [1, 2], name="embeddings")
+    definition = graph.as_graph_def()
+    function = tf.compat.v1.wrap_function(
+        lambda: tf.import_graph_def(definition, name=""), signature=[]
+    ).prune("input:0", "embeddings:0")
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], function)
+    return {"int8.tflite": converter.convert(), "tensorflow.pb": definition.SerializeToString()}
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path, toy_weights: dict[str, bytes]) -> MakeFolder:
+    """Writes a model folder with the toy network; keyword arguments change its manifest."""
+
+    def make(*, frozen_graph: bool = False, **changes: Any) -> Path:
+        names = {"int8": "int8.tflite"} | ({"tensorflow": "tensorflow.pb"} if frozen_graph else {})
+        files = {}
+        for kind, name in names.items():
+            content = toy_weights[name]
+            (tmp_path / name).write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            files[kind] = {"name": name, "sha256": digest, "bytes": len(content)}
+        text = json.dumps(manifest_content(**({"files": files} | changes)))
+        (tmp_path / "manifest.json").write_text(text)
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture
+def chips() -> np.ndarray:
+    """Six chips for the toy network."""
+    rng = np.random.default_rng(1)
+    return rng.integers(0, 256, (6, SIZE, SIZE, 3), dtype=np.uint8)

@@ -1,0 +1,107 @@
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from model_layer import ModelUnavailable, read_manifest
+from model_layer.manifest import BoxAlignment, Manifest, SimilarityAlignment
+from tests.unit.model_layer.conftest import DIMENSION, SIZE, manifest_content
+
+
+def parse(**changes: Any) -> Manifest:
+    return msgspec.json.decode(json.dumps(manifest_content(**changes)), type=Manifest)
+
+
+def read(folder: Path, **changes: Any) -> Manifest:
+    (folder / "manifest.json").write_text(json.dumps(manifest_content(**changes)))
+    return read_manifest(folder)
+
+
+def test_a_valid_manifest_says_all_that_code_needs(tmp_path: Path) -> None:
+    manifest = read(tmp_path)
+
+    assert (manifest.id, manifest.input.size, manifest.embedding.dimension) == (
+        "toy",
+        SIZE,
+        DIMENSION,
+    )
+    assert manifest.alignment == SimilarityAlignment(size=SIZE)
+    assert manifest.threshold == 1.1
+    assert manifest.precisions == ("int8",)
+
+
+def test_box_alignment_carries_its_margin(tmp_path: Path) -> None:
+    manifest = read(tmp_path, alignment={"kind": "box", "margin": 32, "size": SIZE})
+
+    assert manifest.alignment == BoxAlignment(size=SIZE, margin=32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"format": 2}, "format"),
+        ({"id": ""}, "id"),
+        ({"default_precision": "float32"}, "default_precision"),
+        ({"default_precision": "int4"}, "default_precision"),
+        ({"input": {"size": SIZE, "standardization": "whiten"}}, "standardization"),
+        ({"alignment": {"kind": "circle", "size": SIZE}}, "alignment"),
+        ({"alignment": {"kind": "similarity", "size": 160}}, "alignment.size"),
+        ({"embedding": {"dimension": DIMENSION, "metric": "cosine"}}, "metric"),
+        ({"embedding": {"dimension": DIMENSION, "mean": [0.5]}}, "embedding.mean"),
+        ({"thresholds": {"default": {"distance": 2.5}}}, "thresholds"),
+        ({"thresholds": {"default": {"distance": 1}, "by_far": {"low": 1}}}, "by_far"),
+        ({"calibration": {"slope": -1, "intercept": 0, "protocol": ""}}, "slope"),
+        ({"files": {"int8": {"name": "int8.tflite", "sha256": "abc", "bytes": 1}}}, "sha256"),
+        ({"files": {"int8": {"name": "../x.tflite", "sha256": "0" * 64, "bytes": 1}}}, "name"),
+        ({"files": {"int8": {"name": "/x.tflite", "sha256": "0" * 64, "bytes": 1}}}, "name"),
+    ],
+)
+def test_a_manifest_that_cannot_be_true_is_refused_and_the_field_named(
+    tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ModelUnavailable, match=named) as caught:
+        read(tmp_path, **changes)
+
+    assert caught.value.details == {"file": "manifest.json"}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+def test_a_manifest_that_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(content)
+
+    with pytest.raises(ModelUnavailable, match=r"manifest\.json"):
+        read_manifest(tmp_path)
+
+
+def test_a_folder_without_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelUnavailable, match=r"no readable manifest\.json"):
+        read_manifest(tmp_path)
+
+
+def test_similarity_is_a_half_at_the_calibrated_distance_and_falls_with_it() -> None:
+    manifest = parse()
+
+    assert manifest.similarity(1.1) == pytest.approx(0.5)
+    assert manifest.similarity(0.0) == pytest.approx(1 / (1 + math.exp(-11)))
+    assert manifest.similarity(2.0) == pytest.approx(1 / (1 + math.exp(9)))
+
+
+def test_similarity_stays_a_probability_where_the_exponential_overflows() -> None:
+    manifest = parse(calibration={"slope": 1e4, "intercept": 1e4, "protocol": ""})
+
+    assert (manifest.similarity(0.0), manifest.similarity(2.0)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("far", "distance"), [(0.01, 1.1), (0.05, 1.1), (1, 1.3), (0.001, 0.95)])
+def test_the_threshold_for_a_rate_is_the_loosest_that_was_measured_to_keep_it(
+    far: float, distance: float
+) -> None:
+    assert parse().threshold_at(far) == distance
+
+
+def test_no_threshold_is_invented_below_the_lowest_measured_rate() -> None:
+    with pytest.raises(ValueError, match=r"no threshold for FAR 0.0001; measured: 0.001, 0.01"):
+        parse().threshold_at(1e-4)
