@@ -28,6 +28,7 @@ STYLE: Any = {
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e4e7eb",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -94,7 +95,7 @@ def det(axes: Any, report: Report, accepts: Floats, title: str) -> None:
     axes.plot(RATES, RATES, color="#9aa5b1", lw=1, ls="--")
     eer = max(report.eer.value, floor)
     axes.plot(eer, eer, "o", color=INK, ms=5, label=f"EER {report.eer.value:.4f}")
-    axes.set(xscale="log", yscale="log", xlim=(1e-3, 1), ylim=(floor, 1), title=title)
+    axes.set(xscale="log", yscale="log", xlim=(1e-3, 1), ylim=(floor, 0.3), title=title)
     axes.set_xlabel("different people accepted (FAR)")
     axes.set_ylabel("same person rejected (FRR)")
     axes.legend(loc="upper right")
@@ -123,23 +124,27 @@ def scores(
 
 
 def reliability(axes: Any, report: Report, title: str) -> None:
-    promised = [row.promised for row in report.reliability]
-    observed = [row.observed for row in report.reliability]
-    sizes = [30 + 270 * row.pairs / report.pairs for row in report.reliability]
+    promised = np.array([row.promised for row in report.reliability])
+    observed = np.array([row.observed for row in report.reliability])
+    pairs = np.array([row.pairs for row in report.reliability])
+    low, high = wilson_interval(observed, pairs)
+    bars = np.maximum([observed - low, high - observed], 0)
     axes.plot([0, 1], [0, 1], color="#9aa5b1", lw=1, ls="--")
-    axes.plot(promised, observed, color=SAME_COLOUR, lw=1)
-    axes.scatter(promised, observed, s=sizes, color=SAME_COLOUR, alpha=0.8, zorder=3)
-    for row in report.reliability:
-        axes.annotate(
-            str(row.pairs),
-            (row.promised, row.observed),
-            textcoords="offset points",
-            xytext=(9, -9),
-            fontsize=8,
-        )
-    axes.set(title=f"{title}: ECE {report.ece:.4f}", xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
-    axes.set_xlabel("similarity promised (held-out folds)")
+    axes.errorbar(promised, observed, bars, fmt="none", ecolor=SAME_COLOUR, alpha=0.5, lw=1.5)
+    axes.scatter(promised, observed, 30 + 270 * pairs / report.pairs, color=SAME_COLOUR, zorder=3)
+    for place, count in zip(zip(promised, observed, strict=True), pairs, strict=True):
+        axes.annotate(str(count), place, textcoords="offset points", xytext=(9, -9), fontsize=8)
+    axes.set(title=f"{title}: ECE {report.ece:.4f}", xlim=(-0.04, 1.06), ylim=(-0.04, 1.04))
+    axes.set_xlabel("similarity promised (held-out folds); figures are pairs")
     axes.set_ylabel("share that is the same person")
+
+
+def wilson_interval(share: Floats, count: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """95 % interval of an observed share (Wilson 1927): honest for a handful of pairs, too."""
+    z = 1.96
+    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    return middle - half, middle + half
 
 
 def _save(path: Path, draw: Callable[[Any], None]) -> None:

@@ -65,3 +65,12 @@ def test_page_names_every_picture_that_is_drawn(
     assert drawn == ["det.png", "reliability.png", "roc.png", "scores.png"]
     assert all(f"]({name})" in report.to_markdown(result) for name in drawn)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.iterdir())
+
+
+def test_interval_of_a_share_is_wide_for_few_pairs_and_never_leaves_its_range() -> None:
+    low, high = charts.wilson_interval(np.array([1.0, 1.0, 0.5]), np.array([2, 2000, 100]))
+    # By hand: (1 + 1.9208) / (1 + 3.8416 / 2) less 0.6576 for two of two.
+    assert low[0] == pytest.approx(0.3424, abs=1e-3)
+    assert high[0] == pytest.approx(1.0)
+    assert low[1] > 0.998
+    assert (low[2], high[2]) == (pytest.approx(0.404, abs=2e-3), pytest.approx(0.596, abs=2e-3))

@@ -1,0 +1,131 @@
+"""Pictures go to embeddings along the product's path; what is not found is counted, not dropped."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import model_layer
+from align import BoxAlignment, Picture, SimilarityAlignment, align
+from tools.evaluate import __main__ as command
+from tools.evaluate import embedding
+from tools.evaluate.dataset import open_pictures
+from tools.evaluate.embedding import EmbedOptions, FaceChoice
+
+NAMES = ("eileen_collins.jpg", "no_face.jpg", "grace_hopper.jpg")
+CHOICE = FaceChoice("fast", "central", BoxAlignment(size=40, margin=8))
+
+
+class SmallModel:
+    """Stands in for a network: the chip itself, shrunk and normalised, is the embedding."""
+
+    def __init__(self, alignment: Any) -> None:
+        embedding_format = SimpleNamespace(mean=None, dimension=64)
+        self.manifest = SimpleNamespace(
+            alignment=alignment,
+            input=SimpleNamespace(size=alignment.size, standardization="fixed"),
+            embedding=embedding_format,
+            default_precision="int8",
+        )
+        self.id, self.sha256, self.engine = "small", "0" * 64, None
+        self.seen = 0
+
+    def embed(self, chips: np.ndarray, *, flip: bool, standardization: Any) -> np.ndarray:
+        self.seen += len(chips)
+        small = [cv2.resize(chip, (8, 8), interpolation=cv2.INTER_AREA)[..., 1] for chip in chips]
+        flat = np.stack(small).reshape(len(chips), 64).astype(np.float32)
+        flat -= flat.mean(axis=1, keepdims=True)
+        return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def model() -> Any:
+    return SmallModel(model_layer.BoxAlignment(size=40, margin=8))
+
+
+@pytest.fixture
+def pictures(root: Path) -> Any:
+    return open_pictures(root / "events" / "pictures")
+
+
+def test_every_picture_gets_a_chip_and_the_missing_face_is_marked(
+    pictures: Any, tmp_path: Path
+) -> None:
+    chips = embedding.make_chips(pictures, NAMES, CHOICE, tmp_path)
+    assert chips.pixels.shape == (3, 40, 40, 3)
+    assert chips.found.tolist() == [True, False, True]
+
+
+def test_several_detectors_give_what_one_gives(
+    pictures: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding.cache, "CHUNK", 1)
+    one = embedding.make_chips(pictures, NAMES, CHOICE, tmp_path / "one")
+    two = embedding.make_chips(pictures, NAMES, CHOICE, tmp_path / "two", jobs=2)
+    assert np.array_equal(one.pixels, two.pixels)
+
+
+def test_face_in_the_middle_stands_in_for_one_that_is_not_found() -> None:
+    picture = Picture.of(np.zeros((250, 250, 3), np.uint8))
+    face = embedding.central_face(picture)
+    left, top, right, bottom = face.box
+    assert (left + right) / 2 == pytest.approx(125)
+    assert 0 < top < bottom < 250
+    assert face.score == 0
+    for alignment in (BoxAlignment(160, 32), SimilarityAlignment(112)):
+        assert align(picture, face, alignment).shape == (alignment.size, alignment.size, 3)
+
+
+def test_margin_can_be_replaced_for_a_box_and_not_for_landmarks(model: Any) -> None:
+    assert embedding.alignment_of(model, 44) == BoxAlignment(size=40, margin=44)
+    assert embedding.alignment_of(model) == BoxAlignment(size=40, margin=8)
+    by_landmarks: Any = SmallModel(model_layer.SimilarityAlignment(size=112))
+    assert embedding.alignment_of(by_landmarks) == SimilarityAlignment(size=112)
+    with pytest.raises(SystemExit, match="no --margin"):
+        embedding.alignment_of(by_landmarks, 44)
+
+
+def test_embeddings_are_kept_per_option(pictures: Any, tmp_path: Path, model: Any) -> None:
+    chips = embedding.make_chips(pictures, NAMES, CHOICE, tmp_path)
+    first = embedding.make_embeddings(model, chips, EmbedOptions(), tmp_path)
+    again = embedding.make_embeddings(model, chips, EmbedOptions(), tmp_path)
+    assert np.array_equal(first, again)
+    assert model.seen == 3
+    embedding.make_embeddings(model, chips, EmbedOptions(flip=True), tmp_path)
+    assert model.seen == 6
+
+
+def test_command_measures_writes_and_reports(
+    root: Path, tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    # Given two folds of pairs whose second views are of the same person
+    eileen, grace = "eileen_collins", "grace_hopper"
+    rows = [
+        f"{fold},{a}.jpg,{b}.jpg,{same}"
+        for fold in (1, 2)
+        for a, b, same in (
+            (eileen, f"{eileen}_second", 1),
+            (grace, f"{grace}_second", 1),
+            (eileen, grace, 0),
+            (f"{eileen}_second", f"{grace}_second", 0),
+        )
+    ]
+    (tmp_path / "pairs.csv").write_text("\n".join(["fold,image_a,image_b,same", *rows]))
+    monkeypatch.setattr(command.model_layer, "load", lambda *_, **__: model)
+    out = tmp_path / "out"
+    # When measured
+    data = ["--pairs", str(tmp_path / "pairs.csv"), "--images", str(root / "events" / "pictures")]
+    command.main(["--model", "small", "--name", "four pictures", "--out", str(out), *data])
+    # Then every pair is told apart, and the report and its pictures are there
+    assert "**Accuracy 1.0000 +- 0.0000** over 2 folds" in capsys.readouterr().out
+    assert {"report.json", "report.md", "roc.png", "scores.png"} <= {
+        path.name for path in out.iterdir()
+    }
+
+
+def test_absent_data_is_said_with_an_example(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"absent\.csv does not exist.*\n.*tools\.evaluate"):
+        command.main(["--model", "any", "--pairs", str(tmp_path / "absent.csv")])
