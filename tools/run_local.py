@@ -74,7 +74,8 @@ def describe_image(image: Any) -> str:
 
 
 def describe_timings(timings: dict[str, float]) -> str:
-    return ", ".join(f"{step} {value:.0f} ms" for step, value in timings.items())
+    """The steps that took time, in words: `decode 2 ms, detect 9 ms, total 14 ms`."""
+    return ", ".join(f"{step} {value:.0f} ms" for step, value in timings.items() if value >= 0.5)
 
 
 def run(names: list[str], *, as_json: bool, log: Any) -> None:
