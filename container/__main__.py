@@ -1,37 +1,59 @@
-"""Command line: `python -m container {test,build,shell}`."""
+"""Command line: `python -m container {test,build,audit}`."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 
 from container import images
-from container.engine import EngineUnavailable, engine
-from container.shell import say
+from container.audit import audit
+from container.engine import EngineUnavailableError, engine
+from container.shell import ROOT, run, say
 
 
 def main() -> int:
-    """Runs one command; without an engine, tests are skipped with the reason, but not in CI."""
+    """Runs one command; without an engine it is skipped with the reason, but not in CI."""
     parser = argparse.ArgumentParser(prog="python -m container", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build the images")
     build.add_argument("--target", choices=images.TARGETS, action="append")
+    test = commands.add_parser("test", help="build the images and run tests/container")
+    test.add_argument("--target", choices=images.TARGETS, action="append")
+    test.add_argument("pytest", nargs="*", help="options for pytest, after --")
+    check = commands.add_parser("audit", help="known vulnerabilities of the locked packages")
+    check.add_argument("--audit-python", required=True)
     arguments = parser.parse_args()
+    if arguments.command == "audit":
+        return audit(arguments.audit_python)
     try:
         with engine():
-            return _build(arguments.target or list(images.TARGETS))
-    except EngineUnavailable as reason:
+            tags = _build(arguments.target or list(images.TARGETS))
+            return _test(tags, arguments.pytest) if arguments.command == "test" else 0
+    except EngineUnavailableError as reason:
         say(f"skipped: {reason}")
         return 1 if os.environ.get("CI") else 0
 
 
-def _build(targets: list[str]) -> int:
+def _build(targets: list[str]) -> dict[str, str]:
+    """Target -> tag of its image."""
     images.ensure_base()
-    for target in targets:
-        tag = images.build(target)
+    tags = {target: images.build(target) for target in targets}
+    for tag in tags.values():
         say(f"{tag}: {images.size(tag) / 1e6:.0f} MB")
-    return 0
+    return tags
+
+
+def _test(tags: dict[str, str], options: list[str]) -> int:
+    """Runs tests/container against the images."""
+    run(["make", "build/venv/sam/.stamp"])
+    variables = {"FACENET_IMAGE": tags.get("litert", "")}
+    variables["FACENET_IMAGE_TENSORFLOW"] = tags.get("tensorflow", "")
+    command = [sys.executable, "-m", "pytest", "-m", "container", "tests/container", *options]
+    say("testing")
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=False)  # noqa: S603
+    return done.returncode
 
 
 if __name__ == "__main__":

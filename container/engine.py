@@ -22,7 +22,7 @@ PACKAGES = ("docker.io", "mmdebstrap", "iptables", "ca-certificates")
 START_SECONDS = 60.0
 
 
-class EngineUnavailable(RuntimeError):
+class EngineUnavailableError(RuntimeError):
     """No Docker engine answers and none can be started here; the message says why."""
 
 
@@ -40,7 +40,7 @@ def client() -> str:
     debian = Path("/usr/bin/docker")
     found = str(debian) if debian.is_file() else shutil.which("docker")
     if found is None:
-        raise EngineUnavailable("there is no Docker client")
+        raise EngineUnavailableError("there is no Docker client")
     return found
 
 
@@ -49,7 +49,7 @@ def engine() -> Iterator[str]:
     """Gives the address of an engine that answers, in DOCKER_HOST too; stops what it started.
 
     Raises:
-        EngineUnavailable: there is none and this machine cannot make one.
+        EngineUnavailableError: there is none and this machine cannot make one.
     """
     if _answers():
         yield os.environ.get("DOCKER_HOST", "")
@@ -68,7 +68,7 @@ def engine() -> Iterator[str]:
 def _answers() -> bool:
     try:
         return succeeds([client(), "version"])
-    except EngineUnavailable:
+    except EngineUnavailableError:
         return False
 
 
@@ -76,11 +76,13 @@ def _install() -> None:
     """Docker and mmdebstrap from Debian's archive, where they are not there yet."""
     missing = [name for name in ("dockerd", "mmdebstrap", "iptables") if not shutil.which(name)]
     if os.geteuid() != 0:
-        raise EngineUnavailable("no Docker engine answers, and only root can start one")
+        raise EngineUnavailableError("no Docker engine answers, and only root can start one")
     if not missing:
         return
     if shutil.which("apt-get") is None:
-        raise EngineUnavailable(f"no Docker engine answers, and without apt there is no {missing}")
+        raise EngineUnavailableError(
+            f"no Docker engine answers, and without apt there is no {missing}"
+        )
     say(f"apt-get install {' '.join(PACKAGES)}")
     quiet = ["-o", "DPkg::Lock::Timeout=600", "-qq", "-y"]
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -88,7 +90,7 @@ def _install() -> None:
         run(["apt-get", *quiet, "update"], env=environment)
         run(["apt-get", *quiet, "install", "--no-install-recommends", *PACKAGES], env=environment)
     except CommandError as failed:
-        raise EngineUnavailable(f"Debian's Docker cannot be installed: {failed}") from failed
+        raise EngineUnavailableError(f"Debian's Docker cannot be installed: {failed}") from failed
 
 
 def _start(scratch: Path) -> subprocess.Popen[bytes]:
@@ -98,7 +100,7 @@ def _start(scratch: Path) -> subprocess.Popen[bytes]:
     home.mkdir(parents=True, exist_ok=True)
     host = f"unix://{scratch}/docker.sock"
     log = (home / "dockerd.log").open("wb")
-    daemon = subprocess.Popen(
+    daemon = subprocess.Popen(  # noqa: S603
         [  # noqa: S607
             "dockerd",
             f"--host={host}",
@@ -120,7 +122,7 @@ def _start(scratch: Path) -> subprocess.Popen[bytes]:
         if daemon.poll() is not None or time.monotonic() > deadline:
             _stop(daemon)
             tail = (home / "dockerd.log").read_text(errors="replace")[-2000:]
-            raise EngineUnavailable(f"dockerd does not start here:\n{tail}")
+            raise EngineUnavailableError(f"dockerd does not start here:\n{tail}")
         time.sleep(0.5)
     return daemon
 

@@ -73,6 +73,10 @@ def compressed_size(tag: str) -> int:
         [client(), "save", tag], stdout=subprocess.PIPE
     ) as save:
         packed = subprocess.run(  # noqa: S602
-            "gzip -6 | wc -c", shell=True, stdin=save.stdout, capture_output=True, check=True
+            "gzip -6 | wc -c",  # noqa: S607
+            shell=True,
+            stdin=save.stdout,
+            capture_output=True,
+            check=True,
         )
     return int(packed.stdout)

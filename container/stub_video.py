@@ -101,10 +101,9 @@ def write_stub(path: Path, versions: Sequence[str], symbols: Iterable[Symbol]) -
         assembly.write_text("\n".join(source) + "\n")
         linking.write_text(script)
         _run(["as", str(assembly), "-o", str(compiled)])
-        _run(
-            ["ld", "-shared", "--build-id=none", "-soname", path.name]
-            + ["--version-script", str(linking), "-o", str(path), str(compiled)]
-        )
+        link = ["ld", "-shared", "--build-id=none", "-soname", path.name]
+        link += ["--version-script", str(linking), "-o", str(path), str(compiled)]
+        _run(link)
 
 
 def _readelf(option: str, binary: Path) -> list[str]:

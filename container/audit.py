@@ -1,0 +1,55 @@
+"""Known vulnerabilities of what the locks pin, by pip-audit."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from container.shell import BUILD, ROOT, say
+
+# Deployed locks; a finding here fails the build. The others are the developers' own tools.
+DEPLOYED = ("run", "tensorflow")
+# What pip-audit prints where its service cannot be asked, rather than has something to say.
+UNREACHABLE = (
+    "ConnectionError",
+    "Connection refused",
+    "ServiceError",
+    "Max retries exceeded",
+    "Name or service not known",
+    "Temporary failure in name resolution",
+    "timed out",
+    "Forbidden",
+    "Could not connect",
+)
+
+
+def audit(python: str, locks: Sequence[str] = DEPLOYED) -> int:
+    """0 where nothing is known or nobody can be asked (and it says so), else 1."""
+    status = 0
+    for lock in locks:
+        command = [python, "-m", "pip_audit", "--requirement", f"requirements/{lock}.txt"]
+        command += ["--no-deps", "--disable-pip", "--progress-spinner", "off", "--timeout", "30"]
+        done = subprocess.run(  # noqa: S603
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        status = max(status, _report(lock, done))
+    return status
+
+
+def _report(lock: str, done: subprocess.CompletedProcess[str]) -> int:
+    BUILD.mkdir(exist_ok=True)
+    text = done.stdout + done.stderr
+    (BUILD / f"audit-{lock}.txt").write_text(text)
+    if done.returncode == 0:
+        say(f"{lock}: no known vulnerabilities")
+        return 0
+    if "vulnerabilit" not in done.stderr and any(sign in text for sign in UNREACHABLE):
+        say(f"{lock}: NOT CHECKED, the vulnerability service cannot be reached from here")
+        return 0
+    say(f"{lock}:\n{text}")
+    return 1

@@ -1,0 +1,95 @@
+"""The built image, the emulator around it, and the same function in this process.
+
+`make test-container` builds what is needed and says where it is; without it these tests skip.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container import lambda_run
+from container.lambda_run import EVENTS, LambdaContainer
+
+ROOT = Path(__file__).resolve().parents[2]
+# Addresses that nothing listens on: whatever wants S3 fails at once, here and in the container.
+NO_AWS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_MAX_ATTEMPTS": "1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+Starter = Callable[..., LambdaContainer]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs an engine."""
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.container)
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Tag of the built `litert` target."""
+    return _from_environment("FACENET_IMAGE")
+
+
+@pytest.fixture(scope="session")
+def tensorflow_image() -> str:
+    """Tag of the built `tensorflow` target."""
+    return _from_environment("FACENET_IMAGE_TENSORFLOW")
+
+
+def _from_environment(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        pytest.skip(f"{name} is not set; `make test-container` builds the images and sets it")
+    return value
+
+
+@pytest.fixture
+def start(image: str) -> Iterator[Starter]:
+    """`start(size=..., environment=...)` runs the image; it is removed after the test."""
+    started: list[LambdaContainer] = []
+
+    def run(**options: Any) -> LambdaContainer:
+        tag = options.pop("image", image)
+        options["environment"] = NO_AWS | options.get("environment", {})
+        started.append(lambda_run.start(tag, **options))
+        return started[-1]
+
+    yield run
+    for container in started:
+        container.remove()
+
+
+@pytest.fixture(scope="session")
+def event() -> Callable[[str], Any]:
+    """`event("compare-same")` reads events/compare-same.json."""
+    return lambda name: json.loads((ROOT / "events" / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def in_process() -> Callable[[str], Any]:
+    """`in_process("embed")`: the answer to an event file by the code of this checkout."""
+    answers = json.loads(
+        subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("answer_here.py")), *EVENTS],
+            cwd=ROOT,
+            env={**os.environ, **NO_AWS, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769"},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout.splitlines()[-1]
+    )
+    return lambda name: answers[name]
