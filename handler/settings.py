@@ -68,6 +68,14 @@ class Settings:
     metrics_namespace: str | None = None
     uai: UaiConfig = field(default_factory=UaiConfig)
 
+    def __post_init__(self) -> None:
+        """Refuses results among the pictures: each would call the function again, for ever."""
+        if self.output is not None and self.output.bucket in self.input_buckets:
+            raise SettingsError(
+                "FACENET_OUTPUT must be in a bucket that FACENET_INPUT_BUCKETS does not name, "
+                f"not {self.output.bucket!r}"
+            )
+
     @classmethod
     def from_environment(cls, environment: Environment | None = None) -> "Settings":
         """Read `environment` (the process's own by default).
