@@ -1,98 +1,62 @@
 """The service: images in, answers out. What it is made of is loaded once, at cold start."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-import align
 from handler import answers
 from handler.answers import CompareAnswer, DetectAnswer, EmbedAnswer, ModelAnswer
 from handler.call import Call
+from handler.embedding import Embedder, Model, Way, choose_way, vectors_of
 from handler.errors import ApiError
-from handler.faces import Alignment, Detector, FaceFinder, FoundFace, PictureFaces
+from handler.faces import Detector, FaceFinder, PictureFaces
 from handler.images import read_embedding, read_picture
 from handler.matching import match, nearest_of_first
 from handler.objects import ObjectReader
 from handler.requests import ImageObject, Job, Options, Source
 from handler.settings import Settings
-from model_layer.errors import ModelError
-from model_layer.manifest import BoxAlignment, Manifest
 
-# davidsandberg/facenet's margin for 160-pixel chips as the UAI example packs them.
-UAI_MARGIN = 44
-
-
-class Model(Protocol):
-    """What the handler needs of `model_layer.Model`; tests bring their own."""
-
-    @property
-    def manifest(self) -> Manifest: ...
-
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def sha256(self) -> str: ...
-
-    @property
-    def dimension(self) -> int: ...
-
-    def embed(
-        self, chips: NDArray[np.uint8], *, flip: bool = False, standardization: Any = None
-    ) -> NDArray[np.float32]: ...
-
-
-@dataclass(frozen=True)
-class Way:
-    """How faces become embeddings: the model's own way, or the UAI example's."""
-
-    alignment: Alignment
-    standardization: str | None
-    model_id: str
-    flip: bool = False
+AnyAnswer = CompareAnswer | EmbedAnswer | DetectAnswer
 
 
 @dataclass(frozen=True)
 class Service:
-    """Compares, embeds and detects. Safe to keep for the life of the function."""
+    """Compares, embeds and detects. Safe to keep for the life of the function.
+
+    It belongs to one thread, as the detector and the model do.
+    """
 
     settings: Settings
     detector: Detector
     model: Model
 
-    def run(self, job: Job, call: Call) -> CompareAnswer | EmbedAnswer | DetectAnswer:
+    def run(self, job: Job, call: Call) -> AnyAnswer:
         """The answer to any operation. Raises ApiError."""
         call.note(operation=job.operation, images=len(job.sources), model=self.model.id)
-        operations: dict[str, Callable[[Job, Call], Any]] = {
+        operations: dict[str, Callable[[Job, Call], AnyAnswer]] = {
             "compare": self.compare,
             "embed": self.embed,
             "detect": self.detect,
         }
-        answer: CompareAnswer | EmbedAnswer | DetectAnswer = operations[job.operation](job, call)
+        answer = operations[job.operation](job, call)
         call.note(faces=sum(len(image.faces) for image in answer.images))
         return answer
 
     def detect(self, job: Job, call: Call) -> DetectAnswer:
         """Where the faces are; a picture without one has an empty list."""
-        found = [
-            self._find(index, source, job, None, call) for index, source in enumerate(job.sources)
-        ]
+        found = self._find_all(job, None, call)
         return DetectAnswer(
-            images=answers.image_answers(found),
-            **self._common(self.model.id, call),
+            images=answers.image_answers(found), **self._common(self.model.id, call)
         )
 
     def embed(self, job: Job, call: Call) -> EmbedAnswer:
         """The faces of each image with their embeddings. Raises FaceNotFound naming the image."""
-        way = self.way(job.options)
-        found = [
-            self._find(index, source, job, way, call) for index, source in enumerate(job.sources)
-        ]
-        embedded = self.embed_faces(found, way, call)
+        way = choose_way(self.model, job.options)
+        embedded = self.embed_faces(self._find_all(job, way, call), way, call)
         return EmbedAnswer(
             images=answers.image_answers(embedded, job.options.encoding),
             **self._common(way.model_id, call),
@@ -100,7 +64,7 @@ class Service:
 
     def compare(self, job: Job, call: Call) -> CompareAnswer:
         """The distance of image 0 to the others, and with more than two all distances."""
-        way = self.way(job.options)
+        way = choose_way(self.model, job.options)
         given = [self._given(index, source, way) for index, source in enumerate(job.sources)]
         found = [
             self._find(index, source, job, way, call) if given[index] is None else None
@@ -119,8 +83,8 @@ class Service:
             similarity=nearest.similarity,
             same=nearest.same,
             threshold=threshold,
-            images=answers.image_answers(found),
             pairs=pairs if many else UNSET,
+            images=answers.image_answers(found),
             **self._common(way.model_id, call),
         )
 
@@ -134,7 +98,7 @@ class Service:
         """
         call = call or Call()
         job = Job("embed", (), Options(face="all"))
-        way = self.way(job.options)
+        way = choose_way(self.model, job.options)
         found = [self._try(data, job, way, call) for data in pictures]
         good = [each for each in found if isinstance(each, PictureFaces)]
         embedded = iter(self.embed_faces(good, way, call))
@@ -144,29 +108,7 @@ class Service:
         self, pictures: Sequence[PictureFaces], way: Way, call: Call
     ) -> list[PictureFaces]:
         """The pictures again, each face with its embedding instead of its chip."""
-        chips = [face.chip for picture in pictures for face in picture.faces]
-        vectors = iter(self._embed_chips([chip for chip in chips if chip is not None], way, call))
-        return [
-            replace(picture, faces=tuple(_embedded(face, next(vectors)) for face in picture.faces))
-            for picture in pictures
-        ]
-
-    def way(self, options: Options) -> Way:
-        """How this request's faces become embeddings.
-
-        Raises InvalidRequest for the profile `uai` with a model that has no such form.
-        """
-        own = self.model.manifest.alignment
-        if options.profile == "uai":
-            if not isinstance(own, BoxAlignment):
-                raise ApiError(
-                    "InvalidRequest",
-                    f"profile: {self.model.id} is no FaceNet of the UAI example's form.",
-                    details={"field": "profile"},
-                )
-            alignment = align.BoxAlignment(own.size, UAI_MARGIN)
-            return Way(alignment, "prewhiten", f"{self.model.id}+uai", options.flip)
-        return Way(_alignment(self.model.manifest), None, self.model.id, options.flip)
+        return Embedder(self.model, self.settings).embed(pictures, way, call)
 
     def find(
         self, source: Source, job: Job, rule: str, way: Way | None, call: Call
@@ -186,10 +128,15 @@ class Service:
             dimension=self.model.dimension,
         )
 
+    def _find_all(self, job: Job, way: Way | None, call: Call) -> list[PictureFaces]:
+        return [
+            self._find(index, source, job, way, call) for index, source in enumerate(job.sources)
+        ]
+
     def _find(
         self, index: int, source: Source, job: Job, way: Way | None, call: Call
     ) -> PictureFaces:
-        """One image of a request; every error names it. Image 0 of a compare has one face."""
+        """One image of a request; every error names it."""
         try:
             found = self.find(source, job, _rule(job, index), way, call)
             if way is not None and not found.faces:
@@ -214,28 +161,6 @@ class Service:
         except ApiError as failure:
             raise failure.about_image(index) from failure
 
-    def _embed_chips(
-        self, chips: Sequence[NDArray[np.uint8]], way: Way, call: Call
-    ) -> list[NDArray[np.float32]]:
-        size = self.settings.chips_per_batch
-        batches = [chips[start : start + size] for start in range(0, len(chips), size)]
-        return [vector for batch in batches for vector in self._embed_batch(batch, way, call)]
-
-    def _embed_batch(
-        self, chips: Sequence[NDArray[np.uint8]], way: Way, call: Call
-    ) -> NDArray[np.float32]:
-        call.require_time(self.settings.limits.time_reserve_ms)
-        with call.timed("embed"):
-            try:
-                vectors = self.model.embed(
-                    np.stack(chips), flip=way.flip, standardization=way.standardization
-                )
-            except ModelError as failure:
-                raise ApiError.from_library(failure) from failure
-        if not np.isfinite(vectors).all():
-            raise ApiError.internal()
-        return vectors
-
     def _common(self, model_id: str, call: Call) -> dict[str, Any]:
         return {
             "model": self.describe(model_id),
@@ -253,19 +178,3 @@ def _rule(job: Job, index: int) -> str:
     """`all` in a compare means every face of the others; image 0 stays one person."""
     reference = job.operation == "compare" and index == 0
     return "largest" if reference and job.rule == "all" else job.rule
-
-
-def _alignment(manifest: Manifest) -> Alignment:
-    own = manifest.alignment
-    if isinstance(own, BoxAlignment):
-        return align.BoxAlignment(own.size, own.margin)
-    return align.SimilarityAlignment(own.size)
-
-
-def _embedded(face: FoundFace, vector: NDArray[np.float32]) -> FoundFace:
-    return replace(face, embedding=vector, chip=None)
-
-
-def vectors_of(picture: PictureFaces) -> NDArray[np.float32]:
-    """The embeddings of a picture's faces, float32 [N,D]."""
-    return np.stack([face.embedding for face in picture.faces if face.embedding is not None])

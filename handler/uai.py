@@ -14,8 +14,9 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from handler.call import Call
+from handler.embedding import choose_way, vectors_of
 from handler.errors import ApiError
-from handler.pipeline import Service, vectors_of
+from handler.pipeline import Service
 from handler.requests import (
     ImageObject,
     Job,
@@ -107,7 +108,7 @@ def _embed(service: Service, sources: tuple[Source, ...], call: Call) -> NDArray
     facenet = isinstance(service.model.manifest.alignment, BoxAlignment)
     options = Options(aligned=True, profile="uai" if facenet else "model")
     job = Job("embed", sources, options)
-    way = service.way(options)
+    way = choose_way(service.model, options)
     found = []
     for index, source in enumerate(sources):
         try:
