@@ -128,7 +128,7 @@ export class Comparison {
   }
 
   showFailure(failure) {
-    const index = failure.details.image ?? failure.details.index;
+    const index = failure.details.image;
     const known = Number.isInteger(index) && index < this.slots.length;
     const which = known ? `The ${ORDINALS[index]} photograph, image ${index}` : "";
     if (known) this.slots[index].say(`${failure.code}: ${this.slots[index].picture.name}`, true);

@@ -54,7 +54,9 @@ function disclosure(title, text, button) {
 
 /** The API's own error: code, message, which picture, details, and a second try where it helps. */
 export function failurePanel(failure, which, retry) {
-  const facts = Object.entries(failure.details).map(([name, value]) => h(
+  // Which picture it is stands in words above.
+  const details = Object.entries(failure.details).filter(([name]) => !(which && name === "image"));
+  const facts = details.map(([name, value]) => h(
     "div", {}, h("dt", {}, name), h("dd", {}, typeof value === "string" ? value : JSON.stringify(value)),
   ));
   if (failure.requestId) facts.push(h("div", {}, h("dt", {}, "request"), h("dd", {}, failure.requestId)));

@@ -167,7 +167,10 @@ export function drawChip(canvas, picture, face, alignment, size) {
   if (alignment?.kind === "box") {
     context.setTransform(...boxTransform(face.box, alignment.margin, picture.width, picture.height, size));
   } else if (face.landmarks) {
-    context.setTransform(...similarity(face.landmarks, TEMPLATE.map(([x, y]) => [x * scale, y * scale])));
+    // Both count pixel centres from 0; a canvas has them at a half.
+    const points = face.landmarks.map(([x, y]) => [x + 0.5, y + 0.5]);
+    const goals = TEMPLATE.map(([x, y]) => [(x + 0.5) * scale, (y + 0.5) * scale]);
+    context.setTransform(...similarity(points, goals));
   } else {
     // A crop on which no landmarks were found is resized as it is.
     context.setTransform(size / picture.width, 0, 0, size / picture.height, 0, 0);

@@ -1,0 +1,118 @@
+"""What goes wrong is shown as the API said it, with the picture that it is about."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the dependency group `browser`")
+expect = sync_api.expect
+pytestmark = pytest.mark.browser
+
+
+def slot(page: "Page", index: int) -> Any:
+    return page.locator("#pair .slot").nth(index)
+
+
+def sample(page: "Page", index: int, name: str) -> None:
+    slot(page, index).get_by_role("button", name=f"Sample: {name}", exact=True).click()
+
+
+def test_a_picture_without_a_face_is_named(page: "Page"):
+    sample(page, 0, "Eileen Collins")
+    sample(page, 1, "no face")
+    failure = page.get_by_role("region", name="Error")
+    expect(failure.locator("code")).to_have_text("FaceNotFound")
+    expect(failure).to_contain_text("HTTP 422")
+    expect(failure).to_contain_text("second photograph, image 1")
+    expect(slot(page, 1)).to_have_class("slot warned")
+    expect(slot(page, 0)).to_have_class("slot")
+    expect(page.locator("#status")).to_contain_text("FaceNotFound")
+    expect(failure.get_by_role("button")).to_have_count(0)
+
+
+def test_the_mark_goes_when_the_picture_does(page: "Page"):
+    sample(page, 0, "Eileen Collins")
+    sample(page, 1, "no face")
+    page.locator(".failure").wait_for()
+    sample(page, 1, "Eileen Collins, again")
+    expect(page.locator(".verdict h2")).to_have_text("Same person")
+    expect(slot(page, 1)).to_have_class("slot")
+
+
+def test_a_file_that_is_no_picture_gets_the_words_of_the_function(page: "Page", tmp_path: Path):
+    text = tmp_path / "letter.jpg"
+    text.write_text("Dear reader, this is no photograph. " * 20)
+    slot(page, 0).locator("input[type=file]").set_input_files(text)
+    sample(page, 1, "Eileen Collins")
+    failure = page.get_by_role("region", name="Error")
+    expect(failure.locator("code")).to_have_text("UnsupportedFormat")
+    expect(failure).to_contain_text("first photograph, image 0")
+
+
+def test_embed_names_the_error_too(page: "Page"):
+    page.click("#tab-embed")
+    page.locator("#single").get_by_role("button", name="Sample: no face").click()
+    expect(page.locator("#embed-result code").first).to_have_text("FaceNotFound")
+
+
+def test_what_passes_can_be_tried_again(page: "Page"):
+    timeout = {
+        "error": {"code": "Timeout", "message": "Too slow.", "details": {}, "retryable": True},
+        "request_id": "abc-123",
+    }
+    page.route("**/v1/compare", lambda route: route.fulfill(status=503, json=timeout), times=1)
+    page.click("#example-same")
+    failure = page.get_by_role("region", name="Error")
+    expect(failure).to_contain_text("abc-123")
+    failure.get_by_role("button", name="Try again").click()
+    expect(page.locator(".verdict h2")).to_have_text("Same person")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(413, '{"message":"Request Too Long"}'), (502, "<html>Bad gateway</html>")]
+)
+def test_a_gateway_that_answers_in_the_functions_place_is_shown(
+    page: "Page", status: int, body: str
+):
+    page.route("**/v1/compare", lambda route: route.fulfill(status=status, body=body))
+    page.click("#example-same")
+    expect(page.locator(".failure code")).to_have_text(f"HTTP {status}")
+
+
+def test_a_function_out_of_reach_is_said(page: "Page"):
+    page.route("**/v1/compare", lambda route: route.abort())
+    page.click("#example-same")
+    expect(page.locator(".failure h2")).to_have_text("The function could not be reached.")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_a_function_without_a_model_says_so_at_once(page: "Page"):
+    refusal = {
+        "error": {
+            "code": "ModelUnavailable",
+            "message": "The model cannot be used.",
+            "details": {},
+            "retryable": False,
+        },
+        "request_id": "abc-123",
+    }
+    page.route("**/v1/model", lambda route: route.fulfill(status=503, json=refusal))
+    page.reload()
+    expect(page.get_by_role("alert").first).to_have_text("ModelUnavailable The model cannot be used.")
+
+
+def test_an_answer_that_comes_too_late_is_not_shown(page: "Page"):
+    held: list[Route] = []
+    page.route("**/v1/compare", lambda route: held.append(route), times=1)
+    page.click("#example-different")
+    expect(page.locator("#compare-result")).to_have_class("result waiting")
+    page.unroute("**/v1/compare")
+    sample(page, 1, "Eileen Collins, again")
+    expect(page.locator(".verdict h2")).to_have_text("Same person")
+    held[0].abort()
+    expect(page.locator(".verdict h2")).to_have_text("Same person")
+    expect(page.locator("#compare-result")).to_have_class("result")
