@@ -55,11 +55,18 @@ def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits
     for part in _parts(request.headers["content-type"], body, limits):
         if part.filename or part.content_type.startswith("image/"):
             pictures.append(part.raw)
-        elif part.size > MAX_FIELD:
-            raise ApiError("PayloadTooLarge", f"A form field may have {MAX_FIELD} bytes.")
         else:
-            fields[part.name] = part.value
+            fields[part.name] = _field_text(part)
     return from_fields(pictures, fields, limits, operation)
+
+
+def _field_text(part: "MultipartPart") -> str:
+    if part.size > MAX_FIELD:
+        raise ApiError("PayloadTooLarge", f"A form field may have {MAX_FIELD} bytes.")
+    try:
+        return str(part.raw, "utf-8")
+    except UnicodeDecodeError:
+        raise ApiError("InvalidRequest", "A form field is not UTF-8 text.") from None
 
 
 def _parts(content_type: str, body: bytes, limits: Limits) -> "list[MultipartPart]":

@@ -1,0 +1,118 @@
+"""S3 is read only where allowed, never past the limit, and its failures get our codes."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from handler import objects
+from handler.errors import ApiError
+from handler.objects import ObjectReader
+from handler.requests import S3Reference
+from handler.settings import Limits, Settings
+
+SETTINGS = Settings(input_buckets=frozenset({"photos"}), limits=Limits(image_bytes=10))
+REFERENCE = S3Reference(bucket="photos", key="a b+c/é.jpg")
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
+    client = boto3.client("s3", region_name="eu-west-1", config=config)
+    monkeypatch.setattr(objects, "client", lambda: client)
+    with Stubber(client) as stubber:
+        yield stubber
+    stubber.assert_no_pending_responses()
+
+
+def found(data: bytes, announced: int | None = None) -> dict[str, Any]:
+    length = len(data) if announced is None else announced
+    body = StreamingBody(io.BytesIO(data), len(data))
+    return {"Body": body, "ContentLength": length, "ETag": '"abc"', "VersionId": "v1"}
+
+
+def refusal(settings: Settings = SETTINGS, reference: S3Reference = REFERENCE) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        ObjectReader(settings).read(reference)
+    return caught.value
+
+
+def test_an_object_is_read_whole(s3: Stubber) -> None:
+    s3.add_response("get_object", found(b"12345"), {"Bucket": "photos", "Key": REFERENCE.key})
+    assert ObjectReader(SETTINGS).read(REFERENCE) == b"12345"
+
+
+def test_version_owner_and_etag_are_asked_for(s3: Stubber) -> None:
+    asked = {
+        "Bucket": "photos",
+        "Key": "k",
+        "VersionId": "v1",
+        "ExpectedBucketOwner": "123456789012",
+        "IfMatch": "abc",
+    }
+    s3.add_response("get_object", found(b"1"), asked)
+    reader = ObjectReader(Settings(bucket_owner="123456789012"))
+    stored = reader.fetch("photos", "k", "v1", "abc")
+    assert (stored.etag, stored.version_id) == ("abc", "v1")
+
+
+@pytest.mark.parametrize("allowed", [frozenset(), frozenset({"other", "photo"})])
+def test_another_bucket_is_refused_without_asking_s3(s3: Stubber, allowed: frozenset[str]) -> None:
+    assert refusal(Settings(input_buckets=allowed)).code == "BucketNotAllowed"
+
+
+def test_a_large_object_is_refused_before_it_is_read(s3: Stubber) -> None:
+    response = found(b"x" * 11)
+    s3.add_response("get_object", response)
+    assert refusal().code == "PayloadTooLarge"
+    assert response["Body"]._raw_stream.closed
+
+
+def test_a_body_that_breaks_off_may_be_tried_again(s3: Stubber) -> None:
+    s3.add_response("get_object", found(b"123", announced=5))
+    error = refusal()
+    assert (error.code, error.retryable) == ("StorageUnavailable", True)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
+        ("NoSuchKey", 404, "ObjectNotFound"),
+        ("NoSuchBucket", 404, "ObjectNotFound"),
+        ("NoSuchVersion", 404, "ObjectNotFound"),
+        ("PreconditionFailed", 412, "ObjectNotFound"),
+        ("AccessDenied", 403, "BucketNotAllowed"),
+        ("InvalidArgument", 400, "InvalidRequest"),
+        ("SlowDown", 503, "StorageUnavailable"),
+        ("InternalError", 500, "StorageUnavailable"),
+        ("TooManyRequests", 429, "StorageUnavailable"),
+        ("RequestTimeTooSkewed", 403, "StorageUnavailable"),
+        ("RequestTimeout", 400, "StorageUnavailable"),
+        ("MovedPermanently", 301, "StorageUnavailable"),
+    ],
+)
+def test_errors_of_s3_have_our_codes(s3: Stubber, code: str, status: int, expected: str) -> None:
+    s3.add_client_error("get_object", code, "secret text", status)
+    error = refusal()
+    assert error.code == expected
+    assert error.retryable is (expected == "StorageUnavailable")
+    assert "secret" not in error.message
+    assert REFERENCE.key not in str(error)
+
+
+def test_a_timeout_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        def get_object(self, **_: Any) -> None:
+            raise ReadTimeoutError(endpoint_url="https://photos.example")
+
+    monkeypatch.setattr(objects, "client", Slow)
+    error = refusal()
+    assert (error.code, error.retryable) == ("StorageUnavailable", True)
+    assert "photos.example" not in str(error)

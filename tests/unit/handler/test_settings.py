@@ -1,0 +1,158 @@
+"""The environment is read once, checked, and every refusal names its variable."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handler import settings as module
+from handler.settings import Limits, Location, Settings, SettingsError, available_threads
+
+MODEL = {"FACENET_MODEL": "some-model"}
+
+
+def read(**variables: str) -> Settings:
+    return Settings.from_environment({**MODEL, **variables})
+
+
+def test_an_empty_environment_is_closed_and_bounded() -> None:
+    plain = read()
+    assert plain.input_buckets == frozenset()
+    assert plain.cors_origins == frozenset()
+    assert plain.page is False
+    assert plain.limits == Limits()
+    assert plain.engine == "litert"
+    assert plain.detector == "fast"
+    assert plain.precision is None
+
+
+def test_every_variable_reaches_its_field() -> None:
+    full = read(
+        FACENET_ENGINE="tensorflow",
+        FACENET_PRECISION="float16",
+        FACENET_DETECTOR="exact",
+        FACENET_MIN_FACE="0.2",
+        FACENET_THREADS="3",
+        FACENET_CHIPS_PER_BATCH="8",
+        FACENET_INPUT_BUCKETS="one, two,",
+        FACENET_EXPECTED_BUCKET_OWNER="123456789012",
+        FACENET_OUTPUT="s3://results/faces/2026/",
+        FACENET_MAX_BODY_BYTES="1000",
+        FACENET_MAX_RESPONSE_BYTES="2000",
+        FACENET_MAX_IMAGES="4",
+        FACENET_MAX_IMAGE_BYTES="500",
+        FACENET_MAX_PIXELS="600",
+        FACENET_MAX_FACES="7",
+        FACENET_TIME_RESERVE_MS="0",
+        FACENET_BASE_PATH="/faces/",
+        FACENET_CORS_ORIGINS="https://example.org",
+        FACENET_PAGE="true",
+        FACENET_METRICS_NAMESPACE="faces",
+    )
+    assert full == Settings(
+        model="some-model",
+        engine="tensorflow",
+        precision="float16",
+        detector="exact",
+        min_face=0.2,
+        threads=3,
+        chips_per_batch=8,
+        input_buckets=frozenset({"one", "two"}),
+        bucket_owner="123456789012",
+        output=Location("results", "faces/2026"),
+        limits=Limits(1000, 2000, 4, 500, 600, 7, 0),
+        base_path="faces",
+        cors_origins=frozenset({"https://example.org"}),
+        page=True,
+        metrics_namespace="faces",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("FACENET_ENGINE", "onnx"),
+        ("FACENET_PRECISION", "int4"),
+        ("FACENET_DETECTOR", "slow"),
+        ("FACENET_MIN_FACE", "0"),
+        ("FACENET_MIN_FACE", "nan"),
+        ("FACENET_MIN_FACE", "small"),
+        ("FACENET_THREADS", "0"),
+        ("FACENET_THREADS", "two"),
+        ("FACENET_THREADS", "²"),
+        ("FACENET_CHIPS_PER_BATCH", "-1"),
+        ("FACENET_EXPECTED_BUCKET_OWNER", "me"),
+        ("FACENET_OUTPUT", "results/faces"),
+        ("FACENET_OUTPUT", "s3://"),
+        ("FACENET_MAX_IMAGES", "0"),
+        ("FACENET_MAX_PIXELS", "1e6"),
+        ("FACENET_MAX_BODY_BYTES", "9" * 30),
+        ("FACENET_PAGE", "maybe"),
+        ("UAI_SERVICE_CONFIG", "/nowhere/conf.json"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must be "):
+        read(**{name: value})
+
+
+def test_without_a_model_the_only_bundled_one_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "bundled_models", lambda: ["small"])
+    assert Settings.from_environment({}).model == "small"
+
+
+@pytest.mark.parametrize("bundled", [[], ["one", "two"]])
+def test_without_a_model_and_without_one_to_mean_the_variable_is_named(
+    bundled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "bundled_models", lambda: bundled)
+    with pytest.raises(SettingsError, match="FACENET_MODEL"):
+        Settings.from_environment({})
+
+
+@pytest.mark.parametrize(
+    ("memory", "threads"), [("128", 1), ("1769", 1), ("1770", 2), ("3538", 2), ("10240", 6)]
+)
+def test_threads_follow_the_memory_size(
+    memory: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert available_threads({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory}) == threads
+
+
+def test_threads_never_exceed_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    assert available_threads({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240"}) == 2
+    assert available_threads({}) == 2
+
+
+class TestUaiConfFile:
+    """UAI_SERVICE_CONFIG names the example's own conf file."""
+
+    def write(self, folder: Path, **server: Any) -> str:
+        path = folder / "conf.json"
+        path.write_text(json.dumps({"http_server": server}))
+        return str(path)
+
+    def test_main_class_and_model_are_taken_from_it(self, tmp_path: Path) -> None:
+        path = self.write(
+            tmp_path,
+            exec={"main_class": "FaceEmbedModel", "main_file": "facenet_inference"},
+            tensorflow={"model_dir": "./checkpoint_dir"},
+        )
+        conf = read(UAI_SERVICE_CONFIG=path)
+        assert conf.uai.main_class == "FaceEmbedModel"
+        assert Path(conf.model) == tmp_path / "checkpoint_dir"
+
+    def test_an_empty_model_dir_leaves_the_model_alone(self, tmp_path: Path) -> None:
+        path = self.write(
+            tmp_path, exec={"main_class": "FaceDetectionModel"}, tensorflow={"model_dir": ""}
+        )
+        assert read(UAI_SERVICE_CONFIG=path).model == "some-model"
+
+    def test_an_unknown_main_class_is_refused(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path, exec={"main_class": "CatModel"})
+        with pytest.raises(SettingsError, match=r"UAI_SERVICE_CONFIG.*main_class"):
+            read(UAI_SERVICE_CONFIG=path)
