@@ -17,7 +17,7 @@ from align.opencv import cv2
 from align.pyramid import pyramid_scales
 from align.types import Pixels
 
-GRAIN = 32
+GRAIN = 16
 # P-Net's output is smaller than half its input by the borders of its convolutions.
 LOST_CELLS = 5
 

@@ -15,9 +15,9 @@ from align.pyramid import pyramid_scales
 from align.types import Floats, Pixels
 
 WITHIN_LEVEL = 0.5
-# A level is run in strips of about this many pixels, which bounds P-Net's memory (some 60 bytes
+# A level is run in strips of about this many pixels, which bounds P-Net's memory (some 130 bytes
 # a pixel). Output cells do not depend on each other, so the result is the same.
-STRIP_PIXELS = 1 << 20
+STRIP_PIXELS = 1 << 18
 CELL_REACH = 10
 
 
