@@ -1,0 +1,8 @@
+"""`python -m tools.import_model`."""
+
+import sys
+
+from tools.import_model.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

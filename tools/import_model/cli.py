@@ -1,0 +1,221 @@
+"""The command line: options in, the steps one after the other, a parity table at the end."""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# Read by TensorFlow when it is imported, below.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from tqdm import tqdm
+
+from model_layer.engine import Engine
+from model_layer.engine_litert import LiteRTEngine
+from model_layer.engine_tensorflow import FrozenGraphEngine
+from model_layer.manifest import BoxAlignment, FileKind, SimilarityAlignment
+from tools.import_model import check_parity
+from tools.import_model.calibrate import calibrate
+from tools.import_model.convert import PRECISIONS, convert
+from tools.import_model.errors import ImportFailed
+from tools.import_model.fetch import fetch
+from tools.import_model.freeze import freeze, simplify
+from tools.import_model.known_models import recognise
+from tools.import_model.read_graph import TensorNames, read_graph
+from tools.import_model.write_manifest import Description, provenance, public_name, write_manifest
+
+EXAMPLES = """\
+examples:
+  python -m tools.import_model 20180402-114759.pb --out models/20180402-114759
+  python -m tools.import_model s3://my-models/20180402-114759/ --out models/20180402-114759
+  FACENET_MODEL=models/20180402-114759 make run
+"""
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """All options; `--help` says what each is for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.import_model",
+        description="Turn a trained FaceNet into a model folder that this project serves.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "source",
+        help="frozen .pb, folder with .meta and .ckpt-*, SavedModel folder, .npz of named arrays, "
+        "or a .zip of one of them; a path, s3://bucket/key (a trailing / for all under it) or https://",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="model folder")
+    _add_model_options(parser.add_argument_group("the model"))
+    _add_graph_options(parser.add_argument_group("the graph"))
+    more = parser.add_argument_group("checks")
+    more.add_argument(
+        "--faces",
+        type=Path,
+        default=check_parity.PICTURES,
+        metavar="FOLDER",
+        help="pictures with faces to check the files on (default: those in events/pictures)",
+    )
+    more.add_argument("--pairs", type=Path, metavar="CSV", help="calibrate on these labelled pairs")
+    more.add_argument("--images", type=Path, metavar="ZIP|DIR", help="the pictures of --pairs")
+    more.add_argument(
+        "--max-bytes", type=int, default=2 << 30, help="largest download (default 2 GiB)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _add_model_options(group: Any) -> None:
+    group.add_argument("--id", help="name of the model (default: from the source)")
+    group.add_argument("--licence", help="licence of the weights (default: known, or 'unknown')")
+    group.add_argument("--standardization", choices=["fixed", "prewhiten"], help="default: fixed")
+    group.add_argument("--alignment", choices=["box", "similarity"], default="box")
+    group.add_argument("--margin", type=int, help="of the box, in picture pixels (default: 32)")
+    group.add_argument("--size", type=int, help="side of a chip (default: the graph's, or 160)")
+    group.add_argument("--colour-order", choices=["RGB", "BGR"], default="RGB")
+
+
+def _add_graph_options(group: Any) -> None:
+    group.add_argument("--input-tensor", default="input:0", metavar="NAME")
+    group.add_argument("--phase-tensor", default="phase_train:0", metavar="NAME")
+    group.add_argument("--output-tensor", default="embeddings:0", metavar="NAME")
+    group.add_argument(
+        "--fix",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="give another placeholder a constant value (JSON), e.g. keep_probability:0=1.0",
+    )
+    group.add_argument(
+        "--no-frozen-graph",
+        action="store_true",
+        help="leave out the .pb that FACENET_ENGINE=tensorflow runs",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status: 0 imported, 1 not imported or not equal to TensorFlow, 130 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = parse_arguments(words)
+    try:
+        return import_model(options, words)
+    except ImportFailed as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command continues a download", file=sys.stderr)
+        return 130
+
+
+def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
+    """Fetch, read, freeze, convert, check, describe."""
+    work = options.out / ".download"
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = fetch(options.source, work, options.max_bytes)
+    names = TensorNames(options.input_tensor, options.phase_tensor, options.output_tensor)
+    source = read_graph(path, names)
+    original = freeze(source, options.size, _fixed_values(options.fix))
+    description = describe(options, path, _input_size(original))
+    files = write_files(original, options.out, frozen_graph=not options.no_frozen_graph)
+    chips = check_parity.read_chips(options.faces, description.alignment)
+    rows, dimension = check(original, files, chips, description)
+    facts = provenance(options.source, path, words, chips, rows)
+    write_manifest(options.out, description, files, dimension, facts)
+    shutil.rmtree(work, ignore_errors=True)
+    print(check_parity.table(rows, chips.description))
+    return finish(options, rows)
+
+
+def finish(options: argparse.Namespace, rows: Sequence[check_parity.Parity]) -> int:
+    """Judges the table, calibrates if asked to, and says how to serve the folder."""
+    wrong = check_parity.deviating(rows)
+    if wrong:
+        (options.out / "manifest.json").unlink()
+        raise ImportFailed(
+            f"{', '.join(wrong)} differs from TensorFlow by more than "
+            f"{check_parity.FLOAT32_TOLERANCE:g}; the folder has no manifest and will not load. "
+            "Please report the model"
+        )
+    if options.pairs:
+        calibrate(options.out, options.pairs, options.images)
+    print(f"Serve it with FACENET_MODEL={options.out}")
+    return 0
+
+
+def describe(options: argparse.Namespace, path: Path, size: int) -> Description:
+    """What the options say, else what is known of the weights by their name."""
+    inside = [entry.name for entry in sorted(path.iterdir())] if path.is_dir() else []
+    source_name = public_name(options.source.rstrip("/"))
+    release, known = recognise(options.id or "", source_name, path.name, *inside)
+    margin = known.margin if options.margin is None else options.margin
+    return Description(
+        id=options.id or release or re.sub(r"\.\w{2,4}$", "", source_name.rsplit("/", 1)[-1]),
+        known=known,
+        licence=options.licence or known.licence,
+        standardization=options.standardization or known.standardization,
+        alignment=BoxAlignment(size=size, margin=margin)
+        if options.alignment == "box"
+        else SimilarityAlignment(size=size),
+        colour_order=options.colour_order,
+    )
+
+
+def write_files(original: Any, folder: Path, *, frozen_graph: bool) -> dict[FileKind, Path]:
+    """All weight files, under a progress bar; a file appears in one step."""
+    simple = simplify(original)
+    files: dict[FileKind, Path] = {}
+    kinds: list[FileKind] = [*PRECISIONS, *(["tensorflow"] if frozen_graph else [])]  # type: ignore[list-item]
+    with tqdm(kinds, unit="file") as bar:
+        for kind in bar:
+            bar.set_description(f"writing {kind}")
+            content = simple.SerializeToString() if kind == "tensorflow" else convert(simple, kind)
+            files[kind] = _write(
+                folder / (f"{kind}.pb" if kind == "tensorflow" else f"{kind}.tflite"), content
+            )
+    return files
+
+
+def _write(path: Path, content: bytes) -> Path:
+    partial = path.with_name(f".{path.name}")
+    partial.write_bytes(content)
+    return partial.replace(path)
+
+
+def check(
+    original: Any, files: dict[FileKind, Path], chips: check_parity.Chips, description: Description
+) -> tuple[list[check_parity.Parity], int]:
+    """One row per file, and the dimension of an embedding."""
+    pixels = check_parity.standardized(
+        chips, description.standardization, description.colour_order == "BGR"
+    )
+    expected = check_parity.reference(original, pixels)
+    rows = [
+        check_parity.compare(kind, path, _engine(path), pixels, expected)
+        for kind, path in files.items()
+    ]
+    return rows, int(expected.shape[1])
+
+
+def _engine(path: Path) -> Engine:
+    return FrozenGraphEngine(path) if path.suffix == ".pb" else LiteRTEngine(path)
+
+
+def _input_size(definition: Any) -> int:
+    placeholder = next(node for node in definition.node if node.name == "input")
+    return int(placeholder.attr["shape"].shape.dim[1].size)
+
+
+def _fixed_values(entries: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` with the value in JSON. Raises ImportFailed for anything else."""
+    values = {}
+    for entry in entries:
+        name, _, value = entry.partition("=")
+        try:
+            values[name] = json.loads(value)
+        except json.JSONDecodeError as exc:
+            raise ImportFailed(f"--fix {entry} is not NAME=VALUE with a JSON value") from exc
+    return values

@@ -1,0 +1,185 @@
+"""Brings a source onto this machine: a local path as it is, `s3://` and `https://` by download.
+
+A download goes to a `.part` file that a later run continues, if the object still has the ETag it
+had before. Archives are unpacked beside it.
+"""
+
+import http.client
+import shutil
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from tqdm import tqdm
+
+from tools.import_model.errors import ImportFailed
+
+BLOCK = 1 << 20
+TIMEOUT_SECONDS = 60
+
+
+class Readable(Protocol):
+    """What both HTTP and S3 bodies can do."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """An open download: its body from `offset` on, and the whole object's size and version."""
+
+    body: Readable
+    offset: int
+    total: int | None
+    etag: str
+
+
+Opener = Callable[[int, str], Part]
+
+
+def fetch(source: str, work: Path, max_bytes: int) -> Path:
+    """A local file or folder for `source`; downloads land in `work`.
+
+    Raises ImportFailed: nothing there, no access, larger than `max_bytes`, a broken archive.
+    """
+    scheme = urlsplit(source).scheme
+    if scheme == "s3":
+        path = _fetch_s3(source, work, max_bytes)
+    elif scheme == "https":
+        name = PurePosixPath(urlsplit(source).path).name or "model"
+        path = download(
+            lambda offset, etag: _open_url(source, offset, etag), work / name, max_bytes
+        )
+    elif scheme == "http":
+        raise ImportFailed("http:// is not trusted with weights; use https://, s3:// or a file")
+    else:
+        path = Path(source).expanduser()
+    if not path.exists():
+        raise ImportFailed(f"{source} does not exist; give a file, a folder, s3:// or https://")
+    return _unpack(path, work, max_bytes) if path.suffix == ".zip" else path
+
+
+def download(open_at: Opener, target: Path, max_bytes: int) -> Path:
+    """Downloads to `target`, continuing `target`.part where there is one, with a progress bar."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial, version = (
+        target.with_name(target.name + ".part"),
+        target.with_name(target.name + ".etag"),
+    )
+    have = partial.stat().st_size if partial.exists() and version.exists() else 0
+    part = open_at(have, version.read_text() if have else "")
+    _check_room(part.total, max_bytes, target.name)
+    version.write_text(part.etag)
+    with (
+        partial.open("r+b" if part.offset else "wb") as stream,
+        tqdm(
+            total=part.total, initial=part.offset, unit="B", unit_scale=True, desc=target.name
+        ) as bar,
+    ):
+        stream.truncate(part.offset)
+        stream.seek(part.offset)
+        for block in _blocks(part.body, target.name):
+            stream.write(block)
+            bar.update(len(block))
+            _check_room(stream.tell(), max_bytes, target.name)
+        complete = part.total is None or stream.tell() == part.total
+    if not complete:
+        raise ImportFailed(f"the download of {target.name} was cut short; run it again to continue")
+    version.unlink()
+    return partial.replace(target)
+
+
+def _blocks(body: Readable, name: str) -> Iterator[bytes]:
+    try:
+        while block := body.read(BLOCK):
+            yield block
+    except (OSError, http.client.HTTPException) as exc:
+        raise ImportFailed(
+            f"the download of {name} broke off ({exc}); run the same command again to continue"
+        ) from exc
+
+
+def _check_room(size: int | None, max_bytes: int, name: str) -> None:
+    if size is not None and size > max_bytes:
+        raise ImportFailed(
+            f"{name} is larger than {max_bytes} bytes; raise --max-bytes to allow it"
+        )
+
+
+def _open_url(url: str, offset: int, etag: str) -> Part:
+    request = urllib.request.Request(url)  # noqa: S310 - `fetch` lets only https through
+    if offset and etag:
+        request.add_header("Range", f"bytes={offset}-")
+        request.add_header("If-Range", etag)
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
+    except (urllib.error.URLError, OSError) as exc:
+        raise ImportFailed(f"{url} cannot be downloaded ({exc}); check the address") from exc
+    start = offset if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
+    length = response.headers.get("Content-Length")
+    total = start + int(length) if length else None
+    return Part(response, start, total, response.headers.get("ETag", ""))
+
+
+def _fetch_s3(source: str, work: Path, max_bytes: int) -> Path:
+    """One object, or every object under a key that ends in a slash."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    parts = urlsplit(source)
+    bucket, key = parts.netloc, parts.path.lstrip("/")
+    client = boto3.client("s3")
+    try:
+        if key and not key.endswith("/"):
+            return _download_object(client, bucket, key, work, max_bytes)
+        return _download_prefix(client, bucket, key, work, max_bytes)
+    except (ClientError, BotoCoreError) as exc:
+        raise ImportFailed(f"{source} cannot be read ({exc}); check credentials and name") from exc
+
+
+def _download_prefix(client: Any, bucket: str, prefix: str, work: Path, max_bytes: int) -> Path:
+    folder = work / (PurePosixPath(prefix).name or bucket)
+    room = max_bytes
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", []):
+            place = PurePosixPath(item["Key"][len(prefix) :])
+            if item["Key"].endswith("/") or ".." in place.parts:
+                continue
+            room -= item["Size"]
+            _check_room(max_bytes - room, max_bytes, prefix)
+            _download_object(client, bucket, item["Key"], folder / place.parent, max_bytes)
+    return folder
+
+
+def _download_object(client: Any, bucket: str, key: str, folder: Path, max_bytes: int) -> Path:
+    head = client.head_object(Bucket=bucket, Key=key)
+    target = folder / PurePosixPath(key).name
+    if target.exists() and target.stat().st_size == head["ContentLength"]:
+        return target
+
+    def open_at(offset: int, etag: str) -> Part:
+        start = offset if etag == head["ETag"] and offset < head["ContentLength"] else 0
+        answer = client.get_object(
+            Bucket=bucket, Key=key, Range=f"bytes={start}-", IfMatch=head["ETag"]
+        )
+        return Part(answer["Body"], start, head["ContentLength"], head["ETag"])
+
+    return download(open_at, target, max_bytes)
+
+
+def _unpack(archive: Path, work: Path, max_bytes: int) -> Path:
+    """Unpacks a .zip (zipfile strips absolute and parent paths) into `work`."""
+    folder = work / archive.stem
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as members:
+            _check_room(sum(info.file_size for info in members.infolist()), max_bytes, archive.name)
+            members.extractall(folder)
+    except zipfile.BadZipFile as exc:
+        raise ImportFailed(f"{archive.name} is not a zip archive; download it again") from exc
+    return folder

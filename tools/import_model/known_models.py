@@ -1,0 +1,63 @@
+"""What is known of public weights, by the name that their author gave them."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from model_layer.manifest import Standardization
+
+AUTHOR = "https://github.com/davidsandberg/facenet"
+RELEASE = re.compile(r"\d{8}-\d{6}")
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """Manifest fields that the weights themselves do not carry."""
+
+    standardization: Standardization = "fixed"
+    size: int = 160
+    margin: int = 32
+    licence: str = "unknown"
+    thresholds: dict[str, Any] = field(
+        default_factory=lambda: {"default": {"distance": 1.1, "far": None}, "by_far": {}}
+    )
+    calibration: dict[str, Any] = field(
+        default_factory=lambda: {
+            "slope": 10.0,
+            "intercept": 11.0,
+            "protocol": "not measured: similarity is 0.5 at the customary distance 1.1",
+        }
+    )
+    accuracy: tuple[dict[str, Any], ...] = ()
+
+
+def _author_accuracy(accuracy: float, **more: Any) -> dict[str, Any]:
+    return {
+        "protocol": "LFW, ten folds, as stated by the author",
+        "source": AUTHOR,
+        "precision": "float32",
+        "accuracy": accuracy,
+        **more,
+    }
+
+
+UNKNOWN = KnownModel()
+KNOWN = {
+    "20180402-114759": KnownModel(
+        licence="MIT",
+        accuracy=(
+            _author_accuracy(0.9965, flip=True, metric="cosine", minus_mean=True),
+            _author_accuracy(0.995, flip=False, metric="cosine", minus_mean=True),
+        ),
+    ),
+    "20180408-102900": KnownModel(licence="MIT", accuracy=(_author_accuracy(0.9905),)),
+}
+
+
+def recognise(*names: str) -> tuple[str | None, KnownModel]:
+    """The release that one of the names mentions and what is known of it, or (None, UNKNOWN)."""
+    for name in names:
+        for release in RELEASE.findall(name):
+            if release in KNOWN:
+                return release, KNOWN[release]
+    return None, UNKNOWN

@@ -1,0 +1,113 @@
+"""The manifest of an imported model."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import tensorflow as tf
+
+from model_layer.files import sha256_of
+from model_layer.manifest import (
+    MANIFEST_NAME,
+    BoxAlignment,
+    FileKind,
+    Manifest,
+    SimilarityAlignment,
+    Standardization,
+    read_manifest,
+)
+from tools.import_model.check_parity import Chips, Parity
+from tools.import_model.known_models import KnownModel
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the user, or the name of the weights, says about a model."""
+
+    id: str
+    known: KnownModel
+    licence: str
+    standardization: Standardization
+    alignment: BoxAlignment | SimilarityAlignment
+    colour_order: str = "RGB"
+
+
+def write_manifest(
+    folder: Path,
+    description: Description,
+    files: Mapping[FileKind, Path],
+    dimension: int,
+    provenance: Mapping[str, Any],
+) -> Manifest:
+    """Writes `folder`/manifest.json and reads it back through the loader's own validation."""
+    known = description.known
+    content = {
+        "format": 1,
+        "id": description.id,
+        "files": {kind: _file_entry(path) for kind, path in files.items()},
+        "default_precision": "int8",
+        "input": {
+            "size": description.alignment.size,
+            "colour_order": description.colour_order,
+            "standardization": description.standardization,
+        },
+        "alignment": _alignment_entry(description.alignment),
+        "embedding": {"dimension": dimension, "metric": "l2"},
+        "thresholds": known.thresholds,
+        "calibration": known.calibration,
+        "licence": description.licence,
+        "provenance": dict(provenance),
+        "accuracy": list(known.accuracy),
+    }
+    save(folder, content)
+    return read_manifest(folder)
+
+
+def save(folder: Path, content: Mapping[str, Any]) -> None:
+    """Replaces the manifest in one step, so that nobody reads half of it."""
+    partial = folder / f".{MANIFEST_NAME}"
+    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.replace(folder / MANIFEST_NAME)
+
+
+def provenance(
+    source: str, path: Path, arguments: Sequence[str], chips: Chips, rows: Sequence[Parity]
+) -> dict[str, Any]:
+    """Where the weights came from and how; no path of this machine, no secret in a URL."""
+    return {
+        "source": public_name(source),
+        **({"sha256": sha256_of(path)} if path.is_file() else {}),
+        "command": shlex.join(
+            ["python", "-m", "tools.import_model", *(public_name(word) for word in arguments)]
+        ),
+        "tensorflow": tf.__version__,
+        "parity": {
+            "chips": chips.description,
+            **{
+                row.name: {"max_difference": row.max_difference, "min_cosine": row.min_cosine}
+                for row in rows
+            },
+        },
+    }
+
+
+def public_name(source: str) -> str:
+    """A URL without its query, or the last part of a local path."""
+    parts = urlsplit(source)
+    if parts.scheme in ("s3", "https"):
+        return f"{parts.scheme}://{parts.hostname}{parts.path}"
+    return PurePosixPath(source).name or source
+
+
+def _file_entry(path: Path) -> dict[str, Any]:
+    return {"name": path.name, "sha256": sha256_of(path), "bytes": path.stat().st_size}
+
+
+def _alignment_entry(alignment: BoxAlignment | SimilarityAlignment) -> dict[str, Any]:
+    if isinstance(alignment, BoxAlignment):
+        return {"kind": "box", "margin": alignment.margin, "size": alignment.size}
+    return {"kind": "similarity", "size": alignment.size}
