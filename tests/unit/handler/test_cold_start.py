@@ -1,0 +1,94 @@
+"""What fails at start is remembered and told, once per call; it never becomes a loop."""
+
+import json
+from typing import Any
+
+import pytest
+
+from handler import app, cold_start
+from handler.cold_start import BrokenService, ready, start
+from handler.errors import ApiError
+from handler.settings import Settings
+from model_layer.errors import ModelUnavailable
+from tests.unit.handler.service_fakes import FakeContext, FakeDetector, make_service
+from tools.http_events import http_v2
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> BrokenService:
+    def fail(_settings: Settings) -> None:
+        raise ModelUnavailable("model file int8.tflite has SHA-256 00 where the manifest says 11")
+
+    monkeypatch.setenv("FACENET_MODEL", "some-model")
+    monkeypatch.setattr(cold_start, "load", fail)
+    service = start()
+    assert isinstance(service, BrokenService)
+    return service
+
+
+def test_a_good_start_warms_detector_and_model_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[Any] = []
+    service = make_service(FakeDetector(lambda picture: seen.append(picture) or []))
+    monkeypatch.setenv("FACENET_MODEL", "some-model")
+    monkeypatch.setattr(cold_start, "load", lambda _settings: service)
+    assert start() is service
+    assert len(seen) == 1
+    assert [call["count"] for call in service.model.calls] == [1]  # type: ignore[attr-defined]
+    line = json.loads(capsys.readouterr().out)
+    assert (line["message"], line["model"], line["level"]) == ("cold_start", "tiny", "INFO")
+
+
+def test_a_failed_start_is_said_to_http_callers(broken: BrokenService) -> None:
+    for path, method in (("/v1/health", "GET"), ("/v1/compare", "POST"), ("/service", "POST")):
+        response = app.dispatch(http_v2(path, "{}", method=method), FakeContext(), broken)
+        assert response["statusCode"] == 503
+        assert response["headers"]["retry-after"] == "60"
+        error = json.loads(response["body"])["error"]
+        assert (error["code"], error["retryable"]) == ("ModelUnavailable", False)
+        assert "int8.tflite" in error["message"]
+
+
+def test_a_failed_start_fails_direct_invocations(broken: BrokenService) -> None:
+    for event in ({"operation": "embed", "images": []}, {"nonsense": 1}):
+        with pytest.raises(ApiError, match="ModelUnavailable"):
+            app.dispatch(event, FakeContext(), broken)
+
+
+def test_the_description_of_the_api_needs_no_model(broken: BrokenService) -> None:
+    response = app.dispatch(http_v2("/openapi.json", None, method="GET"), FakeContext(), broken)
+    assert response["statusCode"] == 200
+
+
+def test_a_wrong_setting_is_named_and_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACENET_MODEL", "some-model")
+    monkeypatch.setenv("FACENET_PRECISION", "int4")
+    monkeypatch.setattr(cold_start, "load", lambda _settings: pytest.fail("loaded"))
+    with pytest.raises(ApiError, match="FACENET_PRECISION must be one of int8") as caught:
+        ready(start())
+    assert caught.value.code == "ModelUnavailable"
+
+
+def test_a_foreign_failure_says_nothing_but_where(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_settings: Settings) -> None:
+        raise OSError("cannot read secret/path")
+
+    monkeypatch.setenv("FACENET_MODEL", "some-model")
+    monkeypatch.setattr(cold_start, "load", fail)
+    with pytest.raises(ApiError) as caught:
+        ready(start())
+    out = capsys.readouterr().out
+    assert "secret" not in out + str(caught.value)
+    line = json.loads(out)
+    assert (line["error_type"], line["level"]) == ("OSError", "ERROR")
+    assert line["where"][-1].startswith("test_cold_start.py:")
+
+
+def test_a_missing_model_folder_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACENET_MODEL", "/no/such/folder")
+    with pytest.raises(ApiError) as caught:
+        ready(start())
+    assert caught.value.code == "ModelUnavailable"

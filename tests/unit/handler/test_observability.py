@@ -1,0 +1,68 @@
+"""A log line is made of known fields; nothing else has a way in."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from handler.observability import FIELDS, log, log_call
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_call_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
+    log_call({"request_id": "id", "images": 2, "timings_ms": {"total": 1.5}, "status": 200})
+    (line,) = lines(capsys)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))
+    assert line == {
+        "level": "INFO",
+        "message": "call",
+        "request_id": "id",
+        "images": 2,
+        "timings_ms": {"total": 1.5},
+        "status": 200,
+    }
+
+
+def test_a_failure_of_ours_is_an_error_and_a_refusal_is_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log_call({"status": 503})
+    log_call({"status": 422})
+    assert [line["level"] for line in lines(capsys)] == ["ERROR", "INFO"]
+
+
+def test_unknown_fields_are_counted_and_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    log("call", key="holiday/IMG_1.jpg", embedding=[0.1], picture=b"\xff\xd8", images=1)
+    (line,) = lines(capsys)
+    assert line["dropped"] == 3
+    assert not {"key", "embedding", "picture"} & set(line)
+    assert "IMG_1" not in json.dumps(line)
+
+
+def test_values_are_short_and_printable(capsys: pytest.CaptureFixture[str]) -> None:
+    log("call", operation="x" * 10_000, route="a\nb\ud800", images=list(range(1000)))
+    (line,) = lines(capsys)
+    assert len(line["operation"]) == 128
+    assert line["route"] == "a b?"
+    assert len(line["images"]) == 32
+
+
+def test_no_field_invites_what_must_not_be_logged() -> None:
+    forbidden = {"key", "bucket", "embedding", "body", "event", "exception", "landmarks", "box"}
+    assert not forbidden & FIELDS
+
+
+def test_metrics_ride_on_the_line_only_where_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"operation": "compare", "duration_ms": 12.5, "faces": 2}
+    log_call(facts, "facenet")
+    log_call(facts)
+    with_metrics, without = lines(capsys)
+    (directive,) = with_metrics["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "facenet"
+    assert {metric["Name"] for metric in directive["Metrics"]} == {"duration_ms", "faces"}
+    assert all(name in with_metrics for name in directive["Dimensions"][0])
+    assert "_aws" not in without
