@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ TEMPLATE: Floats = np.array(
     ],
     np.float32,
 )
+
+
+Points = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,15 @@ def align_similarity(picture: Picture, face: Face, alignment: SimilarityAlignmen
     return np.asarray(cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_LINEAR), np.uint8)
 
 
-def similarity_transform(source: Floats, target: Floats) -> npt.NDArray[np.float64]:
+def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float64]:
     """Least-squares rotation, scale and shift that takes source points to target points.
 
     Umeyama 1991 in two dimensions, where it has a closed form: with centred points as complex
     numbers, the best factor is sum(conj(s) * t) / sum(|s|^2). Reflections cannot arise.
 
     Args:
-        source: float32[K,2].
-        target: float32[K,2].
+        source: float[K,2].
+        target: float[K,2].
 
     Returns:
         float64[2,3], the matrix for `cv2.warpAffine`.

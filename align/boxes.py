@@ -21,7 +21,8 @@ CELL = 12
 def cells_to_boxes(rows: Indices, columns: Indices, scale: float) -> Boxes:
     """The 12x12 input cells of P-Net outputs (row, column), in pixels of the unscaled picture."""
     corner = np.stack([columns, rows], axis=1) * float(STRIDE)
-    return np.fix(np.concatenate([corner + 1, corner + CELL], axis=1) / scale)
+    boxes: Boxes = np.trunc(np.concatenate([corner + 1, corner + CELL], axis=1) / scale)
+    return boxes
 
 
 def apply_proposal_offsets(boxes: Boxes, offsets: npt.NDArray[np.float32]) -> Boxes:

@@ -3,12 +3,15 @@
 import numpy as np
 
 from align.errors import ImageTooLarge, InvalidImage
-from align.headers import read_header
+from align.headers import END_OF_IMAGE, read_header
 from align.opencv import cv2
 from align.types import Header, Picture, Pixels
 
 DEFAULT_MAX_PIXELS = 40_000_000
 DEFAULT_MAX_SIDE = 16_384
+
+MIDDLE_GREY = 128
+FILLER = bytes(range(1, 241)) * 4
 
 # Orientation is applied here, for all three formats alike, not by OpenCV.
 STORED = int(cv2.IMREAD_IGNORE_ORIENTATION)
@@ -42,15 +45,20 @@ def decode(
             coefficients, so less work); other formats ignore it.
 
     Raises:
+        ValueError: another reduction.
         UnsupportedFormat: not a JPEG, PNG or WebP, or an animation.
         ImageTooLarge: beyond a limit; known from the header, so nothing was decoded.
         InvalidImage: damaged or cut short.
     """
+    if reduction not in SCALED:
+        raise ValueError(f"no reduction {reduction}: choose from {sorted(SCALED)}")
     header = read_header(data)
     _check_limits(header, max_pixels, max_side)
     reduction = reduction if header.format == "jpeg" else 1
     stored = _decode_alpha(data) if header.alpha else _decode_pixels(data, reduction)
     _check_size(header, stored, reduction)
+    if header.format == "jpeg" and _runs_dry(data, stored, reduction):
+        raise InvalidImage("the JPEG is cut short: a part of its picture is missing")
     width, height = header.upright_size
     return Picture(_upright(stored, header.orientation), width, height, reduction)
 
@@ -78,11 +86,25 @@ def _decode_with(data: bytes, flags: int) -> Pixels:
         raise InvalidImage("the picture cannot be decoded") from error
     if pixels is None:
         raise InvalidImage("the picture is damaged and cannot be decoded")
-    return pixels
+    decoded: Pixels = pixels
+    return decoded
 
 
 def _decode_pixels(data: bytes, reduction: int) -> Pixels:
     return _decode_with(data, RGB | SCALED[reduction])
+
+
+def _runs_dry(data: bytes, pixels: Pixels, reduction: int) -> bool:
+    """Whether a JPEG's data ended before its picture did.
+
+    The decoder then fills the rest with middle grey and says nothing. Where the last pixel is of
+    that grey, decode again with more data before the end marker: a whole picture takes no notice.
+    """
+    if not (pixels[-1, -1] == MIDDLE_GREY).all():
+        return False
+    end = data.rfind(END_OF_IMAGE)
+    longer = data[:end] + FILLER + data[end:]
+    return not np.array_equal(_decode_pixels(longer, reduction), pixels)
 
 
 def _decode_alpha(data: bytes) -> Pixels:
@@ -92,7 +114,7 @@ def _decode_alpha(data: bytes) -> Pixels:
         return _decode_pixels(data, reduction=1)
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
-    colour = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
+    colour: Pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
     if int(pixels[..., 3].min()) == 255:
         return colour
     return _over_white(colour, pixels[..., 3])

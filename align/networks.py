@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from align.types import Floats
+from align.types import Floats, Pixels
 
 WEIGHTS = Path(__file__).parent / "weights"
 DIGESTS = WEIGHTS / "digests.json"
@@ -100,7 +100,7 @@ class BatchedNetwork:
             for batch in sorted(batches, reverse=True)
         }
 
-    def __call__(self, crops: Floats) -> Floats:
+    def __call__(self, crops: Floats | Pixels) -> Floats:
         """Run on [N,side,side,3] pixel values 0..255; float32[N,outputs]."""
         output = np.empty((len(crops), self._width), np.float32)
         start = 0
@@ -116,7 +116,7 @@ class BatchedNetwork:
         return next((batch for batch in self._networks if batch <= left), min(self._networks))
 
 
-def _fill(crops: Floats, batch: int) -> Floats:
+def _fill(crops: Any, batch: int) -> Any:
     if len(crops) == batch:
         return crops
     return np.concatenate([crops, np.zeros((batch - len(crops), *crops.shape[1:]), crops.dtype)])

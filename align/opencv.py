@@ -5,6 +5,7 @@ them once, at import, and its defaults allow 2^30 pixels. A value from outside w
 """
 
 import os
+from typing import Any
 
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_WIDTH", str(1 << 16))
@@ -12,6 +13,9 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_HEIGHT", str(1 << 16))
 # Warnings about damaged files go to standard error unstructured; our errors say the same.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
-import cv2
+import cv2 as _cv2
+
+# Its stubs know no array types ("MatLike"); what goes in and out is said where it is used.
+cv2: Any = _cv2
 
 __all__ = ["cv2"]

@@ -49,5 +49,6 @@ def passing_cells(output: Floats, threshold: float) -> tuple[Indices, Indices]:
 
 def sigmoid(logits: Floats) -> Floats:
     """Logits to probabilities, in float32 as the reference's softmax is."""
-    result: Floats = np.reciprocal(1 + np.exp(-logits))
+    # Below -80 the result is 0 anyway; the bound only keeps exp from overflowing.
+    result: Floats = np.reciprocal(1 + np.exp(-np.maximum(logits, -80)))
     return result

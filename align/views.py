@@ -87,7 +87,8 @@ class ExactView:
 
     def settle(self, boxes: Boxes) -> Boxes:
         """Whole pixels, truncated toward zero."""
-        return np.fix(boxes)
+        settled: Boxes = np.trunc(boxes)
+        return settled
 
     def cut(self, boxes: Boxes, size: int) -> Floats:
         crops = np.empty((len(boxes), size, size, 3), np.float32)
