@@ -90,9 +90,9 @@ def request(path: str, stage: str = "", **headers: str) -> HttpRequest:
 
 def ask(path: str, *, page: bool = True, stage: str = "", **headers: str) -> HttpResponse:
     """What the route of `path` answers, as the table of routes finds it."""
-    asked = request(path, stage, **headers)
-    endpoint = find_endpoint(asked, "")[1]
-    return endpoint(asked, SimpleNamespace(settings=Settings(page=page)), Call())
+    asked, settings = request(path, stage, **headers), Settings(page=page)
+    endpoint = find_endpoint(asked, settings)[1]
+    return endpoint(asked, SimpleNamespace(settings=settings), Call())
 
 
 @pytest.mark.parametrize("path", PATHS)
