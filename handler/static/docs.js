@@ -83,34 +83,34 @@ function operation(path, method, details) {
     h("h2", {}, h(`span.method.${method}`, {}, method.toUpperCase()), h("code", {}, path)),
     h("p", {}, h("b", {}, title)),
     ...prose(details.description),
-    ...parameters(details.parameters ?? []),
-    ...requestBody(body),
+    ...parameters(details.parameters ?? [], path),
+    ...requestBody(body, path),
     h("h3", {}, "Answers"),
-    answers(details.responses ?? {}, `Answers of ${path}`),
+    answers(details.responses ?? {}, `Answers of ${method} ${path}`),
     h("h3", {}, "Try it"),
-    code(curl(path, method, body)),
+    code(curl(path, method, body), `Command for ${method} ${path}`),
   );
 }
 
-function parameters(list) {
+function parameters(list, path) {
   if (!list.length) return [];
   const rows = list.map(resolve).map((parameter) => h(
     "tr",
     {},
     h("th", { scope: "row" }, h("code", {}, parameter.name), h("p", {}, parameter.in)),
     h("td", {}, ...typeOf(parameter.schema)),
-    h("td", {}, ...prose(parameter.description)),
+    h("td", {}, ...prose(parameter.description ?? parameter.schema?.description)),
   ));
-  return [h("h3", {}, "Parameters"), table("Parameters", ["Name", "Type", "Meaning"], rows)];
+  return [h("h3", {}, "Parameters"), table(`Parameters of ${path}`, ["Name", "Type", "Meaning"], rows)];
 }
 
-function requestBody(body) {
+function requestBody(body, path) {
   const kinds = Object.entries(body.content ?? {});
   if (!kinds.length) return [];
   const rows = kinds.map(([kind, { schema }]) => h(
-    "tr", {}, h("th", { scope: "row" }, h("code", {}, kind)), h("td", {}, ...typeOf(schema)),
+    "tr", {}, h("th", { scope: "row" }, h("code", {}, kind)), h("td", {}, ...(kind.startsWith("image/") ? ["the bytes of one picture"] : typeOf(schema))),
   ));
-  return [h("h3", {}, "Body"), table("Body", ["Content type", "Form"], rows)];
+  return [h("h3", {}, "Body"), table(`Body of ${path}`, ["Content type", "Form"], rows)];
 }
 
 function answers(responses, caption) {
@@ -145,8 +145,8 @@ function curl(path, method, body) {
   return `curl ${address} \\\n  -H 'content-type: application/json' \\\n  -d @request.json`;
 }
 
-function code(text) {
-  return h("div.code", {}, copyButton("Copy", () => text), h("pre", { tabindex: 0, role: "region", "aria-label": "Command" }, h("code", {}, text)));
+function code(text, label) {
+  return h("div.code", {}, copyButton("Copy", () => text), h("pre", { tabindex: 0, role: "region", "aria-label": label }, h("code", {}, text)));
 }
 
 function model(name, schema) {
@@ -160,18 +160,36 @@ function model(name, schema) {
   );
 }
 
-/** Every error code of the document with its status, from `x-error-codes` or the answers. */
+/**
+ * Every error code with its status. Refusals describe themselves as a list of codes, such as
+ * "InvalidImage, FaceNotFound"; `x-error-codes` may add what each means.
+ */
+function errorCodes() {
+  const refusals = Object.values(api.paths ?? {}).flatMap(Object.values)
+    .flatMap((details) => Object.entries(details.responses ?? {}))
+    .filter(([status]) => Number(status) >= 400);
+  const found = new Map();
+  for (const [status, given] of refusals) {
+    for (const name of (resolve(given).description ?? "").match(/\b[A-Z][a-z]+[A-Z]?\w*\b/g) ?? []) found.set(name, status);
+  }
+  const known = new Set(resolve(api.components?.schemas?.ErrorBody)?.properties?.code?.enum ?? found.keys());
+  return [...found].filter(([name]) => known.has(name)).sort((one, other) => one[1] - other[1]);
+}
+
 function errors() {
-  const listed = api["x-error-codes"] ?? api.components?.["x-error-codes"];
-  if (!listed) return null;
-  const rows = Object.entries(listed).map(([name, { status, retryable, description }]) => h(
+  const codes = errorCodes();
+  if (!codes.length) return null;
+  const meanings = api["x-error-codes"] ?? {};
+  const explained = codes.some(([name]) => meanings[name]);
+  const rows = codes.map(([name, status]) => h(
     "tr",
     {},
     h("th", { scope: "row" }, h("code", {}, name)),
-    h("td", {}, h("code", {}, String(status)), retryable ? h("p", {}, "worth another try") : null),
-    h("td", {}, ...prose(description)),
+    h("td", {}, h("code", {}, status)),
+    explained ? h("td", {}, ...prose(meanings[name])) : null,
   ));
-  return h("article", { id: "errors" }, h("h2", {}, "Errors"), table("Errors", ["Code", "Status", "Meaning"], rows));
+  const heads = ["Code", "Status", ...(explained ? ["Meaning"] : [])];
+  return h("article", { id: "errors" }, h("h2", {}, "Errors"), table("Errors", heads, rows));
 }
 
 function contents(operations, models, hasErrors) {

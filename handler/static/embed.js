@@ -119,6 +119,7 @@ function cellUnder(event, canvas) {
 
 function moveCursor(slider, canvas, index) {
   const cursor = slider.querySelector(".cursor");
+  cursor.style.visibility = "visible";
   cursor.style.left = `${(100 * (index % ROW_LENGTH)) / ROW_LENGTH}%`;
   cursor.style.top = `${(100 * Math.floor(index / ROW_LENGTH)) / canvas.height}%`;
   cursor.style.width = `${100 / ROW_LENGTH}%`;

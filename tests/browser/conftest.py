@@ -100,10 +100,10 @@ def page(open_page: Callable[..., "Page"]) -> "Page":
 
 
 def note(message: Any, complaints: list[str]) -> None:
-    """Keeps errors and warnings, except the line Chromium writes for every answer of 4xx or 5xx."""
-    expected = message.text.startswith("Failed to load resource") and "/v1/" in str(
-        message.location.get("url", "")
-    )
+    """Keeps errors and warnings, except the line Chromium writes for every failure of the API."""
+    asked = str(message.location.get("url", ""))
+    is_api = "/v1/" in asked or asked.endswith("/openapi.json")
+    expected = is_api and message.text.startswith("Failed to load resource")
     if message.type in ("error", "warning") and not expected:
         complaints.append(f"{message.type}: {message.text}")
 

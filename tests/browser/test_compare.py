@@ -5,6 +5,7 @@ import json
 import re
 import urllib.request
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ def test_the_labels_of_the_scale_do_not_cover_each_other(open_page: Callable[...
     page.click("#example-different")
     page.locator(".mark").first.wait_for()
     boxes = [mark.bounding_box() for mark in page.locator(".mark").all()]
-    for one, other in zip(boxes, boxes[1:], strict=False):
+    for one, other in pairwise(boxes):
         assert one["x"] + one["width"] <= other["x"]
 
 
