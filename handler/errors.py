@@ -66,8 +66,8 @@ class ApiError(Exception):
         code = type(failure).__name__
         if code not in STATUSES or not hasattr(failure, "details"):
             return cls.internal()
-        message = str(getattr(failure, "message", failure))
-        return cls(code, message, details={**failure.details, **details})
+        text = str(getattr(failure, "message", failure)).rstrip(".")
+        return cls(code, f"{text[:1].upper()}{text[1:]}.", details={**failure.details, **details})
 
     @classmethod
     def internal(cls) -> "ApiError":

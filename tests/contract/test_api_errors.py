@@ -1,0 +1,114 @@
+"""Every error code can be reached, and answers with its status from outside."""
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from handler import app, objects
+from handler.cold_start import BrokenService
+from handler.errors import RETRYABLE, STATUSES, ApiError
+from handler.settings import Settings
+from tests.unit.handler.service_fakes import (
+    BLACK,
+    RED,
+    FakeContext,
+    FakeDetector,
+    make_service,
+    picture,
+)
+from tools.http_events import http_v2
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+IMAGE = text(picture(RED))
+
+
+class Recipe:
+    """A request, and the circumstances in which it is answered with one code."""
+
+    def __init__(
+        self,
+        body: dict[str, Any],
+        *,
+        path: str = "/v1/compare",
+        service: Any = None,
+        remaining_ms: int = 30_000,
+        storage: str = "",
+    ) -> None:
+        self.event = http_v2(path, json.dumps(body))
+        self.service = service or make_service(input_buckets=frozenset({"photos"}))
+        self.context = FakeContext(remaining_ms)
+        self.storage = storage
+
+
+def explode(_seen: Any) -> Any:
+    raise ZeroDivisionError
+
+
+def two(first: Any, **options: Any) -> dict[str, Any]:
+    return {"images": [first, IMAGE], **options}
+
+
+STORED = {"s3": {"bucket": "photos", "key": "face.jpg"}}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "InvalidRequest": lambda: Recipe(two(IMAGE, aligned="false")),
+    "CountMismatch": lambda: Recipe(two(IMAGE, cnt=3)),
+    "InvalidBase64": lambda: Recipe(two("?")),
+    "UnknownOperation": lambda: Recipe(two(IMAGE, operation="delete")),
+    "ModelMismatch": lambda: Recipe(two({"embedding": [1, 0, 0], "model": "other"})),
+    "BucketNotAllowed": lambda: Recipe(two({"s3": {"bucket": "other", "key": "k"}})),
+    "ObjectNotFound": lambda: Recipe(two(STORED), storage="NoSuchKey"),
+    "RouteNotFound": lambda: Recipe({}, path="/v1/identify"),
+    "PayloadTooLarge": lambda: Recipe(two(IMAGE), service=make_service(limits={"image_bytes": 10})),
+    "ImageTooLarge": lambda: Recipe(two(IMAGE), service=make_service(limits={"pixels": 10})),
+    "ResponseTooLarge": lambda: Recipe(
+        two(IMAGE), service=make_service(limits={"response_bytes": 1100})
+    ),
+    "UnsupportedFormat": lambda: Recipe(two(text(b"GIF89a" + bytes(60)))),
+    "InvalidImage": lambda: Recipe(two(text(picture(RED)[:70]))),
+    "FaceNotFound": lambda: Recipe(two(text(picture(BLACK)))),
+    "LowQuality": lambda: Recipe(two(IMAGE, min_quality={"size": 500})),
+    "InternalError": lambda: Recipe(two(IMAGE), service=make_service(FakeDetector(explode))),
+    "ModelUnavailable": lambda: Recipe(
+        two(IMAGE), service=BrokenService(Settings(), ApiError("ModelUnavailable", "No model."))
+    ),
+    "StorageUnavailable": lambda: Recipe(two(STORED), storage="SlowDown"),
+    "Timeout": lambda: Recipe(two(IMAGE), remaining_ms=1),
+}
+
+
+class FailingStorage:
+    def __init__(self, code: str) -> None:
+        self._code = code
+
+    def get_object(self, **_: Any) -> None:
+        status = {"NoSuchKey": 404, "SlowDown": 503}[self._code]
+        raise ClientError(
+            {"Error": {"Code": self._code}, "ResponseMetadata": {"HTTPStatusCode": status}},
+            "GetObject",
+        )
+
+
+def test_every_code_has_a_recipe() -> None:
+    assert set(RECIPES) == set(STATUSES)
+
+
+@pytest.mark.parametrize("code", STATUSES)
+def test_the_code_is_reached_from_outside(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = RECIPES[code]()
+    monkeypatch.setattr(objects, "client", lambda: FailingStorage(recipe.storage))
+    response = app.dispatch(recipe.event, recipe.context, recipe.service)
+    body = json.loads(response["body"])
+    assert body["error"]["code"] == code
+    assert response["statusCode"] == STATUSES[code]
+    assert body["error"]["retryable"] is (code in RETRYABLE)
+    assert set(body) == {"error", "request_id"}
+    assert set(body["error"]) == {"code", "message", "details", "retryable"}
+    assert body["error"]["message"].endswith(".")
