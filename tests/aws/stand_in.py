@@ -14,8 +14,10 @@ import numpy as np
 
 from handler.answers import ModelAnswer
 from handler.batch_types import Answer
+from handler.call import Call
 from handler.errors import ApiError
 from handler.faces import FoundFace, PictureFaces
+from handler.requests import Job
 from handler.settings import Location, Settings
 from handler.sources import recognise
 from tests.aws.servers.radosgw import Account
@@ -45,6 +47,11 @@ class StandIn:
 
     def describe(self) -> ModelAnswer:
         return ModelAnswer(id=MODEL_ID, sha256="0" * 64, dimension=DIMENSION)
+
+    def run(self, job: Job, call: Call) -> dict[str, Any]:
+        """The shape of an answer to a request; what it says is tested elsewhere."""
+        images = len(job.sources)
+        return {"operation": job.operation, "images": images, "request_id": call.request_id}
 
     def embed_pictures(self, pictures: Sequence[bytes], call: Any = None) -> list[Answer]:
         self.before(pictures)
