@@ -125,7 +125,16 @@ def _cut(definition: Any, images: str, size: int, constants: Mapping[str, Any]) 
         elif node.op in PURE_OPS:
             node.op = PURE_OPS[node.op]
             node.attr.pop("use_locking", None)
+        if node.op == "Merge":
+            _drop_control_inputs(node)
     return copy
+
+
+def _drop_control_inputs(node: Any) -> None:
+    """They order side effects, which constants have none of, and they hold `loop` back."""
+    data = [name for name in node.input if not name.startswith("^")]
+    del node.input[:]
+    node.input.extend(data)
 
 
 def _placeholder_dtype(node: Any) -> Any:

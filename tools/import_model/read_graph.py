@@ -154,7 +154,8 @@ def _read_saved_model(folder: Path, names: TensorNames) -> SourceGraph:
 
 def _read_functions(folder: Path, names: TensorNames) -> SourceGraph:
     """A TensorFlow 2 SavedModel: its signature `serving_default`, variables made constant."""
-    signatures = tf.saved_model.load(str(folder)).signatures
+    loaded = tf.saved_model.load(str(folder))  # owns the variables until they are constant
+    signatures = loaded.signatures
     if "serving_default" not in signatures:
         raise ImportFailed("the SavedModel has no signature serving_default; export it with one")
     frozen = convert_variables_to_constants_v2(signatures["serving_default"])

@@ -1,0 +1,327 @@
+"""Every form of FaceNet that people hold becomes a folder that serves the same embeddings."""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model_layer import load, normalise
+from model_layer.engine_litert import LiteRTEngine
+from tests.contract.facenet_graphs import (
+    TINY_SIZE,
+    TrainingGraph,
+    tiny_arrays,
+    tiny_network,
+    training_graph,
+    write_functions,
+)
+from tools.import_model import inception_resnet_v1
+from tools.import_model.cli import main
+from tools.import_model.convert import convert
+from tools.import_model.freeze import freeze, simplify
+from tools.import_model.read_graph import TensorNames, read_graph
+
+# TensorFlow's own deprecation notes about its TensorFlow 1 half, and SwigPy's about itself.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning:tensorflow.*"),
+]
+
+FORMS = ("frozen", "checkpoint", "saved-model", "functions", "phased-functions")
+# First eight values of the embedding of `reference_input`, from ../shared/models/README.md.
+REFERENCE = [0.023061, 0.006832, -0.059693, 0.043314, 0.000663, 0.082477, -0.061489, 0.050746]
+
+
+def tiny_chips(count: int = 4) -> np.ndarray:
+    return np.random.default_rng(5).integers(
+        0, 256, (count, TINY_SIZE, TINY_SIZE, 3), dtype=np.uint8
+    )
+
+
+def scaled(chips: np.ndarray) -> np.ndarray:
+    return (chips.astype(np.float32) - 127.5) / 128
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The tiny network in every form, and what TensorFlow says of the tiny chips."""
+    place = tmp_path_factory.mktemp("tiny")
+    functions = write_functions(place / "functions", phased=False)
+    phased = write_functions(place / "phased", phased=True)
+    with training_graph(tiny_arrays(), tiny_network, TINY_SIZE) as graph:
+        return {
+            "expected": graph.embed(scaled(tiny_chips())),
+            "frozen": graph.write_frozen(place / "tiny.pb"),
+            "checkpoint": graph.write_checkpoint(place / "checkpoint", "tiny"),
+            "saved-model": graph.write_saved_model(place / "saved"),
+            "functions": functions,
+            "phased-functions": phased,
+        }
+
+
+def run(source: Any, out: Path, *more: str) -> int:
+    return main([str(source), "--out", str(out), "--size", str(TINY_SIZE), *more])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_serves_what_tensorflow_computed(
+    tiny: dict[str, Any], form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tiny[form], tmp_path) == 0
+
+    for choice in ({"precision": "float32"}, {"engine": "tensorflow"}):
+        found = load(tmp_path, **choice).embed(tiny_chips())
+        np.testing.assert_allclose(found, tiny["expected"], atol=1e-5)
+    for precision in ("float16", "int8"):
+        found = load(tmp_path, precision=precision).embed(tiny_chips())
+        assert (found * tiny["expected"]).sum(axis=1).min() > 0.999
+    table = capsys.readouterr().out
+    assert "Parity with TensorFlow on" in table
+    assert all(name in table for name in ("float32", "float16", "int8", "tensorflow"))
+
+
+def test_the_served_graph_is_convolutions_with_all_else_folded_in(
+    tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    run(tiny["frozen"], tmp_path)
+
+    plain = Interpreter(
+        str(tmp_path / "float32.tflite"),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    ops = [op["op_name"] for op in plain._get_ops_details()]
+    assert ops.count("CONV_2D") == 2
+    assert not {"SUB", "RSQRT", "RELU", "IF", "WHILE"} & set(ops)
+    assert len(ops) <= 10
+
+
+def test_the_training_branches_are_gone_from_the_frozen_graph(
+    tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    run(tiny["frozen"], tmp_path)
+
+    definition = tf.compat.v1.GraphDef()
+    definition.ParseFromString((tmp_path / "tensorflow.pb").read_bytes())
+    ops = {node.op for node in definition.node}
+    assert not ops & {"Switch", "Merge", "RandomUniform", "QueueDequeueManyV2"}
+    assert [node.name for node in definition.node if node.op == "Placeholder"] == ["input"]
+
+
+def test_the_manifest_says_where_the_weights_came_from_but_not_where_they_lay(
+    tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    run(tiny["frozen"], tmp_path, "--licence", "MIT", "--margin", "44", "--no-frozen-graph")
+
+    text = (tmp_path / "manifest.json").read_text()
+    manifest = json.loads(text)
+    assert str(tiny["frozen"].parent) not in text
+    assert manifest["provenance"]["source"] == "tiny.pb"
+    assert manifest["alignment"] == {"kind": "box", "margin": 44, "size": TINY_SIZE}
+    assert (manifest["id"], manifest["licence"]) == ("tiny", "MIT")
+    assert set(manifest["files"]) == {"float32", "float16", "int8"}
+    assert set(manifest["provenance"]["parity"]["int8"]) == {"max_difference", "min_cosine"}
+    assert not (tmp_path / "tensorflow.pb").exists()
+
+
+def test_public_weights_are_recognised_by_their_name(tiny: dict[str, Any], tmp_path: Path) -> None:
+    source = shutil.copy(tiny["frozen"], tmp_path / "20180402-114759.pb")
+
+    run(source, tmp_path / "out")
+
+    manifest = load(tmp_path / "out").manifest
+    assert (manifest.id, manifest.licence) == ("20180402-114759", "MIT")
+    assert manifest.input.standardization == "fixed"
+    assert getattr(manifest.alignment, "margin", None) == 32
+
+
+def test_similarity_alignment_and_prewhitening_can_be_asked_for(
+    tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    run(tiny["frozen"], tmp_path, "--alignment", "similarity", "--standardization", "prewhiten")
+
+    manifest = load(tmp_path).manifest
+    assert type(manifest.alignment).__name__ == "SimilarityAlignment"
+    assert manifest.input.standardization == "prewhiten"
+
+
+def test_without_pictures_the_files_are_checked_on_synthetic_chips(
+    tiny: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tiny["frozen"], tmp_path / "out", "--faces", str(tmp_path)) == 0
+
+    assert "synthetic chips, no face found" in capsys.readouterr().out
+
+
+def test_a_zip_of_a_checkpoint_folder_is_unpacked(tiny: dict[str, Any], tmp_path: Path) -> None:
+    archive = tmp_path / "tiny.zip"
+    with zipfile.ZipFile(archive, "w") as members:
+        for path in tiny["checkpoint"].iterdir():
+            members.write(path, f"tiny/{path.name}")
+
+    assert run(archive, tmp_path / "out") == 0
+
+    found = load(tmp_path / "out", precision="float32").embed(tiny_chips())
+    np.testing.assert_allclose(found, tiny["expected"], atol=1e-5)
+    assert not (tmp_path / "out" / ".download").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "advice"),
+    [
+        (["--input-tensor", "pictures:0"], "--input-tensor and --output-tensor"),
+        (["--output-tensor", "vectors:0"], "--input-tensor and --output-tensor"),
+        (["--phase-tensor", "training:0"], "--fix phase_train:0=VALUE"),
+        (["--input-tensor", "InceptionResnetV1/First_kernel:0"], "--fix"),
+        (["--fix", "phase_train:0"], "NAME=VALUE"),
+        (["--pairs", "pairs.csv"], "--images"),
+    ],
+)
+def test_an_import_that_cannot_work_says_what_to_do(
+    tiny: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    advice: str,
+) -> None:
+    assert run(tiny["frozen"], tmp_path, *more) == 1
+
+    assert advice in capsys.readouterr().err
+
+
+def test_another_placeholder_can_be_given_its_value(tiny: dict[str, Any], tmp_path: Path) -> None:
+    names = ["--phase-tensor", "absent:0", "--fix", "phase_train:0=false"]
+
+    assert run(tiny["frozen"], tmp_path, *names) == 0
+
+
+def write_bad(folder: Path, kind: str) -> Path:
+    """Sources that are not what they seem."""
+    path = folder / {"pickle": "x.npz", "text": "x.pb", "arrays": "y.npz"}.get(kind, kind)
+    if kind == "pickle":
+        np.savez(path, weights=np.array([{"code": "runs"}], dtype=object), allow_pickle=True)
+    elif kind == "arrays":
+        np.savez(path, weights=np.zeros(3))
+    elif kind == "text":
+        path.write_text("<html>404</html>")
+    elif kind == "empty":
+        path.mkdir()
+    elif kind == "two":
+        path.mkdir()
+        (path / "a.pb").touch()
+        (path / "b.pb").touch()
+    elif kind == "lonely":
+        path.mkdir()
+        (path / "model.meta").touch()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("pickle", "not an .npz of plain arrays"),
+        ("arrays", "must hold Inception-ResNet-v1"),
+        ("text", "no TensorFlow graph"),
+        ("empty", "give the folder that does"),
+        ("two", "more than one model"),
+        ("lonely", "no .ckpt"),
+        ("nothing", "does not exist"),
+        ("http://example.com/x.pb", "not trusted"),
+    ],
+)
+def test_a_source_that_is_no_model_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, message: str
+) -> None:
+    source = kind if "//" in kind else write_bad(tmp_path, kind)
+
+    assert run(source, tmp_path / "out") == 1
+
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_file_that_deviates_leaves_no_model_behind(
+    tiny: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("tools.import_model.check_parity.FLOAT32_TOLERANCE", -1.0)
+
+    assert run(tiny["frozen"], tmp_path) == 1
+
+    assert "float32, tensorflow differs from TensorFlow" in capsys.readouterr().err
+    assert not (tmp_path / "manifest.json").exists()
+
+
+def reference_input() -> np.ndarray:
+    pictures = np.linspace(-1, 1, 3 * 160 * 160).reshape(1, 3, 160, 160)
+    return pictures.transpose(0, 2, 3, 1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def real_weights() -> Path:
+    from tests.conftest import SHARED
+
+    path = SHARED / "models" / "facenet-20180402-114759.npz"
+    if not path.is_file():
+        pytest.skip("needs the weights in ../shared/models, which are absent")
+    return path
+
+
+@pytest.fixture(scope="module")
+def real_forms(
+    real_weights: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Path]]:
+    """20180402-114759 as people hold it: three forms, made from its arrays."""
+    place = tmp_path_factory.mktemp("real")
+    with np.load(real_weights, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    with training_graph(arrays, inception_resnet_v1.embed, 160) as graph:
+        yield write_forms(graph, place)
+    shutil.rmtree(place)
+
+
+def write_forms(graph: TrainingGraph, place: Path) -> dict[str, Path]:
+    return {
+        "frozen": graph.write_frozen(place / "20180402-114759.pb"),
+        "checkpoint": graph.write_checkpoint(place / "20180402-114759", "20180402-114759"),
+        "saved-model": graph.write_saved_model(place / "saved"),
+    }
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("form", ["frozen", "checkpoint", "saved-model"])
+def test_each_form_of_the_real_weights_matches_the_reference_embedding(
+    real_forms: dict[str, Path], form: str, tmp_path: Path
+) -> None:
+    """Read, freeze, simplify, convert: 132 convolutions and little else, to 1e-5."""
+    graph = simplify(freeze(read_graph(real_forms[form], TensorNames()), None, {}))
+    path = tmp_path / "float32.tflite"
+    path.write_bytes(convert(graph, "float32"))
+
+    found = normalise(LiteRTEngine(path, threads=2).embed(reference_input()))
+
+    np.testing.assert_allclose(found[0, :8], REFERENCE, atol=1e-5)
+    assert not {node.op for node in graph.node} & {"Switch", "Merge"}
+
+
+@pytest.mark.shared
+def test_the_real_weights_import_in_one_command(real_weights: Path, tmp_path: Path) -> None:
+    assert main([str(real_weights), "--out", str(tmp_path)]) == 0
+
+    manifest = load(tmp_path).manifest
+    assert (manifest.id, manifest.embedding.dimension) == ("20180402-114759", 512)
+    for choice in ({"precision": "float32"}, {"engine": "tensorflow"}):
+        found = normalise(load(tmp_path, **choice).engine.embed(reference_input()))
+        np.testing.assert_allclose(found[0, :8], REFERENCE, atol=1e-5)
+    parity = manifest.provenance["parity"]
+    assert parity["float16"]["min_cosine"] > 0.9999
+    assert parity["int8"]["min_cosine"] > 0.995
