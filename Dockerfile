@@ -30,16 +30,6 @@ RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
  && python3.11 /tmp/stub_video.py /opt/venv/lib/python3.11/site-packages \
  && settle /opt/venv
 
-FROM builder AS packages-tensorflow
-ARG SOURCE_DATE_EPOCH=1735689600
-COPY requirements/tensorflow.txt /tmp/lock.txt
-RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
-      --no-deps --only-binary :all: --require-hashes -r /tmp/lock.txt
-COPY container/trim.py container/stub_video.py /tmp/
-RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
- && python3.11 /tmp/stub_video.py /opt/venv/lib/python3.11/site-packages \
- && settle /opt/venv
-
 # ---------------------------------------------------------------- our own code
 FROM base AS code
 ARG SOURCE_DATE_EPOCH=1735689600
@@ -60,9 +50,20 @@ ENTRYPOINT ["/opt/venv/bin/python", "-m", "awslambdaric"]
 CMD ["handler.app.lambda_handler"]
 
 # ---------------------------------------------------------------- the two targets
+# TensorFlow's stages come last: builders without BuildKit make every stage up to the target.
 FROM runtime AS litert
 COPY --from=packages-litert /opt/venv /opt/venv
 COPY --from=code /var/task /var/task
+
+FROM builder AS packages-tensorflow
+ARG SOURCE_DATE_EPOCH=1735689600
+COPY requirements/tensorflow.txt /tmp/lock.txt
+RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
+      --no-deps --only-binary :all: --require-hashes -r /tmp/lock.txt
+COPY container/trim.py container/stub_video.py /tmp/
+RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
+ && python3.11 /tmp/stub_video.py /opt/venv/lib/python3.11/site-packages \
+ && settle /opt/venv
 
 FROM runtime AS tensorflow
 ENV FACENET_ENGINE=tensorflow TF_CPP_MIN_LOG_LEVEL=2

@@ -38,6 +38,7 @@ def main() -> int:
 
 def _build(targets: list[str]) -> dict[str, str]:
     """Target -> tag of its image."""
+    run(["make", "build/venv/sam/.stamp"])
     images.ensure_base()
     tags = {target: images.build(target) for target in targets}
     for tag in tags.values():
@@ -47,7 +48,6 @@ def _build(targets: list[str]) -> dict[str, str]:
 
 def _test(tags: dict[str, str], options: list[str]) -> int:
     """Runs tests/container against the images."""
-    run(["make", "build/venv/sam/.stamp"])
     variables = {"FACENET_IMAGE": tags.get("litert", "")}
     variables["FACENET_IMAGE_TENSORFLOW"] = tags.get("tensorflow", "")
     command = [sys.executable, "-m", "pytest", "-m", "container", "tests/container", *options]

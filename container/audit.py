@@ -28,7 +28,14 @@ def audit(python: str, locks: Sequence[str] = DEPLOYED) -> int:
     status = 0
     for lock in locks:
         command = [python, "-m", "pip_audit", "--requirement", f"requirements/{lock}.txt"]
-        command += ["--no-deps", "--disable-pip", "--progress-spinner", "off", "--timeout", "30"]
+        command += [
+            "--require-hashes",
+            "--disable-pip",
+            "--progress-spinner",
+            "off",
+            "--timeout",
+            "30",
+        ]
         done = subprocess.run(  # noqa: S603
             command,
             cwd=ROOT,
