@@ -73,6 +73,11 @@ class Server(ThreadingHTTPServer):
         with self._one_at_a_time:
             return self._handler(event, Context())
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up is no news; anything else is reported."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
 
 class RequestHandler(BaseHTTPRequestHandler):
     """One connection: requests in, events out, and back."""
