@@ -22,7 +22,7 @@ from tests.contract.facenet_graphs import (
     write_functions,
 )
 from tools.import_model import inception_resnet_v1
-from tools.import_model.cli import main
+from tools.import_model.cli import describe, main, parse_arguments
 from tools.import_model.convert import convert
 from tools.import_model.freeze import freeze, simplify
 from tools.import_model.read_graph import TensorNames, read_graph
@@ -140,6 +140,26 @@ def test_public_weights_are_recognised_by_their_name(tiny: dict[str, Any], tmp_p
     assert (manifest.id, manifest.licence) == ("20180402-114759", "MIT")
     assert manifest.input.standardization == "fixed"
     assert getattr(manifest.alignment, "margin", None) == 32
+
+
+@pytest.mark.parametrize(
+    ("more", "measured"),
+    [
+        ([], True),
+        (["--standardization", "prewhiten"], False),
+        (["--margin", "44"], False),
+        (["--alignment", "similarity"], False),
+    ],
+)
+def test_thresholds_of_public_weights_hold_only_as_they_were_measured(
+    more: list[str], measured: bool
+) -> None:
+    options = parse_arguments(["20180402-114759.pb", "--out", "out", *more])
+
+    known = describe(options, Path("20180402-114759.pb"), size=160).known
+
+    assert (known.thresholds["default"]["far"] is not None) == measured
+    assert known.calibration["protocol"].startswith("LFW" if measured else "not measured")
 
 
 def test_similarity_alignment_and_prewhitening_can_be_asked_for(
@@ -325,3 +345,4 @@ def test_the_real_weights_import_in_one_command(real_weights: Path, tmp_path: Pa
     parity = manifest.provenance["parity"]
     assert parity["float16"]["min_cosine"] > 0.9999
     assert parity["int8"]["min_cosine"] > 0.995
+    assert manifest.threshold_at(0.01) == manifest.threshold

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from model_layer.manifest import MANIFEST_NAME
-from tools.evaluate.__main__ import main as evaluate
 from tools.import_model.errors import ImportFailed
 from tools.import_model.write_manifest import save
 
@@ -14,6 +13,8 @@ def calibrate(folder: Path, pairs: Path, images: Path | None) -> None:
 
     The report stays in `folder`/calibration. Raises ImportFailed where the pictures are not named.
     """
+    from tools.evaluate.__main__ import main as evaluate  # draws charts: slow to import
+
     if images is None:
         raise ImportFailed("--pairs needs --images: the zip or folder that holds its pictures")
     out = folder / "calibration"

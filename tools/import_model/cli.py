@@ -152,14 +152,18 @@ def describe(options: argparse.Namespace, path: Path, size: int) -> Description:
     source_name = public_name(options.source.rstrip("/"))
     release, known = recognise(options.id or "", source_name, path.name, *inside)
     margin = known.margin if options.margin is None else options.margin
+    alignment: BoxAlignment | SimilarityAlignment = BoxAlignment(size=size, margin=margin)
+    if options.alignment == "similarity":
+        alignment = SimilarityAlignment(size=size)
+    standardization = options.standardization or known.standardization
+    measured = BoxAlignment(size=known.size, margin=known.margin)
+    as_measured = (alignment, standardization) == (measured, known.standardization)
     return Description(
         id=options.id or release or re.sub(r"\.\w{2,4}$", "", source_name.rsplit("/", 1)[-1]),
-        known=known,
+        known=known if as_measured else known.unmeasured(),
         licence=options.licence or known.licence,
-        standardization=options.standardization or known.standardization,
-        alignment=BoxAlignment(size=size, margin=margin)
-        if options.alignment == "box"
-        else SimilarityAlignment(size=size),
+        standardization=standardization,
+        alignment=alignment,
         colour_order=options.colour_order,
     )
 

@@ -1,12 +1,14 @@
 """What is known of public weights, by the name that their author gave them."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model_layer.manifest import Standardization
 
 AUTHOR = "https://github.com/davidsandberg/facenet"
+# Measured with tools/evaluate: as imported with no options, at its default settings.
+LFW_PROTOCOL = "LFW folds 1-3, 1,800 pairs, fast detector, central face, held-out folds"
 RELEASE = re.compile(r"\d{8}-\d{6}")
 
 
@@ -30,6 +32,12 @@ class KnownModel:
     )
     accuracy: tuple[dict[str, Any], ...] = ()
 
+    def unmeasured(self) -> "KnownModel":
+        """The same weights fed in another way, for which no measured threshold holds."""
+        return replace(
+            self, thresholds=UNKNOWN.thresholds, calibration=UNKNOWN.calibration, accuracy=()
+        )
+
 
 def _author_accuracy(accuracy: float, **more: Any) -> dict[str, Any]:
     return {
@@ -48,7 +56,19 @@ KNOWN = {
         accuracy=(
             _author_accuracy(0.9965, flip=True, metric="cosine", minus_mean=True),
             _author_accuracy(0.995, flip=False, metric="cosine", minus_mean=True),
+            {
+                "protocol": LFW_PROTOCOL,
+                "precision": "int8",
+                "accuracy": 0.9939,
+                "val_at_far_0.01": 0.9967,
+                "val_at_far_0.001": 0.9822,
+            },
         ),
+        thresholds={
+            "default": {"distance": 1.135, "far": 0.01},
+            "by_far": {"0.1": 1.2377, "0.01": 1.135, "0.001": 1.0315},
+        },
+        calibration={"slope": 24.803, "intercept": 26.872, "protocol": LFW_PROTOCOL},
     ),
     "20180408-102900": KnownModel(licence="MIT", accuracy=(_author_accuracy(0.9905),)),
 }
