@@ -118,7 +118,11 @@ class RequestHandler(BaseHTTPRequestHandler):
         else:
             self._send(response)
 
-    do_GET = do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Any method, known or not, is the function's to answer."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
 
     def _body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() == "chunked":

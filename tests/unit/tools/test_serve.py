@@ -101,6 +101,14 @@ def test_binary_answers_come_out_as_bytes(server: Server, function: Function) ->
     assert ask(server, "GET", "/a.jpg")[1] == b"\xff\xd8"
 
 
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "OPTIONS", "PURGE"])
+def test_any_method_is_the_functions_to_answer(
+    method: str, server: Server, function: Function
+) -> None:
+    assert ask(server, method, "/v1/embed")[0].status == 200
+    assert function.events[0]["requestContext"]["http"]["method"] == method
+
+
 def test_head_has_the_length_and_no_body(server: Server) -> None:
     response, body = ask(server, "HEAD", "/v1/health")
     assert (response.headers["content-length"], body) == ("11", b"")
