@@ -25,6 +25,9 @@ TEMPLATE: Floats = np.array(
 )
 
 
+# Landmarks (nearly) in one point give a scale of zero, and a chip of one colour.
+SMALLEST_SCALE = 1e-4
+
 Points = npt.NDArray[np.floating[Any]]
 
 
@@ -135,9 +138,10 @@ def _shrink_first(
 
     The warp reads four pixels for each of the chip's: beyond a factor of two it would skip some.
     """
-    factor = int(1 / max(math.hypot(matrix[0, 0], matrix[1, 0]), 1e-6))
-    if factor < 2:
+    scale = math.hypot(matrix[0, 0], matrix[1, 0])
+    if scale > 0.5 or scale < SMALLEST_SCALE:
         return pixels, matrix
+    factor = int(1 / scale)
     left, top, right, bottom = _footprint(matrix, size, pixels.shape[1], pixels.shape[0], factor)
     if right - left < factor or bottom - top < factor:
         return pixels, matrix

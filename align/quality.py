@@ -18,8 +18,9 @@ MODEL = np.column_stack([TEMPLATE - TEMPLATE.mean(axis=0), [0, 0, -NOSE_DEPTH, 0
 MODEL_INVERSE = np.linalg.pinv(MODEL - MODEL.mean(axis=0))
 # The part of the chip that is face rather than hair and background: rows and columns.
 FACE_REGION = (slice(32, 104), slice(24, 88))
-# Energy of the Laplacian, in squares of the region's own contrast, that counts as half sharp.
-HALF_SHARP = 0.05
+# Energy of the Laplacian over the region's own contrast that counts as half sharp. With it, faces
+# of LFW have a median of 0.7, and a Gaussian blur of a twentieth of the face takes them to 0.1.
+HALF_SHARP = 0.08
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def measure_sharpness(region: Pixels) -> float:
     """
     contrast = float(region.var()) + 1.0  # a squared grey level, so that flat is not sharp
     energy = float(cv2.Laplacian(region, cv2.CV_32F).var()) / contrast
-    return energy / (energy + HALF_SHARP)
+    return energy**2 / (energy**2 + HALF_SHARP**2)
 
 
 def estimate_pose(landmarks: Floats) -> tuple[float, float, float]:
