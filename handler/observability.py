@@ -3,7 +3,7 @@
 Faces are biometric data, so a line is built from a list of allowed fields whose values are
 numbers, booleans and short identifiers. A picture, an embedding, an object key or the text of an
 exception has no field to go into. Metrics ride on the same line in CloudWatch's embedded format
-when FACENET_METRICS_NAMESPACE is set. Why not powertools: docs/decisions/lean-logging.md.
+when FACENET_METRICS_NAMESPACE is set. Why not powertools: docs/decisions/lean-handler.md.
 """
 
 import json
