@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from container.shell import BUILD, ROOT, CommandError, run
+from container.template import write_local_template
 
 COMMAND = BUILD / "venv/sam/bin/sam"
 # SAM wants credentials to be there; none is sent anywhere.
@@ -47,7 +48,8 @@ def start_api(arguments: Sequence[str] = ()) -> Iterator[str]:
     BUILD.mkdir(exist_ok=True)
     log = BUILD / "start-api.log"
     command = [str(COMMAND), "local", "start-api", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--skip-pull-image", "--warm-containers", "EAGER", *arguments]
+    command += ["--skip-pull-image", "--warm-containers", "EAGER", "--disable-authorizer"]
+    command += ["--template", str(write_local_template()), *arguments]
     with log.open("wb") as sink:
         server = subprocess.Popen(  # noqa: S603
             command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -119,15 +120,16 @@ def test_running_out_of_memory_is_followed_by_a_call_that_answers(
 def test_a_model_that_is_not_there_is_a_clear_answer_each_time(start: Start, event: Event) -> None:
     function = start(environment={"FACENET_MODEL": "no-such-model"})
     for _ in range(2):
-        reply = function.invoke(event("compare-same"))
-        assert reply.status == 200
-        assert reply.json()["error"]["code"] == "ModelUnavailable"
+        over_http = function.invoke(event("http-api-v2")).json()
+        assert over_http["statusCode"] == 503
+        assert json.loads(over_http["body"])["error"]["code"] == "ModelUnavailable"
+        assert "ModelUnavailable" in function.invoke(event("compare-same")).json()["errorMessage"]
 
 
 def test_an_answer_above_the_payload_limit_is_refused_by_us(start: Start, event: Event) -> None:
-    # Some 5 KB of numbers a face, so 1,600 faces are above 6 MB; the request is far below it.
+    # Almost 4 KB of numbers a face, so 1,800 faces are above 6 MB; the request is far below it.
     function = start(size=SIZES[1], timeout=600, environment={"FACENET_MAX_IMAGES": "2000"})
-    request = {"operation": "embed", "aligned": True, "images": [small_crop()] * 1600}
+    request = {"operation": "embed", "aligned": True, "images": [small_crop()] * 1800}
     reply = function.invoke(request, timeout=630)
     assert reply.status == 200
     assert reply.json()["error"]["code"] == "ResponseTooLarge"
