@@ -18,6 +18,8 @@ from tools import http_events
 SERVICE = make_service(limits={"images": 4, "body_bytes": 20_000}, page=True)
 IMAGE = base64.b64encode(picture(RED)).decode()
 
+PICTURES = {kind: picture(RED, 97, 61, kind) for kind in (".png", ".jpg", ".webp")}
+
 texts = st.text(max_size=20)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
 anything = st.recursive(
@@ -148,6 +150,30 @@ def test_a_gateway_gone_mad_gets_a_typed_response(shape: str, field: str, value:
         check_response(answer)
     else:
         check_error(answer["error"])
+
+
+def mutate(data: bytes, changes: list[tuple[int, int]], length: int) -> bytes:
+    mutated = bytearray(data)
+    for place, value in changes:
+        mutated[place % len(mutated)] = value
+    return bytes(mutated[: max(length, 1)])
+
+
+@bounded
+@given(
+    kind=st.sampled_from([".png", ".jpg", ".webp"]),
+    changes=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), max_size=12),
+    length=st.integers(1, 6000),
+)
+def test_any_damaged_picture_is_refused_or_read(
+    kind: str, changes: list[tuple[int, int]], length: int
+) -> None:
+    data = mutate(PICTURES[kind], changes, length)
+    event = {"operation": "detect", "images": [base64.b64encode(data).decode()]}
+    answer = app.dispatch(event, FakeContext(), SERVICE)
+    if "error" in answer:
+        check_error(answer["error"])
+        assert answer["error"]["details"]["image"] == 0
 
 
 @pytest.mark.parametrize("depth", [10, 1000, 100_000])
