@@ -56,12 +56,19 @@ def describe_compare(name: str, answer: Answer) -> str:
         [
             f"{name}: {verdict}",
             f"  distance {payload['distance']:.3f}, threshold {payload['threshold']:.3f}; "
-            f"similarity {payload['similarity']:.1%}",
+            f"similarity {percent(payload['similarity'])}",
             *faces,
             f"  {describe_timings(payload.get('timings_ms', {}))}; "
             f"{answer.milliseconds:.0f} ms seen by the caller",
         ]
     )
+
+
+def percent(similarity: float) -> str:
+    """A probability in percent, which is never rounded to a certainty."""
+    if similarity > 0.999:
+        return "over 99.9%"
+    return "under 0.1%" if similarity < 0.001 else f"{similarity:.1%}"
 
 
 def describe_image(image: Any) -> str:

@@ -88,7 +88,7 @@ def compare(paths: Sequence[Path], model: model_layer.Model, options: Any) -> Co
 
 def draw(comparison: Comparison) -> Any:
     """The card as a matplotlib figure."""
-    figure = pyplot.figure(figsize=(9.6, 6.0), dpi=150, facecolor=PAPER)
+    figure = pyplot.figure(figsize=(9.6, 6.0), dpi=110, facecolor=PAPER)
     draw_headline(figure, comparison)
     draw_picture(figure.add_axes((0.03, 0.27, 0.31, 0.56)), comparison.left, comparison.same)
     draw_picture(figure.add_axes((0.66, 0.27, 0.31, 0.56)), comparison.right, comparison.same)

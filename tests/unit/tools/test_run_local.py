@@ -51,6 +51,14 @@ def test_wrong_answer_is_refused_with_what_is_wrong(changes: Any, complaint: str
         run_local.check_compare("compare-same", answer(**changes))
 
 
+@pytest.mark.parametrize(
+    ("similarity", "text"),
+    [(0.99999, "over 99.9%"), (0.981, "98.1%"), (0.5, "50.0%"), (0.00001, "under 0.1%")],
+)
+def test_probability_is_never_said_to_be_a_certainty(similarity: float, text: str) -> None:
+    assert run_local.percent(similarity) == text
+
+
 def test_unknown_event_lists_those_there_are() -> None:
     with pytest.raises(SystemExit, match="compare-same"):
         run_local.read_event("compare-nothing")
