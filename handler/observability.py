@@ -86,7 +86,8 @@ def _level(facts: Mapping[str, Any]) -> str:
 def _metrics(line: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     """CloudWatch's embedded metric format: which fields of this line are metrics."""
     named = [{"Name": name, "Unit": unit} for name, unit in METRICS.items() if name in line]
-    directive = {"Namespace": namespace, "Dimensions": [["operation"]], "Metrics": named}
+    by = ["operation"] if "operation" in line else []
+    directive = {"Namespace": namespace, "Dimensions": [by], "Metrics": named}
     return {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
 
 

@@ -60,9 +60,11 @@ def test_metrics_ride_on_the_line_only_where_asked_for(capsys: pytest.CaptureFix
     facts = {"operation": "compare", "duration_ms": 12.5, "faces": 2}
     log_call(facts, "facenet")
     log_call(facts)
-    with_metrics, without = lines(capsys)
+    log_call({"duration_ms": 1.0}, "facenet")
+    with_metrics, without, without_operation = lines(capsys)
     (directive,) = with_metrics["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "facenet"
     assert {metric["Name"] for metric in directive["Metrics"]} == {"duration_ms", "faces"}
     assert all(name in with_metrics for name in directive["Dimensions"][0])
     assert "_aws" not in without
+    assert without_operation["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
