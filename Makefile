@@ -15,6 +15,8 @@ INSTALL := -m pip install -qq --disable-pip-version-check --no-input \
 	--no-deps --only-binary :all: --require-hashes
 RUN := $(VENV)/.run-stamp
 TEST := $(VENV)/.test-stamp
+AWS_TEST := $(VENV)/.aws-test-stamp
+BROWSER := $(VENV)/.browser-stamp
 SAM := $(TOOLS)/sam/bin/sam
 SAM_ENV := SAM_CLI_TELEMETRY=0 PATH="$(abspath $(TOOLS)/sam/bin):$$PATH"
 
@@ -31,7 +33,7 @@ help: ## list the targets
 
 ## ---------------------------------------------------------------- use
 
-.PHONY: run serve show evaluate model-check
+.PHONY: run serve show evaluate model-check local-api
 run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
 	@$(PY) -m tools.run_local $(ARGS)
 
@@ -41,6 +43,9 @@ serve: $(RUN) ## serve HTTP on port 8080
 show: $(TEST) ## draw the faces and the verdict: ARGS="A.jpg B.jpg -o out.png"
 	@$(PY) -m tools.show $(ARGS)
 
+local-api: $(TEST) ## build the image and serve it with SAM, as the HTTP API would
+	@$(PY) -m container local-api $(ARGS)
+
 evaluate: $(TEST) ## measure a model on pairs of pictures
 	@$(PY) -m tools.evaluate $(ARGS)
 
@@ -49,9 +54,10 @@ model-check: $(TEST) ## check a model folder against its manifest
 
 ## ---------------------------------------------------------------- test
 
-.PHONY: test check test-container test-aws audit sbom
-test: $(TEST) ## all tests that need neither a container nor an S3 server
-	@$(PY) -m pytest -m "not container and not aws" $(ARGS)
+.PHONY: test check test-container test-aws test-browser audit sbom
+test: $(TEST) ## all tests that need no container, no S3 server and no browser
+	@$(PY) -m pytest -m "not container and not aws and not browser" \
+		--ignore=tests/container --ignore=tests/aws --ignore=tests/browser $(ARGS)
 
 check: $(TEST) ## lint, formatting and types
 	@$(PY) -m ruff check .
@@ -61,8 +67,12 @@ check: $(TEST) ## lint, formatting and types
 test-container: $(TEST) ## build the image and call it as Lambda does (needs root and apt, or Docker)
 	@$(PY) -m container test $(ARGS)
 
-test-aws: $(TEST) ## the tests that talk to real S3, SQS and Step Functions servers
-	@$(PY) -m pytest -m aws tests/aws $(ARGS)
+test-aws: $(AWS_TEST) $(SAM) ## the tests that talk to real S3 and SQS servers (needs root and apt)
+	@$(PY) -m pytest tests/aws $(ARGS)
+
+test-browser: $(BROWSER) ## the page, in a real Chromium (needs root and apt, or Chromium)
+	@$(PY) -m tests.browser.install_chromium
+	@$(PY) -m pytest tests/browser $(ARGS)
 
 audit: $(TOOLS)/audit/.stamp ## known vulnerabilities of the pinned packages
 	@$(PY) -m container audit --audit-python $(TOOLS)/audit/bin/python
@@ -81,7 +91,7 @@ train: $(TEST) ## train the bundled model
 	@$(PY) -m tools.train $(ARGS)
 
 detector-weights: $(TOOLS)/detector-weights/.stamp ## rebuild align/weights from the published package
-	@$(TOOLS)/detector-weights/bin/python -m tools.convert_detector $(ARGS)
+	@$(TOOLS)/detector-weights/bin/python -m tools.build_detector $(ARGS)
 
 lock: $(TOOLS)/lock/.stamp ## resolve requirements/*.txt again
 	@$(TOOLS)/lock/bin/python requirements/write_locks.py
@@ -101,8 +111,8 @@ build: $(SAM) ## sam build
 deploy: build ## sam deploy --guided, into your own account
 	@$(SAM_ENV) sam deploy --guided $(ARGS)
 
-bench: $(TEST) ## print the tables of the README
-	@$(PY) -m bench $(ARGS)
+bench: $(TEST) ## speed beside the peers, as the README shows it
+	@$(PY) -m bench.speed $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the targets above made
@@ -120,6 +130,17 @@ $(RUN): requirements/run.txt
 # The test set holds the run set at the same versions.
 $(TEST): requirements/test.txt $(RUN)
 	@echo "installing $< (TensorFlow is in it: about 1.5 GB on disk)"
+	@$(PY) $(INSTALL) -r $<
+	@touch $@
+
+# These hold the test set and some more.
+$(AWS_TEST): requirements/aws-test.txt $(TEST)
+	@echo "installing $<"
+	@$(PY) $(INSTALL) -r $<
+	@touch $@
+
+$(BROWSER): requirements/browser.txt $(TEST)
+	@echo "installing $<"
 	@$(PY) $(INSTALL) -r $<
 	@touch $@
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 
-from container import images
+from container import images, sam
 from container.audit import audit
 from container.engine import EngineUnavailableError, engine
 from container.shell import ROOT, run, say
@@ -22,6 +24,7 @@ def main() -> int:
     test = commands.add_parser("test", help="build the images and run tests/container")
     test.add_argument("--target", choices=images.TARGETS, action="append")
     test.add_argument("pytest", nargs="*", help="options for pytest, after --")
+    commands.add_parser("local-api", help="serve the image with `sam local start-api`")
     check = commands.add_parser("audit", help="known vulnerabilities of the locked packages")
     check.add_argument("--audit-python", required=True)
     arguments = parser.parse_args()
@@ -29,6 +32,8 @@ def main() -> int:
         return audit(arguments.audit_python)
     try:
         with engine():
+            if arguments.command == "local-api":
+                return _local_api()
             tags = _build(arguments.target or list(images.TARGETS))
             return _test(tags, arguments.pytest) if arguments.command == "test" else 0
     except EngineUnavailableError as reason:
@@ -44,6 +49,17 @@ def _build(targets: list[str]) -> dict[str, str]:
     for tag in tags.values():
         say(f"{tag}: {images.size(tag) / 1e6:.0f} MB")
     return tags
+
+
+def _local_api() -> int:
+    """Serves until it is interrupted."""
+    _build(["litert"])
+    sam.sam("build")
+    with sam.start_api() as address:
+        say(f"{address} (Ctrl-C ends it)")
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+    return 0
 
 
 def _test(tags: dict[str, str], options: list[str]) -> int:

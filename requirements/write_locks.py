@@ -58,6 +58,8 @@ LOCKS = (
     Lock("run"),
     Lock("tensorflow", ("tensorflow",)),
     Lock("test", ("test",)),
+    Lock("aws-test", ("aws-test",)),
+    Lock("browser", ("browser",)),
     Lock("detector-weights", ("detector-weights",)),
     Lock("sam", ("sam",), alone=True),
     Lock("audit", ("audit",), alone=True),

@@ -1,0 +1,349 @@
+"""What template.yaml promises: closed by default, batch that loses nothing, small roles."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container.template import read_template
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = read_template(ROOT / "template.yaml")
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
+BUCKETS = ("InputStore", "OutputStore")
+QUEUES = ("InputQueue", "DeadLetters")
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    return {name: value for name, value in RESOURCES.items() if value["Type"] == kind}
+
+
+def properties(name: str) -> Any:
+    return RESOURCES[name]["Properties"]
+
+
+def statements() -> Iterator[tuple[str, Any]]:
+    """Every statement of every policy that grants something to a role of ours."""
+    for name, role in of_type("AWS::IAM::Role").items():
+        for policy in role["Properties"].get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+    for name, policy in of_type("AWS::IAM::RolePolicy").items():
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            yield name, statement
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def given(value: Any, **conditions: bool) -> Any:
+    """`value` with every Fn::If decided; a condition that is not named is false."""
+    if isinstance(value, dict) and set(value) == {"Fn::If"}:
+        name, then, otherwise = value["Fn::If"]
+        return given(then if conditions.get(name, False) else otherwise, **conditions)
+    if isinstance(value, dict):
+        return {key: given(part, **conditions) for key, part in value.items()}
+    if isinstance(value, list):
+        return [given(part, **conditions) for part in value]
+    return value
+
+
+# ---------------------------------------------------------------- who may call
+
+
+def test_the_api_asks_for_iam_unless_told_otherwise() -> None:
+    assert PARAMETERS["Authorization"]["Default"] == "IAM"
+    assert "NONE" not in PARAMETERS["Authorization"]["AllowedValues"]
+    routes = of_type("AWS::ApiGatewayV2::Route")
+    for route in routes.values():
+        kind = route["Properties"]["AuthorizationType"]
+        assert given(kind) == "AWS_IAM"
+        assert given(kind, UseJwt=True) == "JWT"
+        assert given(kind, UseAuthorizer=True) == "CUSTOM"
+        authorizer = route["Properties"]["AuthorizerId"]
+        assert given(authorizer) == {"Ref": "AWS::NoValue"}
+        assert given(authorizer, UseJwt=True) == {"Ref": "JwtAuthorizer"}
+        assert given(authorizer, UseAuthorizer=True) == {"Ref": "LambdaAuthorizer"}
+
+
+def test_the_api_has_the_routes_of_the_handler_and_no_other() -> None:
+    keys = {
+        route["Properties"]["RouteKey"] for route in of_type("AWS::ApiGatewayV2::Route").values()
+    }
+    assert keys == {
+        "POST /v1/compare",
+        "POST /v1/embed",
+        "POST /v1/detect",
+        "POST /service",
+        "GET /v1/health",
+        "GET /v1/model",
+        "GET /openapi.json",
+    }
+
+
+def test_the_function_url_is_off_and_asks_for_iam() -> None:
+    assert PARAMETERS["FunctionUrl"]["Default"] == "no"
+    assert properties("FunctionAddress")["AuthType"] == "AWS_IAM"
+    assert RESOURCES["FunctionAddress"]["Condition"] == "HasUrl"
+
+
+def test_no_page_of_another_origin_may_call_by_default() -> None:
+    assert PARAMETERS["CorsOrigins"]["Default"] == ""
+    assert given(properties("HttpApi")["CorsConfiguration"]) == {"Ref": "AWS::NoValue"}
+    assert given(properties("FunctionAddress")["Cors"]) == {"Ref": "AWS::NoValue"}
+
+
+def test_the_api_is_throttled_and_waits_no_longer_than_it_can() -> None:
+    limits = properties("HttpStage")["DefaultRouteSettings"]
+    assert set(limits) == {"ThrottlingRateLimit", "ThrottlingBurstLimit"}
+    assert properties("HttpIntegration")["TimeoutInMillis"] <= 30_000
+    assert properties("HttpIntegration")["PayloadFormatVersion"] == "2.0"
+
+
+def test_permissions_to_invoke_name_who_calls() -> None:
+    for permission in of_type("AWS::Lambda::Permission").values():
+        assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"
+        assert "${HttpApi}" in json.dumps(permission["Properties"]["SourceArn"])
+
+
+def test_the_access_log_holds_neither_callers_nor_data() -> None:
+    fields = set(
+        re.findall(
+            r"\$context\.([A-Za-z.]+)", properties("HttpStage")["AccessLogSettings"]["Format"]
+        )
+    )
+    assert fields == {
+        "requestId", "requestTime", "routeKey", "status", "responseLatency", "error.messageString"
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- optional by parameter
+
+
+def test_the_api_alone_needs_no_bucket_and_no_queue() -> None:
+    assert PARAMETERS["Batch"]["Default"] == "no"
+    assert PARAMETERS["InputBucket"]["Default"] == ""
+    unconditional = {name for name, value in RESOURCES.items() if "Condition" not in value}
+    kinds = {RESOURCES[name]["Type"] for name in unconditional}
+    assert not {kind for kind in kinds if kind.startswith(("AWS::S3", "AWS::SQS", "AWS::Events"))}
+    assert "AWS::Serverless::StateMachine" not in kinds
+
+
+def test_what_is_always_made_refers_to_nothing_that_may_be_missing() -> None:
+    conditional = {name for name, value in RESOURCES.items() if "Condition" in value}
+    for name, value in RESOURCES.items():
+        if name not in conditional:
+            plain = json.dumps(given(value))
+            assert not [other for other in conditional if re.search(rf'[{{"]{other}[."}}]', plain)]
+
+
+def test_every_parameter_has_a_default_and_is_used() -> None:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    for name, parameter in PARAMETERS.items():
+        assert "Default" in parameter, name
+        assert re.search(rf"!Ref {name}\b|\$\{{{name}\}}", text), name
+
+
+def test_the_settings_are_ones_that_the_handler_reads() -> None:
+    source = (ROOT / "handler/settings.py").read_text(encoding="utf-8")
+    for name in properties("FacenetFunction")["Environment"]["Variables"]:
+        assert f'"{name}"' in source, name
+
+
+def test_sizes_are_parameters_and_both_architectures_are_offered() -> None:
+    function = properties("FacenetFunction")
+    assert function["MemorySize"] == {"Ref": "MemorySize"}
+    assert function["Timeout"] == {"Ref": "Timeout"}
+    assert PARAMETERS["Architecture"]["AllowedValues"] == ["x86_64", "arm64"]
+    assert TEMPLATE["Globals"]["Function"]["Architectures"] == [{"Ref": "Architecture"}]
+    assert given(function["ReservedConcurrentExecutions"], HasCap=True) == {
+        "Ref": "ReservedConcurrency"
+    }
+
+
+# ---------------------------------------------------------------- batch
+
+
+@pytest.mark.parametrize("timeout", PARAMETERS["Timeout"]["AllowedValues"])
+def test_a_message_is_hidden_for_six_times_the_timeout(timeout: str) -> None:
+    waits = TEMPLATE["Mappings"]["Waits"][timeout]
+    assert waits["Visibility"] == 6 * int(timeout)
+    assert waits["Alarm"] == 800 * int(timeout)
+    assert properties("InputQueue")["VisibilityTimeout"] == {
+        "Fn::FindInMap": ["Waits", {"Ref": "Timeout"}, "Visibility"]
+    }
+
+
+def test_the_queue_reports_partial_failures_and_its_concurrency_is_bounded() -> None:
+    mapping = properties("QueueMapping")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "BatchConcurrency"}}
+    assert PARAMETERS["BatchConcurrency"]["MinValue"] >= 2
+
+
+def test_what_fails_again_and_again_lands_in_the_dead_letters() -> None:
+    redrive = properties("InputQueue")["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    assert redrive["maxReceiveCount"] >= 5
+    assert properties("DeadLetters")["MessageRetentionPeriod"] == 14 * 24 * 3600
+    target = properties("ObjectCreated")["Targets"][0]
+    assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+
+
+def test_results_can_not_trigger_input() -> None:
+    pattern = properties("ObjectCreated")["EventPattern"]
+    assert pattern["detail-type"] == ["Object Created"]
+    assert "output" not in json.dumps(pattern["detail"]["bucket"])
+    assert "NotificationConfiguration" not in properties("OutputStore")
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_buckets_are_encrypted_private_and_kept(name: str) -> None:
+    bucket = properties(name)
+    rule = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]
+    encryption = rule["ServerSideEncryptionByDefault"]
+    assert given(encryption)["SSEAlgorithm"] == "AES256"
+    assert given(encryption, HasKey=True) == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": {"Ref": "KmsKeyArn"},
+    }
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert RESOURCES[name]["DeletionPolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_buckets_speak_tls_only(name: str) -> None:
+    statement = properties(f"{name}Policy")["PolicyDocument"]["Statement"][0]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statement["Resource"]) == 2
+
+
+def test_results_are_deleted_in_the_end() -> None:
+    rules = {
+        rule["Id"]: rule for rule in properties("OutputStore")["LifecycleConfiguration"]["Rules"]
+    }
+    assert rules["delete-results"]["ExpirationInDays"] == {"Ref": "ResultDays"}
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_queues_are_encrypted_and_take_messages_from_our_rule_alone(name: str) -> None:
+    assert properties(name)["SqsManagedSseEnabled"] is True
+    policies = of_type("AWS::SQS::QueuePolicy").values()
+    mine = [p for p in policies if p["Properties"]["Queues"] == [{"Ref": name}]]
+    allow, deny = mine[0]["Properties"]["PolicyDocument"]["Statement"]
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allow["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ObjectCreated", "Arn"]}}
+    }
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+# ---------------------------------------------------------------- roles
+
+
+def test_no_role_may_do_everything_or_act_on_everything() -> None:
+    for name, statement in statements():
+        assert statement["Effect"] == "Allow"
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, f"{name}: {action}"
+        for resource in as_list(statement["Resource"]):
+            assert resource != "*", f"{name}: {statement['Action']}"
+
+
+def test_the_function_reads_input_and_writes_results_and_nothing_else() -> None:
+    granted = {
+        action
+        for name, statement in statements()
+        if name in ("FunctionRole", "ReadInput", "WriteOutput", "UseKey")
+        for action in as_list(statement["Action"])
+    }
+    assert granted == {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+    }
+    writes = [
+        s for name, s in statements() if name == "WriteOutput" and s["Action"] == "s3:PutObject"
+    ]
+    assert writes[0]["Resource"]["Fn::Sub"].endswith("/${OutputPrefix}/*")
+
+
+@pytest.mark.parametrize("name", ["BackfillRole", "BatchOperationsRole"])
+def test_services_take_a_role_for_this_account_only(name: str) -> None:
+    trust = properties(name)["AssumeRolePolicyDocument"]["Statement"][0]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+# ---------------------------------------------------------------- logs, alarms, back-fill
+
+
+def test_logs_are_kept_as_long_as_the_parameter_says() -> None:
+    groups = of_type("AWS::Logs::LogGroup")
+    assert len(groups) == 2
+    for group in groups.values():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetention"}
+        assert given(group["Properties"]["KmsKeyId"], HasKey=True) == {"Ref": "KmsKeyArn"}
+
+
+def test_there_is_an_alarm_for_each_way_to_fail() -> None:
+    metrics = {
+        alarm["Properties"]["MetricName"] for alarm in of_type("AWS::CloudWatch::Alarm").values()
+    }
+    assert metrics == {
+        "Errors",
+        "Throttles",
+        "Duration",
+        "ApproximateAgeOfOldestMessage",
+        "ApproximateNumberOfMessagesVisible",
+    }
+    assert properties("DurationAlarm")["ExtendedStatistic"] == "p99"
+
+
+def read_machine() -> Any:
+    text = (ROOT / "statemachine/backfill.asl.json").read_text(encoding="utf-8")
+    return json.loads(re.sub(r"\$\{MaxConcurrency\}", "10", text))
+
+
+def test_the_back_fill_uses_what_the_template_gives_it() -> None:
+    text = (ROOT / "statemachine/backfill.asl.json").read_text(encoding="utf-8")
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(
+        properties("Backfill")["DefinitionSubstitutions"]
+    )
+
+
+@pytest.mark.parametrize("state", ["EmbedListing", "EmbedInventory"])
+def test_the_back_fill_is_a_distributed_map_that_retries_what_may_pass(state: str) -> None:
+    step = read_machine()["States"][state]
+    processor = step["ItemProcessor"]
+    assert processor["ProcessorConfig"]["Mode"] == "DISTRIBUTED"
+    task = processor["States"][processor["StartAt"]]
+    assert "TransientFailure" in task["Retry"][0]["ErrorEquals"]
+    assert step["ItemBatcher"]["BatchInput"]["bucket"] == "${InputBucket}"
+    assert step["ResultWriter"]["Parameters"]["Prefix"] == "_backfill"
+
+
+def test_deployed_files_lie_where_the_template_says() -> None:
+    metadata = RESOURCES["FacenetFunction"]["Metadata"]
+    assert (ROOT / metadata["Dockerfile"]).is_file()
+    assert (ROOT / properties("Backfill")["DefinitionUri"]).is_file()
+    stages = re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert metadata["DockerBuildTarget"] in stages
+    assert stages[-1] == "default"
