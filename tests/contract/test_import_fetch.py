@@ -24,8 +24,14 @@ class Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         cls = type(self)
         cls.asked.append(self.headers.get("Range"))
+        if self.path != "/model.pb":
+            self.send_error(404)
+            return
         wanted = self.headers.get("Range") and self.headers.get("If-Range") == cls.etag
         start = int(self.headers["Range"][6:-1]) if wanted else 0
+        if start >= len(cls.content):
+            self.send_error(416)
+            return
         body = cls.content[start:]
         self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(len(body)))
@@ -83,6 +89,22 @@ def test_a_download_over_the_limit_is_refused_before_it_starts(
         download(address, tmp_path / "model.pb", max_bytes=1000)
 
     assert not list(tmp_path.iterdir())
+
+
+def test_a_download_that_was_complete_but_not_yet_renamed_is_fetched_again(
+    address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "model.pb.part").write_bytes(Server.content)
+    (tmp_path / "model.pb.etag").write_text(Server.etag)
+
+    download(address, tmp_path / "model.pb")
+
+    assert (tmp_path / "model.pb").read_bytes() == Server.content
+
+
+def test_an_address_that_does_not_exist_is_said(address: str, tmp_path: Path) -> None:
+    with pytest.raises(ImportFailed, match="answers 404"):
+        download(address.replace("model.pb", "absent.pb"), tmp_path / "model.pb")
 
 
 @pytest.fixture

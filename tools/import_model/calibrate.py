@@ -4,19 +4,16 @@ import json
 from pathlib import Path
 
 from model_layer.manifest import MANIFEST_NAME
-from tools.import_model.errors import ImportFailed
 from tools.import_model.write_manifest import save
 
 
-def calibrate(folder: Path, pairs: Path, images: Path | None) -> None:
+def calibrate(folder: Path, pairs: Path, images: Path) -> None:
     """Evaluates the folder's default file on the pairs and writes what comes out into its manifest.
 
-    The report stays in `folder`/calibration. Raises ImportFailed where the pictures are not named.
+    The report stays in `folder`/calibration.
     """
     from tools.evaluate.__main__ import main as evaluate  # draws charts: slow to import
 
-    if images is None:
-        raise ImportFailed("--pairs needs --images: the zip or folder that holds its pictures")
     out = folder / "calibration"
     places = {"--model": folder, "--pairs": pairs, "--images": images, "--out": out}
     words = [str(word) for place in places.items() for word in place]

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# Read by TensorFlow when it is imported, below.
+# Read by TensorFlow when it is imported, below. Both keep its start-up notes off the screen;
+# without oneDNN it also computes the reference in one fixed order.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from tqdm import tqdm
 
 from model_layer.engine import Engine
 from model_layer.engine_litert import LiteRTEngine
 from model_layer.engine_tensorflow import FrozenGraphEngine
-from model_layer.manifest import BoxAlignment, FileKind, SimilarityAlignment
+from model_layer.manifest import MANIFEST_NAME, BoxAlignment, FileKind, SimilarityAlignment
 from tools.import_model import check_parity
 from tools.import_model.calibrate import calibrate
 from tools.import_model.convert import PRECISIONS, convert
@@ -113,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     """Fetch, read, freeze, convert, check, describe."""
+    if options.pairs and not options.images:
+        raise ImportFailed("--pairs needs --images: the zip or folder that holds its pictures")
     work = options.out / ".download"
     options.out.mkdir(parents=True, exist_ok=True)
     path = fetch(options.source, work, options.max_bytes)
@@ -123,27 +127,28 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     files = write_files(original, options.out, frozen_graph=not options.no_frozen_graph)
     chips = check_parity.read_chips(options.faces, description.alignment)
     rows, dimension = check(original, files, chips, description)
+    print(check_parity.table(rows, chips.description))
+    _refuse_deviation(options.out, rows)
     facts = provenance(options.source, path, words, chips, rows)
     write_manifest(options.out, description, files, dimension, facts)
     shutil.rmtree(work, ignore_errors=True)
-    print(check_parity.table(rows, chips.description))
-    return finish(options, rows)
-
-
-def finish(options: argparse.Namespace, rows: Sequence[check_parity.Parity]) -> int:
-    """Judges the table, calibrates if asked to, and says how to serve the folder."""
-    wrong = check_parity.deviating(rows)
-    if wrong:
-        (options.out / "manifest.json").unlink()
-        raise ImportFailed(
-            f"{', '.join(wrong)} differs from TensorFlow by more than "
-            f"{check_parity.FLOAT32_TOLERANCE:g}; the folder has no manifest and will not load. "
-            "Please report the model"
-        )
     if options.pairs:
         calibrate(options.out, options.pairs, options.images)
     print(f"Serve it with FACENET_MODEL={options.out}")
     return 0
+
+
+def _refuse_deviation(folder: Path, rows: Sequence[check_parity.Parity]) -> None:
+    """A folder without manifest cannot be served, not even if an older import left one."""
+    wrong = check_parity.deviating(rows)
+    if not wrong:
+        return
+    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    raise ImportFailed(
+        f"{', '.join(wrong)} differs from TensorFlow by more than "
+        f"{check_parity.FLOAT32_TOLERANCE:g}; the folder has no manifest and will not load. "
+        "Please report the model"
+    )
 
 
 def describe(options: argparse.Namespace, path: Path, size: int) -> Description:
@@ -172,7 +177,9 @@ def write_files(original: Any, folder: Path, *, frozen_graph: bool) -> dict[File
     """All weight files, under a progress bar; a file appears in one step."""
     simple = simplify(original)
     files: dict[FileKind, Path] = {}
-    kinds: list[FileKind] = [*PRECISIONS, *(["tensorflow"] if frozen_graph else [])]  # type: ignore[list-item]
+    kinds: list[FileKind] = [*PRECISIONS]
+    if frozen_graph:
+        kinds.append("tensorflow")
     with tqdm(kinds, unit="file") as bar:
         for kind in bar:
             bar.set_description(f"writing {kind}")

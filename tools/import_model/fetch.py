@@ -118,8 +118,14 @@ def _open_url(url: str, offset: int, etag: str) -> Part:
         request.add_header("If-Range", etag)
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)  # noqa: S310
-    except (urllib.error.URLError, OSError) as exc:
+    except urllib.error.HTTPError as exc:
+        if offset and exc.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return _open_url(url, 0, "")
+        raise ImportFailed(f"{url} answers {exc.code} {exc.reason}; check the address") from exc
+    except OSError as exc:
         raise ImportFailed(f"{url} cannot be downloaded ({exc}); check the address") from exc
+    if urlsplit(response.url).scheme != urlsplit(url).scheme:
+        raise ImportFailed(f"{url} leads to {response.url}, which is not trusted with weights")
     start = offset if response.status == http.HTTPStatus.PARTIAL_CONTENT else 0
     length = response.headers.get("Content-Length")
     total = start + int(length) if length else None
