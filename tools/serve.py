@@ -232,8 +232,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         server = make_server(options.host, options.port)
     except OSError as failure:
-        print(f"cannot listen on {options.host}:{options.port}: {failure.strerror}; choose another")
-        print("port with --port")
+        print(f"cannot listen on {options.host}:{options.port}: {failure.strerror}.")
+        print("Choose another port with --port.")
         return 1
     address = f"http://{options.host}:{server.server_port}"
     print(f"facenet-lambda answers on {address}/ ; stop it with Ctrl-C", flush=True)

@@ -44,7 +44,7 @@ def test_unknown_fields_are_counted_and_not_printed(capsys: pytest.CaptureFixtur
 
 
 def test_values_are_short_and_printable(capsys: pytest.CaptureFixture[str]) -> None:
-    log("call", operation="x" * 10_000, route="a\nb\ud800", images=list(range(1000)))
+    log("call", operation="long " * 10_000, route="a\nb\ud800", images=list(range(1000)))
     (line,) = lines(capsys)
     assert len(line["operation"]) == 128
     assert line["route"] == "a b?"
