@@ -43,7 +43,9 @@ export class Comparison {
     const started = performance.now();
     try {
       const answer = await ask("v1/compare", body, signal);
-      this.show(answer, await this.getModel(), performance.now() - started, body);
+      const waited = performance.now() - started;
+      const model = await this.getModel();
+      if (!signal.aborted) this.show(answer, model, waited, body);
     } catch (failure) {
       if (failure.name !== "AbortError") this.showFailure(failure);
     } finally {

@@ -14,6 +14,7 @@ export class Embedding {
 
   async refresh() {
     this.running?.abort();
+    this.result.classList.remove("waiting");
     this.result.replaceChildren();
     if (!this.slot.ready) return;
     this.running = new AbortController();
@@ -24,7 +25,9 @@ export class Embedding {
     const started = performance.now();
     try {
       const answer = await ask("v1/embed", body, signal);
-      this.show(answer, await this.getModel(), performance.now() - started, body);
+      const waited = performance.now() - started;
+      const model = await this.getModel();
+      if (!signal.aborted) this.show(answer, model, waited, body);
     } catch (failure) {
       if (failure.name !== "AbortError") this.showFailure(failure);
     } finally {

@@ -3,10 +3,11 @@ import { h } from "./common.js";
 import { takePhotograph } from "./camera.js";
 import { drawFaces, drawPicture, preparePicture } from "./pictures.js";
 
-// Public-domain portraits; "again" is the same photograph, turned, darkened and recompressed.
+// Public-domain portraits. The altered copy is the same photograph, turned, darkened and
+// recompressed: it shows how the page works, and says nothing about a model's accuracy.
 export const SAMPLES = [
   { file: "eileen_collins.jpg", name: "Eileen Collins" },
-  { file: "eileen_collins_second.jpg", name: "Eileen Collins, again" },
+  { file: "eileen_collins_second.jpg", name: "Eileen Collins, altered copy" },
   { file: "grace_hopper.jpg", name: "Grace Hopper" },
   { file: "two_people.jpg", name: "two people" },
   { file: "no_face.jpg", name: "no face" },
@@ -19,6 +20,7 @@ export class Slot {
     this.changed = changed;
     this.filesBeyond = filesBeyond;
     this.picture = null;
+    this.turn = 0;
     this.element = document.getElementById("slot-template").content.cloneNode(true).firstElementChild;
     this.find = (selector) => this.element.querySelector(selector);
     this.element.setAttribute("aria-label", title);
@@ -86,12 +88,15 @@ export class Slot {
     if (files.length > 1) this.filesBeyond([...files].slice(1));
   }
 
+  /** Show what `getPicture()` brings, unless another picture was asked for in the meantime. */
   async attempt(getPicture) {
+    this.turn += 1;
+    const { turn } = this;
     try {
       const picture = await getPicture();
-      if (picture) this.show(picture);
+      if (picture && turn === this.turn) this.show(picture);
     } catch (failure) {
-      this.say(failure.message, true);
+      if (turn === this.turn) this.say(failure.message, true);
     }
   }
 
@@ -109,6 +114,7 @@ export class Slot {
   }
 
   clear() {
+    this.turn += 1;
     this.picture?.bitmap?.close();
     this.picture = null;
     this.find("figure").hidden = true;

@@ -38,7 +38,7 @@ def test_the_mark_goes_when_the_picture_does(page: "Page"):
     sample(page, 0, "Eileen Collins")
     sample(page, 1, "no face")
     page.locator(".failure").wait_for()
-    sample(page, 1, "Eileen Collins, again")
+    sample(page, 1, "Eileen Collins, altered copy")
     expect(page.locator(".verdict h2")).to_have_text("Same person")
     expect(slot(page, 1)).to_have_class("slot")
 
@@ -113,7 +113,7 @@ def test_an_answer_that_comes_too_late_is_not_shown(page: "Page"):
     page.click("#example-different")
     expect(page.locator("#compare-result")).to_have_class("result waiting")
     page.unroute("**/v1/compare")
-    sample(page, 1, "Eileen Collins, again")
+    sample(page, 1, "Eileen Collins, altered copy")
     expect(page.locator(".verdict h2")).to_have_text("Same person")
     assert held
     expect(page.locator("#compare-result")).to_have_class("result")

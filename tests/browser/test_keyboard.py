@@ -98,7 +98,7 @@ def test_every_stop_shows_a_ring_and_none_traps(page: "Page"):
 def test_a_file_can_be_chosen_by_keyboard(page: "Page"):
     tab_until(page, "#pair .slot:nth-child(1) input[type=file]")
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     assert not chooser.value.is_multiple()
 
 
