@@ -1,6 +1,8 @@
 """Pictures out of S3: only from allowed buckets, never more bytes than the limit."""
 
 import functools
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +10,7 @@ from handler.errors import ApiError
 from handler.requests import S3Reference
 from handler.settings import Settings
 
+CHUNK_BYTES = 16 * 1024
 NOT_FOUND = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"})
 REFUSED = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled"})
 # Ours to fix or to wait for, so the same call may succeed later.
@@ -26,65 +29,50 @@ PASSING = frozenset(
 
 
 @dataclass(frozen=True)
-class StoredObject:
-    """An object's bytes and the identity of exactly what was read."""
-
-    data: bytes
-    etag: str
-    version_id: str | None
-
-
-@dataclass(frozen=True)
 class ObjectReader:
     """Reads objects under the settings' rules. boto3 is imported by the first read."""
 
     settings: Settings
+    require_time: Callable[[], None]
 
     def read(self, reference: S3Reference) -> bytes:
         """The bytes of an object that a request points to.
 
-        Raises BucketNotAllowed, ObjectNotFound, PayloadTooLarge, StorageUnavailable.
+        Raises BucketNotAllowed, ObjectNotFound, PayloadTooLarge, StorageUnavailable and Timeout.
         """
-        self.require_allowed(reference.bucket)
-        return self.fetch(reference.bucket, reference.key, reference.version_id).data
-
-    def require_allowed(self, bucket: str) -> None:
-        """Raises BucketNotAllowed unless FACENET_INPUT_BUCKETS lists `bucket`."""
-        if bucket not in self.settings.input_buckets:
+        if reference.bucket not in self.settings.input_buckets:
             raise ApiError("BucketNotAllowed", "This bucket is not in FACENET_INPUT_BUCKETS.")
-
-    def fetch(
-        self, bucket: str, key: str, version_id: str | None = None, etag: str | None = None
-    ) -> StoredObject:
-        """One object whole; with `etag`, only if it is still that one (else ObjectNotFound)."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        wanted = {"VersionId": version_id, "ExpectedBucketOwner": self.settings.bucket_owner}
-        arguments = {name: value for name, value in wanted.items() if value}
-        if etag:
-            arguments["IfMatch"] = etag
+        self.require_time()
+        optional = {
+            "VersionId": reference.version_id,
+            "ExpectedBucketOwner": self.settings.bucket_owner,
+        }
+        arguments = {name: value for name, value in optional.items() if value}
         try:
-            response = client().get_object(Bucket=bucket, Key=key, **arguments)
-            data = self._body(response)
+            response = client().get_object(Bucket=reference.bucket, Key=reference.key, **arguments)
+            return self._body(response)
         except ClientError as failure:
             raise from_client_error(failure) from None
         except (BotoCoreError, OSError):
             raise unavailable() from None
-        return StoredObject(data, response.get("ETag", "").strip('"'), response.get("VersionId"))
 
     def _body(self, response: dict[str, Any]) -> bytes:
+        """The body, unless it is too large; looks at the clock on the way, as S3 may be slow."""
         limit = self.settings.limits.image_bytes
-        announced = int(response["ContentLength"])
-        if announced > limit:
-            response["Body"].close()
-            raise ApiError(
-                "PayloadTooLarge",
-                f"A picture may have at most {limit} bytes.",
-                details={"limit_bytes": limit},
-            )
-        with response["Body"] as body:
-            data = body.read(limit + 1)
-        if len(data) != announced:
+        with closing(response["Body"]) as body:
+            if int(response["ContentLength"]) > limit:
+                raise ApiError(
+                    "PayloadTooLarge",
+                    f"A picture may have at most {limit} bytes.",
+                    details={"limit_bytes": limit},
+                )
+            data = bytearray()
+            for chunk in body.iter_chunks(CHUNK_BYTES):
+                data += chunk
+                self.require_time()
+        if len(data) != int(response["ContentLength"]):
             raise unavailable()
         return bytes(data)
 
@@ -99,7 +87,7 @@ def client() -> Any:
         "s3",
         config=Config(
             connect_timeout=2,
-            read_timeout=10,
+            read_timeout=5,
             retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=16,
         ),

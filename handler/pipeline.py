@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,8 @@ class Service:
         self, source: Source, job: Job, rule: str, way: Way | None, call: Call
     ) -> PictureFaces:
         """The faces of one image, read and looked at. Raises ApiError without the index."""
-        objects = ObjectReader(self.settings)
+        reserve = self.settings.limits.time_reserve_ms
+        objects = ObjectReader(self.settings, partial(call.require_time, reserve))
         with call.timed("read"):
             data = read_picture(source, self.settings.limits, objects.read)
         finder = FaceFinder(self.detector, self.settings.limits)

@@ -2,6 +2,9 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -11,8 +14,10 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from urllib3.exceptions import ProtocolError
 
 from handler import objects
+from handler.call import Call
 from handler.errors import ApiError
 from handler.objects import ObjectReader
 from handler.requests import S3Reference
@@ -38,29 +43,31 @@ def found(data: bytes, announced: int | None = None) -> dict[str, Any]:
     return {"Body": body, "ContentLength": length, "ETag": '"abc"', "VersionId": "v1"}
 
 
+def reader(settings: Settings = SETTINGS, call: Call | None = None) -> ObjectReader:
+    return ObjectReader(settings, partial((call or Call()).require_time, 500))
+
+
 def refusal(settings: Settings = SETTINGS, reference: S3Reference = REFERENCE) -> ApiError:
     with pytest.raises(ApiError) as caught:
-        ObjectReader(settings).read(reference)
+        reader(settings).read(reference)
     return caught.value
 
 
 def test_an_object_is_read_whole(s3: Stubber) -> None:
     s3.add_response("get_object", found(b"12345"), {"Bucket": "photos", "Key": REFERENCE.key})
-    assert ObjectReader(SETTINGS).read(REFERENCE) == b"12345"
+    assert reader().read(REFERENCE) == b"12345"
 
 
-def test_version_owner_and_etag_are_asked_for(s3: Stubber) -> None:
+def test_version_and_owner_are_asked_for(s3: Stubber) -> None:
     asked = {
         "Bucket": "photos",
         "Key": "k",
         "VersionId": "v1",
         "ExpectedBucketOwner": "123456789012",
-        "IfMatch": "abc",
     }
     s3.add_response("get_object", found(b"1"), asked)
-    reader = ObjectReader(Settings(bucket_owner="123456789012"))
-    stored = reader.fetch("photos", "k", "v1", "abc")
-    assert (stored.etag, stored.version_id) == ("abc", "v1")
+    settings = replace(SETTINGS, bucket_owner="123456789012")
+    assert reader(settings).read(S3Reference(bucket="photos", key="k", version_id="v1")) == b"1"
 
 
 @pytest.mark.parametrize("allowed", [frozenset(), frozenset({"other", "photo"})])
@@ -105,6 +112,32 @@ def test_errors_of_s3_have_our_codes(s3: Stubber, code: str, status: int, expect
     assert error.retryable is (expected == "StorageUnavailable")
     assert "secret" not in error.message
     assert REFERENCE.key not in str(error)
+
+
+def test_a_connection_that_breaks_may_be_tried_again(s3: Stubber) -> None:
+    class Broken:
+        closed = False
+
+        def read(self, _amount: int) -> bytes:
+            raise ProtocolError("reset by photos.example")
+
+        def close(self) -> None:
+            self.closed = True
+
+    raw = Broken()
+    s3.add_response("get_object", {**found(b"123"), "Body": StreamingBody(raw, 3)})
+    error = refusal()
+    assert (error.code, error.retryable) == ("StorageUnavailable", True)
+    assert raw.closed
+
+
+def test_a_slow_body_ends_in_a_timeout_while_there_is_time_to_say_so(s3: Stubber) -> None:
+    s3.add_response("get_object", found(b"12345"))
+    remaining = iter([30_000, 400])
+    call = Call(SimpleNamespace(get_remaining_time_in_millis=lambda: next(remaining)))
+    with pytest.raises(ApiError) as caught:
+        reader(call=call).read(REFERENCE)
+    assert caught.value.code == "Timeout"
 
 
 def test_a_timeout_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
