@@ -12,7 +12,7 @@ ARGS ?=
 
 PY := $(VENV)/bin/python
 INSTALL := -m pip install -qq --disable-pip-version-check --no-input \
-	--no-deps --only-binary :all: --require-hashes
+	--no-deps --only-binary :all: --require-hashes --no-compile
 RUN := $(VENV)/.run-stamp
 TEST := $(VENV)/.test-stamp
 AWS_TEST := $(VENV)/.aws-test-stamp

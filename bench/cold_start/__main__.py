@@ -1,0 +1,167 @@
+"""`python -m bench.cold_start`: from nothing to the first answered compare, in Lambda's bounds.
+
+Every run is a new container: read-only root, no capabilities, one CPU for 1,769 MB. For a cold run
+the files of the image are put out of the page cache first (posix_fadvise on its layers, which
+leaves the rest of the machine alone). Prints the table of docs/cold_start.md; medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from container import images
+from container.engine import docker, engine
+from container.lambda_run import NETWORK, USER, Size, ensure_network
+from container.shell import ROOT, say
+
+EVENT = ROOT / "events/compare-same.json"
+PROBE = Path(__file__).with_name("probe.py")
+ONE_CPU, MORE = Size(1769, 1.0), Size(3008, 1.7)
+LITERT, TENSORFLOW = f"{images.NAME}:litert", f"{images.NAME}:tensorflow"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to answer, in one image."""
+
+    name: str
+    image: str
+    way: str = "ours"
+    size: Size = ONE_CPU
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: Mapping[Path, str] = field(default_factory=dict)
+
+
+def contenders(options: argparse.Namespace) -> Iterator[Contender]:
+    """Ours first; the ways that need TensorFlow or the real weights where these are given."""
+    yield Contender("bundled model, int8", LITERT)
+    yield Contender("bundled model, int8, 1.7 CPU", LITERT, size=MORE)
+    if options.real:
+        real = {options.real: "/opt/model"}
+        chosen = {"FACENET_MODEL": "/opt/model"}
+        yield Contender("20180402-114759, int8", LITERT, environment=chosen, mounts=real)
+        chosen = {**chosen, "FACENET_PRECISION": "float32"}
+        yield Contender("20180402-114759, float32", LITERT, environment=chosen, mounts=real)
+        chosen = {**chosen, "FACENET_ENGINE": "tensorflow"}
+        yield Contender(
+            "20180402-114759, tensorflow target", TENSORFLOW, "ours", MORE, chosen, real
+        )
+    if options.plain_packages and options.graph:
+        mounts = {options.plain_packages: "/opt/packages", options.graph: "/opt/graph.pb"}
+        mounts |= {ROOT / "bench": "/opt/plain/bench"}
+        chosen = {"PLAIN_GRAPH": "/opt/graph.pb", "PYTHONPATH": "/opt/packages"}
+        yield Contender("plain TensorFlow and mtcnn", TENSORFLOW, "plain", MORE, chosen, mounts)
+
+
+def run_once(contender: Contender) -> dict[str, Any]:
+    """What the probe measured in a new container."""
+    size = contender.size
+    command = ["run", "--rm", "--network", NETWORK, "--user", USER, "--read-only"]
+    command += ["--tmpfs", "/tmp:rw,size=512m", "--cap-drop", "ALL"]
+    command += [f"--memory={size.memory}m", f"--memory-swap={size.memory}m", f"--cpus={size.cpus}"]
+    command += ["--env", f"AWS_LAMBDA_FUNCTION_MEMORY_SIZE={size.memory}"]
+    for key, value in {"TF_CPP_MIN_LOG_LEVEL": "3", **contender.environment}.items():
+        command += ["--env", f"{key}={value}"]
+    for source, target in {PROBE: "/opt/probe.py", EVENT: "/opt/event.json"}.items():
+        command += ["--volume", f"{source}:{target}:ro"]
+    for source, target in contender.mounts.items():
+        command += ["--volume", f"{source.resolve()}:{target}:ro"]
+    command += ["--entrypoint", "python", contender.image]
+    output = docker(*command, "/opt/probe.py", contender.way, "/opt/event.json", timeout=600)
+    line = next(line for line in output.splitlines() if line.startswith("PROBE "))
+    result: dict[str, Any] = json.loads(line.removeprefix("PROBE "))
+    return result
+
+
+def forget(contender: Contender) -> None:
+    """Puts the files of the image and of the mounts out of the page cache."""
+    os.sync()
+    for folder in (*layers(contender.image), *contender.mounts):
+        for path in files(folder):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(handle)
+
+
+def layers(image: str) -> list[Path]:
+    """The folders that an image is stacked from, on this host."""
+    form = '{{index .GraphDriver.Data "LowerDir"}}:{{index .GraphDriver.Data "UpperDir"}}'
+    listed = docker("image", "inspect", "--format", form, image).strip()
+    return [Path(part) for part in listed.split(":") if part.startswith("/")]
+
+
+def files(folder: Path) -> Iterable[Path]:
+    """Regular files below `folder`, or `folder` itself where it is one."""
+    if folder.is_file():
+        return [folder]
+    return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def measure(contender: Contender, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """Runs with a cold and with a warm page cache, taking turns."""
+    results: dict[str, list[dict[str, Any]]] = {"cold": [], "warm": []}
+    for number in range(rounds):
+        say(f"{contender.name}: {number + 1} of {rounds}")
+        forget(contender)
+        results["cold"].append(run_once(contender))
+        results["warm"].append(run_once(contender))
+    return results
+
+
+def row(name: str, cache: str, runs: list[dict[str, Any]]) -> str:
+    """One line of the table."""
+    phases: dict[str, float] = {
+        phase: statistics.median(run["phases"].get(phase, 0.0) for run in runs)
+        for phase in runs[0]["phases"]
+    }
+    imports = sum(phases.get(key, 0.0) for key in IMPORTS)
+    cells = [f"{phases['interpreter']:.2f}", f"{imports:.2f}", f"{phases['models']:.2f}"]
+    cells += [f"{phases['warm-up']:.2f}", f"{phases['first compare']:.2f}"]
+    total = statistics.median(run["total"] for run in runs)
+    read = statistics.median(run["read_bytes"] for run in runs) / 1e6
+    peak = max(run["peak_bytes"] for run in runs) / 1e6
+    return f"| {name} | {cache} | {' | '.join(cells)} | **{total:.2f}** | {read:.0f} | {peak:.0f} |"
+
+
+IMPORTS = ("runtime client", "cv2 and numpy", "litert", "tensorflow", "our modules")
+HEADER = (
+    "| way | page cache | interpreter | imports | models | warm-up | first compare "
+    "| total s | read MB | peak MB |\n|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def main() -> None:
+    """Measures, prints, and writes every run to build/bench/cold_start.json."""
+    parser = argparse.ArgumentParser(prog="python -m bench.cold_start", description=__doc__)
+    parser.add_argument("--real", type=Path, help="folder of an imported 20180402-114759")
+    parser.add_argument("--graph", type=Path, help="its frozen graph, for the plain way")
+    parser.add_argument("--plain-packages", type=Path, help="folder that holds the mtcnn package")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-sizes", action="store_true", help="skip the compressed sizes")
+    options = parser.parse_args()
+    with engine():
+        ensure_network()
+        results = {way.name: measure(way, options.rounds) for way in contenders(options)}
+        print(HEADER)
+        for name, runs in results.items():
+            print(row(name, "cold", runs["cold"]))
+            print(row(name, "warm", runs["warm"]))
+        if not options.no_sizes:
+            print("\n| image | on disk MB | compressed MB |\n|---|---|---|")
+            for tag in (LITERT, TENSORFLOW):
+                packed = images.compressed_size(tag) / 1e6
+                print(f"| {tag} | {images.size(tag) / 1e6:.0f} | {packed:.0f} |")
+    target = ROOT / "build/bench/cold_start.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

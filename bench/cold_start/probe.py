@@ -1,0 +1,121 @@
+"""Runs inside the container: our function from nothing to its first answer, one JSON line out.
+
+    python probe.py EVENT_FILE [stdlib-only flags]
+
+The clock starts where the kernel started this process (to a hundredth of a second).
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def since_start() -> float:
+    """Seconds since the kernel started this process."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+
+
+MARKS: list[tuple[str, float]] = [("interpreter", since_start())]
+
+
+def mark(name: str) -> None:
+    """Ends the phase `name`."""
+    MARKS.append((name, since_start()))
+
+
+class Context:
+    """What Lambda passes beside the event."""
+
+    aws_request_id = "cold-start"
+    memory_limit_in_mb = 1769
+    function_name = "cold-start"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def ours(event: Any) -> Any:
+    """The function, phase by phase; handler.app would do the same in one import."""
+    import awslambdaric.bootstrap  # noqa: F401  what Lambda starts first
+
+    mark("runtime client")
+    import cv2  # noqa: F401
+    import numpy  # noqa: F401
+
+    mark("cv2 and numpy")
+    import ai_edge_litert.interpreter  # noqa: F401
+
+    mark("litert")
+    from handler import cold_start, sources  # noqa: F401
+    from handler.settings import Settings
+
+    mark("our modules")
+    service = cold_start.load(Settings.from_environment())
+    mark("models")
+    cold_start.warm_up(service)
+    mark("warm-up")
+    cold_start.start = lambda: service  # handler.app starts it as it is imported
+    from handler.app import lambda_handler
+
+    return lambda_handler(event, Context())
+
+
+def plain(event: Any) -> Any:
+    """The plain way: TensorFlow, a frozen graph and the `mtcnn` package, as bench/speed has it."""
+    import base64
+
+    import numpy
+
+    sys.path.insert(0, "/opt/plain")
+    import tensorflow  # noqa: F401
+
+    mark("tensorflow")
+    from bench.speed import contender_plain as way
+
+    mark("our modules")
+    detector = way.MTCNN()
+    embed = way._session(os.environ["PLAIN_GRAPH"])
+    mark("models")
+    mark("warm-up")
+    chips = []
+    for text in event["images"]:
+        image = way._decode(base64.b64decode(text))
+        found = detector.detect_faces(image)
+        largest = max(found, key=lambda face: face["box"][2] * face["box"][3])
+        chips.append(way._chip(image, largest["box"]))
+    first, second = embed(numpy.stack(chips))
+    return {"distance": float(numpy.linalg.norm(first - second))}
+
+
+def main(way: str, event_file: str) -> None:
+    """Prints phases in seconds, bytes read from disk, peak memory and the answer's distance."""
+    event = json.loads(Path(event_file).read_text())
+    answer = {"ours": ours, "plain": plain}[way](event)
+    mark("first compare")
+    phases, before = {}, 0.0
+    for name, moment in MARKS:
+        phases[name] = round(moment - before, 3)
+        before = moment
+    read = next(
+        int(line.split()[1])
+        for line in Path("/proc/self/io").read_text().splitlines()
+        if line.startswith("read_bytes")
+    )
+    result = {
+        "phases": phases,
+        "total": round(before, 3),
+        "read_bytes": read,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "distance": answer["distance"],
+    }
+    print("PROBE " + json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
