@@ -43,12 +43,17 @@ class QueueMapping:
             return {message["MessageId"] for message in messages}
 
     def settle(self, messages: list[dict[str, Any]], failed: set[str]) -> None:
-        for message in messages:
-            place = {"QueueUrl": self.url, "ReceiptHandle": message["ReceiptHandle"]}
-            if message["MessageId"] in failed:
-                self.sqs.change_message_visibility(**place, VisibilityTimeout=0)
-            else:
-                self.sqs.delete_message(**place)
+        """Delete what is done, and make the rest visible at once."""
+        entries = [
+            {"Id": message["MessageId"], "ReceiptHandle": message["ReceiptHandle"]}
+            for message in messages
+        ]
+        done = [entry for entry in entries if entry["Id"] not in failed]
+        again = [{**entry, "VisibilityTimeout": 0} for entry in entries if entry["Id"] in failed]
+        if done:
+            self.sqs.delete_message_batch(QueueUrl=self.url, Entries=done)
+        if again:
+            self.sqs.change_message_visibility_batch(QueueUrl=self.url, Entries=again)
 
 
 def record_of(message: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+"""The world around a function that embeds a bucket: Ceph as S3, moto as SQS, and what goes wrong.
+
+Ceph's notification of a new object is what S3's would be; a listener puts it into the queue, as S3
+does, and some of them twice or three times, as S3 may.
+"""
+
+import json
+import os
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from handler.settings import Settings
+from tests.aws import stand_in
+from tests.aws.servers import fault_proxy, listener, moto_server, radosgw
+from tests.aws.servers.fault_proxy import Fault, FaultProxy
+from tests.aws.servers.radosgw import Account, RadosGateway
+
+INPUT, OUTPUT, PREFIX = "photos-in", "faces-out", "results"
+# A message is given up after so many receives; random faults must not get there.
+RECEIVES = 25
+
+
+@dataclass
+class World:
+    """Two buckets, a queue with dead letters, and a proxy between them and the function."""
+
+    gateway: RadosGateway
+    account: Account
+    proxy: FaultProxy
+    s3: Any
+    sqs: Any
+    queue: str
+    dead: str
+    counts: Counter[str] = field(default_factory=Counter)
+    dice: random.Random = field(default_factory=lambda: random.Random(4))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, notification: Any) -> None:
+        """Send a notification to the queue: mostly once, sometimes more often."""
+        with self.lock:
+            times = self.dice.choices((1, 2, 3), (0.75, 0.2, 0.05))[0]
+            self.counts["notifications"] += 1
+            self.counts["messages"] += times
+        body = json.dumps(notification)
+        entries = [{"Id": str(number), "MessageBody": body} for number in range(times)]
+        self.sqs.send_message_batch(QueueUrl=self.queue, Entries=entries)
+
+    def waiting(self) -> int:
+        """Messages that are in the queue or in somebody's hands."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)
+        return sum(int(value) for value in answer["Attributes"].values())
+
+    def dead_letters(self) -> int:
+        name = "ApproximateNumberOfMessages"
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.dead, AttributeNames=[name])
+        return int(answer["Attributes"][name])
+
+
+@contextmanager
+def build() -> Iterator[World]:
+    """Everything started and connected; the function's S3 client goes through the proxy.
+
+    Raises:
+        ServerUnavailableError: Ceph or moto is not here and cannot be installed.
+    """
+    with ExitStack() as stack:
+        gateway = stack.enter_context(radosgw.running())
+        moto = stack.enter_context(moto_server.running())
+        proxy = stack.enter_context(fault_proxy.running(gateway.port))
+        account = gateway.create_account("bench")
+        s3, sqs = gateway.client(account), moto.client("sqs")
+        for bucket in (INPUT, OUTPUT):
+            s3.create_bucket(Bucket=bucket)
+        world = World(gateway, account, proxy, s3, sqs, *make_queues(sqs))
+        endpoint = stack.enter_context(listener.running(world.tell))
+        notify(world, endpoint)
+        stand_in.use(proxy.url, account)
+        yield world
+
+
+def make_queues(sqs: Any) -> tuple[str, str]:
+    """URLs of the queue and of its dead letters."""
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]
+    redrive = {"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": str(RECEIVES)}
+    attributes = {"VisibilityTimeout": "120", "RedrivePolicy": json.dumps(redrive)}
+    return sqs.create_queue(QueueName="pictures", Attributes=attributes)["QueueUrl"], dead
+
+
+def notify(world: World, endpoint: str) -> None:
+    """Let Ceph tell `endpoint` about every new object."""
+    topics = world.gateway.client(world.account, "sns")
+    topic = topics.create_topic(Name="new", Attributes={"push-endpoint": endpoint})["TopicArn"]
+    configuration = {"Id": "new", "TopicArn": topic, "Events": ["s3:ObjectCreated:*"]}
+    world.s3.put_bucket_notification_configuration(
+        Bucket=INPUT, NotificationConfiguration={"TopicConfigurations": [configuration]}
+    )
+
+
+def storm() -> list[Fault]:
+    """Failures of S3, at rates far above any that S3 has."""
+    return [
+        Fault("unavailable", "GET", times=1e9, share=0.10),
+        Fault("cut", "GET", times=1e9, share=0.05),
+        Fault("lost-answer", "GET", times=1e9, share=0.02),
+        Fault("unavailable", "PUT", times=1e9, share=0.10),
+        Fault("lost-answer", "PUT", times=1e9, share=0.05),
+    ]
+
+
+def function_settings() -> Settings:
+    """The function as it is deployed, with the buckets of this world."""
+    return Settings.from_environment(
+        {
+            **os.environ,
+            "FACENET_THREADS": "1",
+            "FACENET_INPUT_BUCKETS": INPUT,
+            "FACENET_OUTPUT": f"s3://{OUTPUT}/{PREFIX}",
+        }
+    )

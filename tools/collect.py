@@ -1,0 +1,159 @@
+"""Gathers the results of a batch into one Parquet file, a row for each face.
+
+    python -m tools.collect s3://bucket/prefix -o faces.parquet
+    python -m tools.collect results/ -o faces.parquet
+
+An object that was rejected has one row without a face and with its error. The work is done in
+parts, kept beside the output until all are there: started again after an interruption, it goes
+on after the last whole part. Results that came to earlier places in between are left out then;
+`--restart` begins anew.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from tools.collect_rows import SCHEMA, Result, rows
+from tools.collect_sources import Source, open_source
+
+SOURCE_KEY, LAST_KEY = b"facenet.source", b"facenet.last"
+# Answers to requests that came through a queue lie here, and are no results of pictures.
+REQUESTS = "_requests/"
+THREADS = 16
+
+
+class CollectError(Exception):
+    """The results cannot be gathered; the message says why and what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="tools.collect", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("source", help="s3://bucket/prefix, or a folder")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the Parquet file")
+    parser.add_argument("--model", help="only results of the model with this id")
+    parser.add_argument("--page", type=int, default=1000, help="results in a part (at most 1000)")
+    parser.add_argument("--restart", action="store_true", help="forget parts of an earlier run")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    options = parser.parse_args(arguments)
+    try:
+        counts = collect(options)
+    except CollectError as failure:
+        print(f"collect: {failure}", file=sys.stderr)
+        return 1
+    print(f"{options.output}: {counts['rows']:,} rows of {counts['results']:,} results")
+    if counts["strange"]:
+        print(f"{counts['strange']:,} objects are no results and were left out", file=sys.stderr)
+    return 0
+
+
+def collect(options: argparse.Namespace) -> dict[str, int]:
+    """Read what is not read yet, part by part, and put the parts together.
+
+    Raises:
+        CollectError: There is nothing, or the parts are of another source.
+    """
+    source = open_source(options.source)
+    parts = options.output.with_name(options.output.name + ".parts")
+    if options.restart:
+        shutil.rmtree(parts, ignore_errors=True)
+    parts.mkdir(parents=True, exist_ok=True)
+    done = finished_parts(parts)
+    last = last_key(done, identity(options))
+    counts = {"strange": 0}
+    bar = tqdm(unit=" results", disable=options.quiet, initial=sum(map(results_in, done)))
+    with bar, ThreadPoolExecutor(THREADS) as pool:
+        for number, keys in enumerate(source.pages(last, options.page), start=len(done)):
+            counts["strange"] += write_part(parts, number, keys, source, pool, options)
+            bar.update(len(keys))
+    return counts | join(finished_parts(parts), options.output, parts)
+
+
+def identity(options: argparse.Namespace) -> str:
+    """What parts must have in common to belong together."""
+    return f"{options.source} {options.model or ''}"
+
+
+def finished_parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.parquet"))
+
+
+def last_key(parts: Sequence[Path], source: str) -> str | None:
+    """The last key of an earlier run, to go on after it; None to begin."""
+    if not parts:
+        return None
+    metadata = pq.read_schema(parts[-1]).metadata
+    if metadata[SOURCE_KEY].decode() != source:
+        raise CollectError(f"{parts[-1].parent} is of another source; use --restart")
+    return str(metadata[LAST_KEY].decode())
+
+
+def results_in(part: Path) -> int:
+    return int(pq.read_schema(part).metadata[b"facenet.results"])
+
+
+def write_part(
+    folder: Path,
+    number: int,
+    keys: Sequence[str],
+    source: Source,
+    pool: ThreadPoolExecutor,
+    options: argparse.Namespace,
+) -> int:
+    """Write the rows of one page of keys as a part; the number of objects that are no results."""
+    wanted = [key for key in keys if key.endswith(".json") and REQUESTS not in key]
+    decoded = list(pool.map(decode, pool.map(source.read, wanted)))
+    known = [result for result in decoded if result is not None]
+    chosen = [result for result in known if options.model in (None, result.model.id)]
+    table = pa.Table.from_pylist([row for result in chosen for row in rows(result)], SCHEMA)
+    metadata = {
+        SOURCE_KEY: identity(options),
+        LAST_KEY: keys[-1],
+        b"facenet.results": str(len(chosen)),
+    }
+    path = folder / f"{number:06}.parquet"
+    unfinished = path.with_suffix(".unfinished")
+    pq.write_table(table.replace_schema_metadata(metadata), unfinished, compression="zstd")
+    os.replace(unfinished, path)
+    return len(keys) - len(known)
+
+
+def decode(body: bytes) -> Result | None:
+    """A result, or None for JSON that is none."""
+    try:
+        return msgspec.json.decode(body, type=Result)
+    except msgspec.DecodeError:
+        return None
+
+
+def join(parts: Sequence[Path], output: Path, folder: Path) -> dict[str, int]:
+    """Put the parts together, a row group each, and forget them."""
+    if not parts:
+        raise CollectError("there are no results")
+    counts: Mapping[str, int] = {"results": sum(map(results_in, parts))}
+    unfinished = folder / "joined.unfinished"
+    with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
+        for table in tables(parts):
+            writer.write_table(table)
+    os.replace(unfinished, output)
+    shutil.rmtree(folder)
+    return {**counts, "rows": pq.read_metadata(output).num_rows}
+
+
+def tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
+    for part in parts:
+        yield pq.read_table(part).replace_schema_metadata(None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
