@@ -102,8 +102,10 @@ lock: $(TOOLS)/lock/.stamp ## resolve requirements/*.txt again
 image: $(TEST) ## build the container images alone, with the Docker engine that answers
 	@$(PY) -m container build $(ARGS)
 
-validate: $(SAM) ## sam validate --lint
-	@$(SAM_ENV) sam validate --lint
+validate: $(SAM) $(TOOLS)/checkov/.stamp ## sam validate --lint, and checkov with its exceptions
+	@$(SAM_ENV) AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-eu-west-1} sam validate --lint
+	@$(TOOLS)/checkov/bin/python -m checkov.main --file template.yaml --framework cloudformation \
+		--compact --quiet --skip-download
 
 build: $(SAM) ## sam build
 	@$(SAM_ENV) sam build $(ARGS)

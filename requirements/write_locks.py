@@ -64,6 +64,7 @@ LOCKS = (
     Lock("sam", ("sam",), alone=True),
     Lock("audit", ("audit",), alone=True),
     Lock("lock", ("lock",), alone=True),
+    Lock("checkov", ("checkov",), alone=True),
 )
 
 
