@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,31 +19,29 @@ pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl
 
 
 @pytest.fixture(scope="module")
-def address(root: Path) -> Iterator[str]:
+def address(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the server answers; it ends cleanly with the module."""
+    log = tmp_path_factory.mktemp("serve") / "log"
     environment = {name: value for name, value in os.environ.items() if "FACENET" not in name}
     command = [sys.executable, "-m", "tools.serve", "--port", "0"]
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=root, env=environment, stdout=out, stderr=out)
     try:
-        for line in process.stdout:
-            found = re.search(r"answers on (http://127\.0\.0\.1:\d+)/", line)
-            if found:
-                break
-        else:
-            pytest.fail("the server stopped before it answered")
-        yield found[1]
+        yield wait_for_address(process, log)
     finally:
         process.send_signal(signal.SIGINT)
-        out, _err = process.communicate(timeout=10)
+        process.wait(timeout=10)
     assert process.returncode == 0
-    assert out.rstrip().endswith("stopped")
+    assert log.read_text().rstrip().endswith("stopped")
+
+
+def wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
+    while process.poll() is None:
+        found = re.search(r"answers on (http://127\.0\.0\.1:\d+)/", log.read_text())
+        if found:
+            return found[1]
+        time.sleep(0.05)
+    pytest.fail(f"the server stopped before it answered: {log.read_text()}")
 
 
 def curl(*arguments: str) -> str:
@@ -75,3 +74,19 @@ def test_a_bare_picture_needs_no_content_type(address: str, root: Path) -> None:
     picture = root / "events" / "pictures" / "grace_hopper.jpg"
     answer = json.loads(curl("--data-binary", f"@{picture}", f"{address}/v1/detect?face=largest"))
     assert len(answer["images"][0]["faces"]) == 1
+
+
+@pytest.mark.skipif(shutil.which("schemathesis") is None, reason="needs the schemathesis command")
+def test_requests_made_from_the_description_get_answers_as_described(address: str) -> None:
+    """`positive_data_acceptance` is out: text that fits the schema is rarely a picture."""
+    command = [
+        "schemathesis",
+        "run",
+        f"{address}/openapi.json",
+        "--max-examples=20",
+        "--request-timeout=20",
+        "--exclude-checks=positive_data_acceptance",
+        "--generation-deterministic",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout[-4000:]
