@@ -10,7 +10,13 @@ from model_layer.errors import ModelUnavailable
 
 
 class LiteRTEngine:
-    """A .tflite file: float32 [N,S,S,3] in, float32 [N,D] out."""
+    """A .tflite file: float32 [N,S,S,3] in, float32 [N,D] out.
+
+    Pictures run one by one, which costs a few per cent and keeps memory constant: see
+    docs/decisions/engine.md. LiteRT checks a file's mark but not its inside, and damage there can
+    end the process. So the digest in the manifest is what stands between a damaged file and this
+    class, and a manifest is to be trusted as code is.
+    """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         """Maps the file and prepares a batch of one. Raises ModelUnavailable for a bad file."""
