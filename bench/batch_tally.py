@@ -17,8 +17,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,25 +104,28 @@ def main() -> int:
 
 
 def run(world: World, pictures: Mapping[str, bytes], functions: int, patience: float) -> Tally:
-    """Put everything, let the functions work while it comes, and look at what is there."""
+    """Put everything, let the functions work while it comes, and look at what is there.
+
+    Raises TimeoutError where that takes longer than `patience` seconds.
+    """
     settings = batch_world.function_settings()
     services = [cold_start.load(settings) for _ in range(functions)]
     world.proxy.faults = batch_world.storm()
-    started, all_put = time.monotonic(), threading.Event()
-    with ThreadPoolExecutor(functions + 1) as pool:
+    started, progress = time.monotonic(), Progress()
+    with ThreadPoolExecutor(functions) as pool, progress:
         workers = [
-            pool.submit(work, world, service, all_put, started + patience, seed)
+            pool.submit(work, world, service, progress, seed)
             for seed, service in enumerate(services)
         ]
         put_all(world, pictures)
-        all_put.set()
-        for worker in workers:
+        progress.all_put.set()
+        for worker in as_completed(workers, timeout=patience - (time.monotonic() - started)):
             worker.result()
     world.counts["seconds"] = round(time.monotonic() - started)
     world.counts["dead letters"] = world.dead_letters()
     world.proxy.faults = []
     expected = dict(zip(pictures, answers(services[0], list(pictures.values())), strict=True))
-    return count(expected, dict(results(world)), {**world.counts, **world.proxy.counts})
+    return count(expected, results(world), {**world.counts, **world.proxy.counts})
 
 
 def put_all(world: World, pictures: Mapping[str, bytes]) -> None:
@@ -133,13 +136,27 @@ def put_all(world: World, pictures: Mapping[str, bytes]) -> None:
         list(pool.map(put, pictures.items()))
 
 
-def work(world: World, service: Service, all_put: threading.Event, until: float, seed: int) -> None:
-    """Take batches from the queue until it is empty for good, or patience ends."""
+@dataclass(frozen=True)
+class Progress:
+    """What the workers must know; as a context manager it stops them at the end."""
+
+    all_put: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+
+
+def work(world: World, service: Service, progress: Progress, seed: int) -> None:
+    """Take batches from the queue until it is empty for good, or all is over."""
     function = MortalFunction(service, world.counts, random.Random(seed))
     mapping = QueueMapping(world.sqs, world.queue, function)
-    while time.monotonic() < until:
+    while not progress.stopped.is_set():
         if not mapping.deliver():
-            if all_put.is_set() and not world.waiting():
+            if progress.all_put.is_set() and not world.waiting():
                 return
             time.sleep(1)
 
@@ -149,15 +166,22 @@ def answers(service: Service, pictures: Sequence[bytes]) -> list[Answer]:
     return [service.embed_pictures([data])[0] for data in pictures]
 
 
-def results(world: World) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def results(world: World) -> dict[str, list[dict[str, Any]]]:
     """The results of each object, by its key."""
-    found: dict[str, list[dict[str, Any]]] = {}
     pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=OUTPUT)
-    for row in (row for page in pages for row in page.get("Contents", [])):
-        body = world.s3.get_object(Bucket=OUTPUT, Key=row["Key"])["Body"].read()
-        document = json.loads(body)
-        found.setdefault(document["object"]["key"], []).append(document)
-    yield from found.items()
+    names = [row["Key"] for page in pages for row in page.get("Contents", [])]
+
+    def read(name: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(
+            world.s3.get_object(Bucket=OUTPUT, Key=name)["Body"].read()
+        )
+        return document
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    with ThreadPoolExecutor(4) as pool:
+        for document in pool.map(read, names):
+            found.setdefault(document["object"]["key"], []).append(document)
+    return found
 
 
 def count(
@@ -182,11 +206,9 @@ def is_right(document: Mapping[str, Any], answer: Answer) -> bool:
     """Whether a result says what embedding the picture alone says."""
     if isinstance(answer, ApiError):
         return document.get("error", {}).get("code") == answer.code and not document["faces"]
-    vectors = [face["embedding"] for face in document["faces"]]
-    if len(vectors) != len(answer.faces):
-        return False
-    pairs = zip(vectors, answer.faces, strict=True)
-    return all(float(np.dot(vector, face.embedding)) > SAME for vector, face in pairs)
+    found = np.array([face["embedding"] for face in document["faces"]])
+    expected = np.array([face.embedding for face in answer.faces])
+    return found.shape == expected.shape and bool(((found * expected).sum(axis=1) > SAME).all())
 
 
 def table(tally: Tally, pictures: int) -> str:
