@@ -88,7 +88,7 @@ def load(settings: Settings) -> Service:
 
 def warm_up(service: Service) -> None:
     """One detection and one embedding of noise, so that the first caller does not pay for them."""
-    noise = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (250, 250, 3), dtype=np.uint8)
     service.detector.detect(align.Picture.of(noise))
     size = service.model.manifest.input.size
     service.model.embed(np.full((1, size, size, 3), 128, np.uint8))
