@@ -21,6 +21,7 @@ from model_layer.errors import ModelUnavailable
 # The names that tools/import_model gives to the ends of every frozen graph.
 INPUT_TENSOR = "input:0"
 OUTPUT_TENSOR = "embeddings:0"
+LITERT_MARK = b"TFL3"
 
 
 class FrozenGraphEngine:
@@ -55,6 +56,13 @@ class TensorFlowLiteEngine:
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         """Raises ModelUnavailable where the file is not a LiteRT model."""
+        # TensorFlow follows the first offset of the file before it looks at the mark behind it,
+        # which in any other file points anywhere: a bus error, now and then.
+        with path.open("rb") as file:
+            if file.read(8)[4:] != LITERT_MARK:
+                raise ModelUnavailable(
+                    f"model file {path.name} is not a LiteRT model", file=path.name
+                )
         try:
             with warnings.catch_warnings():
                 # TensorFlow announces that its interpreter moved to ai-edge-litert.
