@@ -1,0 +1,121 @@
+"""`python -m tools.train`: makes the bundled model from faces, teachers and published weights."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# Read by TensorFlow when it is imported, below.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+
+from tools.train import steps
+from tools.train.fit import FitSettings
+from tools.train.student import StudentSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("FACENET_SHARED", ROOT.parent / "shared"))
+EXAMPLES = """\
+steps, each of which skips what is done already:
+  prepare   decode the chips, narrow the published network, ask the second teacher
+  fit       train; interrupt it as you like, the same command goes on at its checkpoint
+  export    fold the heads, write the LiteRT files and the parity vectors
+  manifest  measure the exported files on LFW and write their manifest
+  bundle    copy the int8 file and its manifest into model_layer/models
+examples:
+  python -m tools.train prepare fit export manifest bundle
+  python -m tools.train fit --minutes 80
+  python -m tools.train prepare fit --init-from model_layer/models/facenet-compact-112/int8.tflite
+"""
+
+
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """All options; `--help` says what each is for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.train",
+        description="Train the compact model that is bundled with this project.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("steps", nargs="+", choices=list(steps.STEPS), metavar="STEP")
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data", type=Path, default=SHARED / "faces" / "distill", metavar="DIR", help="chips"
+    )
+    data.add_argument(
+        "--facenet",
+        type=Path,
+        default=SHARED / "models" / "facenet-20180402-114759.npz",
+        metavar="NPZ",
+        help="arrays of the published Inception-ResNet-v1",
+    )
+    data.add_argument("--lfw", type=Path, default=SHARED / "faces" / "lfw", metavar="DIR")
+    data.add_argument("--work", type=Path, default=ROOT / "build" / "train", metavar="DIR")
+    data.add_argument("--out", type=Path, metavar="DIR", help="model folder (WORK/model)")
+    data.add_argument("--id", default="facenet-compact-112", help="id of the model")
+    data.add_argument(
+        "--init-from",
+        type=Path,
+        metavar="TFLITE|NPZ",
+        help="start from a trained student instead of narrowing the published network",
+    )
+    _add_fit_options(parser.add_argument_group("training"))
+    return parser.parse_args(words)
+
+
+def _add_fit_options(group: argparse._ArgumentGroup) -> None:
+    default = FitSettings()
+    group.add_argument("--passes", type=int, default=default.passes, help="chips to show in all")
+    group.add_argument("--minutes", type=float, default=math.inf, help="end the schedule by then")
+    group.add_argument("--batch", type=int, default=default.batch)
+    group.add_argument("--rate", type=float, default=default.rate, help="relative to a kernel")
+    group.add_argument("--train-stem", action="store_true", help="do not freeze the first layers")
+    group.add_argument("--seed", type=int, default=default.seed)
+    group.add_argument("--float32", action="store_true", help="no bfloat16, even where it is fast")
+
+
+def plan(options: argparse.Namespace) -> steps.Plan:
+    """The options as the steps want them."""
+    student = StudentSettings(freeze_stem=not options.train_stem)
+    return steps.Plan(
+        data=options.data,
+        facenet=options.facenet,
+        lfw=options.lfw,
+        work=options.work,
+        out=options.out or options.work / "model",
+        bundle=ROOT / "model_layer" / "models" / options.id,
+        id=options.id,
+        init_from=options.init_from,
+        bfloat16=not options.float32,
+        fit=FitSettings(
+            passes=options.passes,
+            minutes=options.minutes,
+            batch=options.batch,
+            rate=options.rate,
+            seed=options.seed,
+            student=student,
+        ),
+        command=("python", "-m", "tools.train", *sys.argv[1:]),
+    )
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the steps that were named, in their own order."""
+    options = parse_arguments(words)
+    np.random.seed(options.seed)
+    wanted = plan(options)
+    for name, step in steps.STEPS.items():
+        if name in options.steps:
+            step(wanted)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("\ninterrupted; the same command goes on at the checkpoint") from None

@@ -1,0 +1,98 @@
+"""Chips and teachers' embeddings, and a thread that augments them into batches."""
+
+from __future__ import annotations
+
+import csv
+import queue
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from tools.train.augment import augment
+from tools.train.weights import Array
+
+Pixels = npt.NDArray[np.uint8]
+HELD_OUT = 600  # chips that are never trained on
+HELD_OUT_SEED = 7
+READ_AHEAD = 6  # batches
+
+
+@dataclass(frozen=True)
+class Batch:
+    """chips: uint8[N,112,112,3] RGB; targets: per teacher float32[N,D] of unit length."""
+
+    chips: Pixels
+    targets: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """chips: uint8[N,H,W,3] RGB with their margin; targets: per teacher float32[N,D], length 1."""
+
+    chips: Pixels
+    targets: tuple[Array, ...]
+
+    def split(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Indices to train on and indices held out; the same at every call."""
+        count = len(self.chips)
+        random = np.random.default_rng(HELD_OUT_SEED)
+        held_out = random.choice(count, min(HELD_OUT, count // 10), replace=False)
+        return np.setdiff1d(np.arange(count), held_out), held_out
+
+    def batches(self, size: int, seed: int, start: int = 0) -> Iterator[Batch]:
+        """Endless augmented batches, made ahead by one thread.
+
+        Batch k is a function of (seed, k): training that resumes at `start` sees what it would
+        have seen.
+        """
+        ready: queue.Queue[Batch] = queue.Queue(READ_AHEAD)
+        arguments = (ready, size, seed, start)
+        threading.Thread(target=self._produce, args=arguments, daemon=True).start()
+        while True:
+            yield ready.get()
+
+    def _produce(self, ready: queue.Queue[Batch], size: int, seed: int, start: int) -> None:
+        train, _ = self.split()
+        per_epoch = max(len(train) // size, 1)
+        number = start
+        while True:
+            epoch, place = divmod(number, per_epoch)
+            order = np.random.default_rng((seed, epoch)).permutation(train)
+            rows = order[place * size : (place + 1) * size]
+            ready.put(self._batch(rows, np.random.default_rng((seed, epoch, place))))
+            number += 1
+
+    def _batch(self, rows: npt.NDArray[np.int64], random: np.random.Generator) -> Batch:
+        chips = np.stack([augment(self.chips[row], random) for row in rows])
+        return Batch(chips, tuple(target[rows] for target in self.targets))
+
+
+def decode_chips(folder: Path, destination: Path) -> None:
+    """Decode `folder`/chips.zip in the order of chips.csv into one .npy, uint8[N,H,W,3] RGB."""
+    with zipfile.ZipFile(folder / "chips.zip") as archive, (folder / "chips.csv").open() as table:
+        members = {Path(name).name: name for name in archive.namelist()}
+        names = [row["chip"] for row in csv.DictReader(table)]
+        pictures = [
+            _decode(archive.read(members[name])) for name in tqdm(names, "decode", unit="chip")
+        ]
+    partial = destination.with_suffix(".partial.npy")
+    np.save(partial, np.stack(pictures))
+    partial.replace(destination)
+
+
+def _decode(data: bytes) -> Pixels:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return np.asarray(pixels, np.uint8)[:, :, ::-1]
+
+
+def load_targets(path: Path) -> Array:
+    """A teacher's embeddings in any scale -> float32[N,D] of unit length."""
+    raw = np.load(path).astype(np.float32)
+    return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), np.float32)
