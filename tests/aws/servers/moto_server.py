@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -52,23 +52,29 @@ def running() -> Iterator[MotoServer]:
         ServerUnavailableError: moto is not installed (group aws-test), or did not start.
     """
     port = free_port()
-    environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(BOOTSTRAP_CALLS)}
-    process = subprocess.Popen(
+    with process(port, {"INITIAL_NO_AUTH_ACTION_COUNT": str(BOOTSTRAP_CALLS)}):
+        yield MotoServer(port, bootstrap(f"http://127.0.0.1:{port}"))
+
+
+@contextmanager
+def process(port: int, variables: Mapping[str, str]) -> Iterator[None]:
+    """moto on `port` until the end of a `with`. Raises ServerUnavailableError."""
+    server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        env=environment,
+        env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: process.poll() is not None or answers(f"{url}/moto-api/"), "moto")
-        if process.poll() is not None:
+        url = f"http://127.0.0.1:{port}/moto-api/"
+        wait_until(lambda: server.poll() is not None or answers(url), "moto")
+        if server.poll() is not None:
             raise ServerUnavailableError("moto[server] is not installed (group aws-test)")
-        yield MotoServer(port, bootstrap(url))
+        yield
     finally:
-        process.terminate()
-        process.wait()
+        server.terminate()
+        server.wait()
 
 
 def bootstrap(url: str) -> Account:
