@@ -34,8 +34,10 @@ def references(event: Mapping[str, Any]) -> list[ObjectReference]:
     """The objects of an item or a batch. Raises InvalidRequest."""
     if "Items" not in event:
         return [reference({}, event, "item")]
-    common = event.get("BatchInput") or {}
-    return [reference(common, item, f"Items[{index}]") for index, item in enumerate(event["Items"])]
+    items, common = event["Items"], event.get("BatchInput") or {}
+    if not isinstance(items, list):
+        raise ApiError("InvalidRequest", "Items: expected a list.", details={"field": "Items"})
+    return [reference(common, item, f"Items[{index}]") for index, item in enumerate(items)]
 
 
 def reference(common: Any, item: Any, place: str) -> ObjectReference:

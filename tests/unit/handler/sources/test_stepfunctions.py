@@ -77,6 +77,11 @@ def test_item_that_names_no_object_is_refused_by_its_place(event: dict[str, Any]
         stepfunctions.references(event)
 
 
+def test_item_with_something_else_for_a_list_of_items_is_refused() -> None:
+    with pytest.raises(ApiError, match="InvalidRequest: Items"):
+        stepfunctions.handle({"bucket": "b", "key": "k", "Items": 5}, None, None)
+
+
 def test_empty_batch_is_no_work() -> None:
     assert stepfunctions.handle({"Items": []}, None, None) == {"results": []}
 
