@@ -30,6 +30,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "audit":
         return audit(arguments.audit_python)
+    # An exit, so that what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         with engine():
             if arguments.command == "local-api":
