@@ -54,7 +54,7 @@ model-check: $(TEST) ## check a model folder against its manifest
 
 ## ---------------------------------------------------------------- test
 
-.PHONY: test check test-container test-aws test-browser audit sbom
+.PHONY: test check test-container test-aws test-browser fuzz soak audit sbom
 test: $(TEST) ## all tests that need no container, no S3 server and no browser
 	@$(PY) -m pytest -m "not container and not aws and not browser" \
 		--ignore=tests/container --ignore=tests/aws --ignore=tests/browser $(ARGS)
@@ -73,6 +73,13 @@ test-aws: $(AWS_TEST) $(SAM) ## the tests that talk to real S3 and SQS servers (
 test-browser: $(BROWSER) ## the page, in a real Chromium (needs root and apt, or Chromium)
 	@$(PY) -m tests.browser.install_chromium
 	@$(PY) -m pytest tests/browser $(ARGS)
+
+fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## schemathesis and a minute of atheris; a night: ARGS="--seconds 28800 --random"
+	@PATH="$(abspath $(TOOLS)/fuzz/bin):$$PATH" $(PY) -m pytest tests/contract/test_api_serve.py
+	@$(TOOLS)/fuzz/bin/python -m fuzz $(ARGS)
+
+soak: $(TEST) ## good and bad requests for half an hour, with memory and tallies: ARGS="--minutes 5"
+	@$(PY) -m bench.soak $(ARGS)
 
 audit: $(TOOLS)/audit/.stamp ## known vulnerabilities of the pinned packages
 	@$(PY) -m container audit --audit-python $(TOOLS)/audit/bin/python

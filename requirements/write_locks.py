@@ -61,6 +61,7 @@ LOCKS = (
     Lock("aws-test", ("aws-test",)),
     Lock("browser", ("browser",)),
     Lock("detector-weights", ("detector-weights",)),
+    Lock("fuzz", ("fuzz",)),
     Lock("sam", ("sam",), alone=True),
     Lock("audit", ("audit",), alone=True),
     Lock("lock", ("lock",), alone=True),

@@ -1,0 +1,156 @@
+"""`make soak`: thirty minutes of good and bad requests; prints tallies and memory over time.
+
+    python -m bench.soak                       # the container, where an engine and the image are
+    python -m bench.soak --on server --minutes 5
+
+Fails where a request was answered with another status than it should be (a 500 never should),
+where none came, where the same compare gave another distance, or where memory grew.
+"""
+
+import argparse
+import http.client
+import json
+import random
+import statistics
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.soak.requests import Sent, damaged, every
+from bench.soak.subjects import Subject, contain, serve
+from container.engine import EngineUnavailableError
+from container.shell import CommandError
+
+SAMPLE_SECONDS = 5.0
+# Allocators keep what the largest picture took; growth beyond this in steady state is a leak.
+GROWTH_MB = 64.0
+WATCHED = "compare-same"
+
+
+@dataclass
+class Tally:
+    """What came back."""
+
+    statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+    times_ms: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    distances: set[float] = field(default_factory=set)
+
+    @property
+    def requests(self) -> int:
+        """How many were sent."""
+        return sum(self.statuses.values())
+
+    def growth(self) -> float:
+        """Median memory of the last third, less that of the second: the first one fills caches."""
+        third = len(self.memory) // 3
+        if not third:
+            return 0.0
+        middle = [megabytes for _, megabytes in self.memory[third : 2 * third]]
+        last = [megabytes for _, megabytes in self.memory[2 * third :]]
+        return statistics.median(last) - statistics.median(middle)
+
+    def verdict(self) -> list[str]:
+        """What is wrong; nothing, if all is well."""
+        found = [f"{name}: {count}" for name, count in self.wrong.items()]
+        if len(self.distances) > 1:
+            found.append(f"{WATCHED} gave {len(self.distances)} distances")
+        if self.growth() > GROWTH_MB:
+            found.append(f"memory grew by {self.growth():.0f} MB")
+        return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 where everything was as it should be."""
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description="soak the function")
+    parser.add_argument("--minutes", type=float, default=30, help="how long (30)")
+    parser.add_argument("--on", choices=("container", "server"), help="default: what there is")
+    parser.add_argument("--seed", type=int, default=7, help="of the order of requests (7)")
+    parser.add_argument("--pause-ms", type=float, default=0, help="between requests (0)")
+    options = parser.parse_args(arguments)
+    try:
+        return run(serve() if options.on == "server" else contain(), options)
+    except (EngineUnavailableError, CommandError) as reason:
+        if options.on:
+            raise
+        print(f"no container ({reason}): soaking the local server")
+        return run(serve(), options)
+
+
+def run(opened: AbstractContextManager[Any], options: argparse.Namespace) -> int:
+    """One soak with its report."""
+    with opened as subject:
+        tally = soak(subject, options)
+        print(report(subject, tally, options))
+    found = tally.verdict()
+    print("verdict: " + ("; ".join(found) if found else "all as expected"))
+    return int(bool(found))
+
+
+def soak(subject: Subject, options: argparse.Namespace) -> Tally:
+    """Sends one request after the other until the time is over."""
+    dice, tally, kinds = random.Random(options.seed), Tally(), every()
+    weights = [kind.weight for kind in kinds]
+    begin = time.monotonic()
+    sampled = begin - SAMPLE_SECONDS
+    while (now := time.monotonic()) < begin + options.minutes * 60:
+        one = damaged(dice) if dice.random() < 0.1 else dice.choices(kinds, weights)[0]
+        send(subject, one, tally)
+        if now - sampled >= SAMPLE_SECONDS:
+            tally.memory.append((now - begin, subject.memory()))
+            sampled = now
+        time.sleep(options.pause_ms / 1000)
+    return tally
+
+
+def send(subject: Subject, one: Sent, tally: Tally) -> None:
+    """One request into the tally."""
+    begin = time.perf_counter()
+    try:
+        status, body = subject.send(one)
+    except (OSError, http.client.HTTPException, ValueError) as failure:
+        tally.statuses[one.name, 0] += 1
+        tally.wrong[f"{one.name}: {type(failure).__name__}"] += 1
+        return
+    tally.times_ms[one.name].append((time.perf_counter() - begin) * 1000)
+    tally.statuses[one.name, status] += 1
+    if status not in one.statuses:
+        tally.wrong[f"{one.name}: status {status}"] += 1
+    elif one.name == WATCHED:
+        answer = json.loads(body)
+        tally.distances.add((json.loads(answer) if isinstance(answer, str) else answer)["distance"])
+
+
+def report(subject: Subject, tally: Tally, options: argparse.Namespace) -> str:
+    """Tallies by kind and by status, and memory over time."""
+    lines = ["| request | sent | statuses | median ms | slowest ms |", "|---|---|---|---|---|"]
+    for name, times in sorted(tally.times_ms.items()):
+        statuses = {
+            status: n for (kind, status), n in sorted(tally.statuses.items()) if kind == name
+        }
+        told = ", ".join(f"{status}: {count}" for status, count in statuses.items())
+        lines.append(
+            f"| {name} | {sum(statuses.values())} | {told} "
+            f"| {statistics.median(times):.0f} | {max(times):.0f} |"
+        )
+    total = Counter[int]()
+    for (_, status), count in tally.statuses.items():
+        total[status] += count
+    step = max(1, len(tally.memory) // 10)
+    memory = ", ".join(f"{at / 60:.1f} min {mb:.0f}" for at, mb in tally.memory[::step])
+    lines += [
+        "",
+        f"{subject.name}, {options.minutes:g} minutes: {tally.requests:,} requests",
+        f"statuses: {dict(sorted(total.items()))}",
+        f"memory in MB: {memory}; peak {subject.peak():.0f}, growth {tally.growth():+.1f}",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

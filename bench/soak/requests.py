@@ -1,0 +1,115 @@
+"""What is sent during a soak: each request with the statuses that may come back."""
+
+import base64
+import json
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fuzz.hostile_pictures import HOSTILE
+from handler.errors import STATUSES
+from tools import http_events
+
+EVENTS = Path(__file__).resolve().parents[2] / "events"
+# These are legal, and take seconds each; their bounds have a test of their own.
+SLOW = frozenset({"png at the limit", "png at the limit, 16 bits with alpha", "jpeg of 50 scans"})
+# How often a good request comes for each bad one.
+GOOD_WEIGHT, BAD_WEIGHT = 6.0, 1.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One kind of request."""
+
+    name: str
+    path: str
+    body: bytes
+    statuses: frozenset[int]
+    content_type: str = "application/json"
+    method: str = "POST"
+    weight: float = GOOD_WEIGHT
+
+    def event(self) -> dict[str, Any]:
+        """The request as an HTTP API hands it to Lambda."""
+        text = base64.b64encode(self.body).decode("ascii")
+        return http_events.http_v2(
+            self.path,
+            text,
+            method=self.method,
+            content_type=self.content_type,
+            base64_encoded=True,
+        )
+
+
+def read(name: str) -> Any:
+    """events/NAME.json."""
+    return json.loads((EVENTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def picture(name: str) -> bytes:
+    """events/pictures/NAME.jpg."""
+    return (EVENTS / "pictures" / f"{name}.jpg").read_bytes()
+
+
+def good() -> Iterable[Sent]:
+    """Requests that are answered with 200."""
+    fine = frozenset({200})
+    for name in ("compare-same", "compare-different", "compare-all", "embed", "detect", "aligned"):
+        event = read(name)
+        yield Sent(name, f"/v1/{event['operation']}", json.dumps(event).encode(), fine)
+    service = read("service")
+    yield Sent("service", "/service", base64.b64decode(service["body"]), fine, "")
+    form = read("http-api-v2-multipart")
+    kind = form["headers"]["content-type"]
+    yield Sent("form", "/v1/compare", base64.b64decode(form["body"]), fine, kind)
+    yield Sent("bare picture", "/v1/embed", picture("grace_hopper"), fine, "image/jpeg")
+    yield Sent("health", "/v1/health", b"", fine, method="GET")
+
+
+def bad() -> Iterable[Sent]:
+    """Requests that are refused, each with its status."""
+    face = base64.b64encode(picture("eileen_collins_second_face")).decode()
+    bodies: Mapping[str, tuple[bytes, int]] = {
+        "no JSON": (b'{"images": [', 400),
+        "deep JSON": (b'{"images": ' + b"[" * 100_000, 400),
+        "unknown field": (b'{"images": [], "url": "http://169.254.169.254/"}', 400),
+        "no base64": (b'{"images": ["?", "?"]}', 400),
+        "wrong count": (json.dumps({"cnt": 3, "images": [face] * 2}).encode(), 400),
+        "too many": (json.dumps({"images": [""] * 17}).encode(), 413),
+        "foreign bucket": (b'{"images": [{"s3": {"bucket": "other", "key": "k"}}, ""]}', 403),
+        "not a vector": (b'{"images": [{"embedding": [1]}, {"embedding": [1]}]}', 400),
+        "no face": (json.dumps(read("no-face")).encode(), 422),
+    }
+    for name, (body, status) in bodies.items():
+        yield Sent(name, "/v1/compare", body, frozenset({status}), weight=BAD_WEIGHT)
+    yield Sent("no route", "/v1/identify", b"{}", frozenset({404}), weight=BAD_WEIGHT)
+    yield Sent("no method", "/v1/compare", b"", frozenset({405}), method="PUT", weight=BAD_WEIGHT)
+    broken = b"--b\r\nContent-Disposition: form-data"
+    kind = "multipart/form-data; boundary=b"
+    yield Sent("broken form", "/v1/compare", broken, frozenset({400}), kind, weight=BAD_WEIGHT)
+
+
+def hostile() -> Iterable[Sent]:
+    """The hostile pictures as bare bodies."""
+    for name, (make, codes) in HOSTILE.items():
+        data = b"" if name in SLOW else make()
+        if data:
+            # One that can be read shows no face.
+            refused = {STATUSES.get(code, STATUSES["FaceNotFound"]) for code in codes}
+            yield Sent(name, "/v1/embed", data, frozenset(refused), "image/png", weight=0.3)
+
+
+def every() -> list[Sent]:
+    """All kinds."""
+    return [*good(), *bad(), *hostile()]
+
+
+def damaged(dice: random.Random) -> Sent:
+    """A photograph with bytes changed at random, another one each time."""
+    data = bytearray(picture(dice.choice(("grace_hopper_second", "eileen_collins_second"))))
+    for _ in range(dice.choice((1, 4, 64))):
+        data[dice.randrange(len(data))] = dice.randrange(256)
+    body = bytes(data[: dice.randrange(100, len(data) * 2)])
+    return Sent("damaged", "/v1/embed", body, frozenset({200, 413, 415, 422}), "image/jpeg")
