@@ -1,14 +1,16 @@
 """A batch made of the loaded service, for one invocation."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from handler import objects
-from handler.batch import Batch, BatchLimits
+from handler.batch import Batch, BatchLimits, raise_if_failed
 from handler.batch_deadline import Deadline
 from handler.batch_output import Output
+from handler.batch_types import ObjectReference, Outcome
 from handler.call import Call
 from handler.cold_start import AnyService, ready
 from handler.errors import ApiError
@@ -39,3 +41,19 @@ def open_batch(service: AnyService, context: Any) -> Batch:
         deadline=Deadline.of(context),
         limits=BatchLimits(image_bytes=image_bytes),
     )
+
+
+def embed_all(
+    references: Sequence[ObjectReference], service: AnyService, context: Any
+) -> list[Outcome]:
+    """Embed objects for a source that can only retry all of them; no objects need no output.
+
+    Raises:
+        TransientFailure: At least one may succeed later; what is written stays.
+        ApiError: As `open_batch`.
+    """
+    if not references:
+        return []
+    outcomes = open_batch(service, context).run(references)
+    raise_if_failed(outcomes)
+    return outcomes

@@ -7,8 +7,8 @@ from urllib.parse import unquote_plus
 from msgspec import Struct
 from msgspec import field as named
 
-from handler.batch import raise_if_failed, summary
-from handler.batch_service import open_batch
+from handler import batch_service
+from handler.batch import summary
 from handler.batch_types import ObjectReference
 from handler.cold_start import AnyService
 from handler.requests import convert
@@ -81,6 +81,5 @@ def references(event: Mapping[str, Any]) -> list[ObjectReference]:
 
 def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
     """Embed what was created. Raises TransientFailure: Lambda retries asynchronous events."""
-    outcomes = open_batch(service, context).run(references(event))
-    raise_if_failed(outcomes)
+    outcomes = batch_service.embed_all(references(event), service, context)
     return summary(outcomes)

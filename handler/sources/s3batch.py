@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 from msgspec import Struct
 from msgspec import field as named
 
-from handler.batch_service import open_batch
+from handler import batch_service
 from handler.batch_types import ObjectReference, Outcome, Status
 from handler.cold_start import AnyService
 from handler.requests import convert
@@ -57,7 +57,7 @@ def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[
     """Embed the tasks' objects; what may succeed later is TemporaryFailure, and so is no answer."""
     invocation: Invocation = convert(event, Invocation)
     references = [task.reference() for task in invocation.tasks]
-    outcomes = open_batch(service, context).run(references)
+    outcomes = batch_service.open_batch(service, context).run(references)
     return {
         "invocationSchemaVersion": invocation.schema,
         "treatMissingKeysAs": "TemporaryFailure",

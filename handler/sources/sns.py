@@ -6,8 +6,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec import field as named
 
-from handler.batch import raise_if_failed, summary
-from handler.batch_service import open_batch
+from handler import batch_service
+from handler.batch import summary
 from handler.cold_start import AnyService
 from handler.errors import ApiError
 from handler.requests import convert
@@ -45,6 +45,5 @@ def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[
     if None in references:
         raise ApiError("InvalidRequest", "An SNS message must hold an S3 or EventBridge event.")
     found = [reference for group in references for reference in group or ()]
-    outcomes = open_batch(service, context).run(found)
-    raise_if_failed(outcomes)
+    outcomes = batch_service.embed_all(found, service, context)
     return summary(outcomes)

@@ -11,9 +11,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec import field as named
 
+from handler import batch_service
 from handler.answers import encode
 from handler.batch import Batch
-from handler.batch_service import open_batch
 from handler.batch_types import ObjectReference, Status, TransientFailure
 from handler.call import Call
 from handler.cold_start import AnyService, ready
@@ -59,10 +59,11 @@ def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[
     """
     records: list[Record] = convert(event["Records"], list[Record])
     messages = [understand(record) for record in records]
-    batch = open_batch(service, context)
     failed = {message.identifier for message in messages if message.unknown}
-    failed |= unembedded(messages, batch)
-    failed |= unanswered(messages, batch, ready(service), context)
+    if any(message.references or message.request for message in messages):
+        batch = batch_service.open_batch(service, context)
+        failed |= unembedded(messages, batch)
+        failed |= unanswered(messages, batch, ready(service), context)
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in sorted(failed)]}
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from handler.batch import raise_if_failed, summary
-from handler.batch_service import open_batch
+from handler import batch_service
+from handler.batch import summary
 from handler.batch_types import ObjectReference
 from handler.cold_start import AnyService
 from handler.errors import ApiError
@@ -25,8 +25,7 @@ def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[
             name; what is written already stays as it is.
         ApiError: InvalidRequest, where an item names no object.
     """
-    outcomes = open_batch(service, context).run(references(event))
-    raise_if_failed(outcomes)
+    outcomes = batch_service.embed_all(references(event), service, context)
     return summary(outcomes) if "Items" in event else outcomes[0].as_dict()
 
 

@@ -13,7 +13,7 @@ def test_output_in_an_input_bucket_is_refused_at_cold_start() -> None:
         "FACENET_INPUT_BUCKETS": "photos, more-photos",
         "FACENET_OUTPUT": "s3://photos/results",
     }
-    with pytest.raises(SettingsError, match="FACENET_OUTPUT .*'photos'"):
+    with pytest.raises(SettingsError, match=r"FACENET_OUTPUT .*'photos'"):
         Settings.from_environment(environment)
 
 

@@ -1,17 +1,16 @@
 """A batch with fake storage behind every source that embeds objects."""
 
-import importlib
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from handler import batch_service
 from handler.batch_deadline import Deadline
 from handler.batch_types import ObjectReference
 from handler.settings import Settings
 from tests.unit.handler.batch_fakes import BUCKET, FakeStore, batch, etag_of
 
-SOURCES = ("eventbridge", "s3", "s3batch", "sns", "sqs", "stepfunctions")
 KEY = "holiday 2026/eileen + grace/München (1).jpg"
 
 
@@ -31,10 +30,7 @@ def batches(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def open_batch(service: Any, context: Any) -> Any:
         return batch(store, deadline=context if isinstance(context, Deadline) else None)
 
-    for name in SOURCES:
-        monkeypatch.setattr(
-            importlib.import_module(f"handler.sources.{name}"), "open_batch", open_batch
-        )
+    monkeypatch.setattr(batch_service, "open_batch", open_batch)
 
 
 @pytest.fixture
