@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 
 from handler import app, objects
 from handler.batch_types import TransientFailure
@@ -58,7 +59,8 @@ class Bucket:
         if digest[0] < 64:
             raise refusal("NoSuchKey", 404, "GetObject")
         data = self.pictures[digest[1] % len(self.pictures)]
-        return {"Body": io.BytesIO(data), "ContentLength": len(data), "ETag": f'"{len(data)}"'}
+        body = StreamingBody(io.BytesIO(data), len(data))
+        return {"Body": body, "ContentLength": len(data), "ETag": f'"{len(data)}"'}
 
     def put_object(self, *, Key: str, Body: bytes, **_: Any) -> dict[str, Any]:  # noqa: N803
         """Takes any JSON."""

@@ -1,14 +1,41 @@
-"""What several test rooms share: the optional data folder beside the project, and the events."""
+"""What all test rooms share: data, events, and a look at every line that the handler logs."""
 
 import json
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from handler import observability
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("FACENET_SHARED", ROOT.parent / "shared"))
+LONGEST_LINE = 4000
+# A stretch of base64 as pictures and embeddings have it; a digest is allowed.
+DIGEST = re.compile(r'"[0-9a-f]{64}"')
+PACKED = re.compile(r"[A-Za-z0-9+/]{60,}")
+FILE_NAME = re.compile(r"\.(jpe?g|png|webp)\b", re.IGNORECASE)
+
+
+@pytest.fixture(autouse=True)
+def no_face_in_the_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The lines logged so far; fails the test in which one holds what must not be logged."""
+    lines: list[str] = []
+    print_line = observability._print
+
+    def look(line: Any, stream: Any) -> None:
+        lines.append(json.dumps(line, default=str))
+        print_line(line, stream)
+
+    monkeypatch.setattr(observability, "_print", look)
+    yield lines
+    for line in lines:
+        assert len(line) < LONGEST_LINE
+        assert not PACKED.search(DIGEST.sub("", line)), "a picture or an embedding was logged"
+        assert not FILE_NAME.search(line), "an object key was logged"
 
 
 @pytest.fixture(scope="session")

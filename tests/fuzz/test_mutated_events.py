@@ -1,0 +1,97 @@
+"""Every kind of event, with anything in any place of it, gets a typed answer."""
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fuzz import world
+from fuzz.make_seeds import SEEDS
+from fuzz.targets import read_event
+from handler.settings import Location
+from tests.unit.handler.service_fakes import make_service
+
+# Of every kind that events/ has, with smaller pictures.
+EVENTS = {path.name: read_event(path.read_bytes()) for path in sorted(SEEDS.glob("handle/*"))}
+SERVICE = make_service(
+    limits={"images": 4, "pixels": 300_000},
+    input_buckets=frozenset({world.INPUT}),
+    output=Location(world.OUTPUT, "faces"),
+)
+TRIED = {"events": 0}
+
+texts = st.text(max_size=12) | st.sampled_from(["aws:s3", "aws:sqs", "aws:sns", "k", "1.0", "{}"])
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+GONE = object()
+
+
+@dataclass(frozen=True)
+class Another:
+    """Stands for another event, whole."""
+
+    name: str
+
+
+changes = st.one_of(
+    st.tuples(st.integers(0, 10_000), anything | st.just(GONE)),
+    st.tuples(st.integers(0, 10_000), st.sampled_from(sorted(EVENTS)).map(Another)),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def count_them() -> Iterator[None]:
+    yield
+    print(f"{TRIED['events']} mutated events tried")
+
+
+def places(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) inside `node`, outer ones first."""
+    keys = node if isinstance(node, dict) else range(len(node) if isinstance(node, list) else 0)
+    for key in keys:
+        yield node, key
+        yield from places(node[key])
+
+
+def change(event: Any, place: int, value: Any) -> Any:
+    """`event` with another value somewhere, or with nothing there."""
+    found = list(places(event))
+    if not found:
+        return event
+    container, key = found[place % len(found)]
+    if value is GONE:
+        del container[key]
+    else:
+        container[key] = value
+    return event
+
+
+def nested(event: Any, place: int, value: Any) -> Any:
+    """The same inside the JSON text of the first message, if the event has messages."""
+    for container, key in places(event):
+        if key in ("body", "Message", "message") and str(container[key]).startswith("{"):
+            inner = json.loads(container[key])
+            container[key] = json.dumps(change(inner, place, "" if value is GONE else value))
+            return event
+    return change(event, place, value)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(edits=st.lists(changes, min_size=1, max_size=3), inside=st.booleans())
+def test_a_mutated_event_gets_a_typed_answer(name: str, edits: Any, inside: bool) -> None:
+    event = copy.deepcopy(EVENTS[name])
+    for place, value in edits:
+        value = copy.deepcopy(EVENTS[value.name]) if isinstance(value, Another) else value
+        event = nested(event, place, value) if inside else change(event, place, value)
+    TRIED["events"] += 1
+    with world.fenced():
+        world.answer(event, SERVICE)
