@@ -90,7 +90,10 @@ def test_the_api_has_the_routes_of_the_handler_and_no_other() -> None:
 
 def test_the_function_url_is_off_and_asks_for_iam() -> None:
     assert PARAMETERS["FunctionUrl"]["Default"] == "no"
-    assert properties("FunctionAddress")["AuthType"] == "AWS_IAM"
+    assert PARAMETERS["PublicPage"]["Default"] == "no"
+    kind = properties("FunctionAddress")["AuthType"]
+    assert given(kind) == "AWS_IAM"
+    assert given(kind, IsPublic=True) == "NONE"
     assert RESOURCES["FunctionAddress"]["Condition"] == "HasUrl"
 
 
@@ -109,8 +112,20 @@ def test_the_api_is_throttled_and_waits_no_longer_than_it_can() -> None:
 
 def test_permissions_to_invoke_name_who_calls() -> None:
     for permission in of_type("AWS::Lambda::Permission").values():
+        if permission.get("Condition") == "IsPublic":
+            continue
         assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"
         assert "${HttpApi}" in json.dumps(permission["Properties"]["SourceArn"])
+
+
+def test_only_the_public_page_opens_the_url_and_nothing_but_the_url() -> None:
+    opened = [p for p in of_type("AWS::Lambda::Permission").values() if p.get("Condition")]
+    public = [p["Properties"] for p in opened if p["Condition"] == "IsPublic"]
+    assert {p["Action"] for p in public} == {"lambda:InvokeFunctionUrl", "lambda:InvokeFunction"}
+    for permission in public:
+        assert permission.get("FunctionUrlAuthType") or permission.get("InvokedViaFunctionUrl")
+    page = properties("FacenetFunction")["Environment"]["Variables"]["FACENET_PAGE"]
+    assert (given(page), given(page, IsPublic=True)) == ("false", "true")
 
 
 def test_the_access_log_holds_neither_callers_nor_data() -> None:
