@@ -95,6 +95,7 @@ def plain(event: Any) -> Any:
 
 def main(way: str, event_file: str) -> None:
     """Prints phases in seconds, bytes read from disk, peak memory and the answer's distance."""
+    sys.path.insert(0, os.getcwd())
     event = json.loads(Path(event_file).read_text())
     answer = {"ours": ours, "plain": plain}[way](event)
     mark("first compare")
