@@ -114,7 +114,7 @@ def serve() -> Iterator[Server]:
     try:
         yield Server(process, _port(process))
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # SIGINT may be ignored
         process.wait(timeout=30)
 
 
