@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -100,8 +99,15 @@ def plan(options: argparse.Namespace) -> steps.Plan:
             seed=options.seed,
             student=student,
         ),
-        command=("python", "-m", "tools.train", *sys.argv[1:]),
+        command=tuple(whole_command(options)),
     )
+
+
+def whole_command(options: argparse.Namespace) -> list[str]:
+    """What makes the model from nothing with these settings, whichever step runs now."""
+    settings = ["--passes", options.passes, "--batch", options.batch, "--rate", options.rate]
+    words = [*steps.STEPS, *settings, "--seed", options.seed]
+    return ["python", "-m", "tools.train", *map(str, words)]
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -28,7 +28,7 @@ from tools.train.student import pooled_features
 from tools.train.weights import Layer, Weights, load_facenet, load_weights, save_weights
 
 NARROW_CHIPS = 1200
-FOLD_CHIPS = 5000
+FOLD_CHIPS = 2000
 
 
 @dataclass(frozen=True)
