@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from container.shell import ROOT, say
 EVENT = ROOT / "events/compare-same.json"
 PROBE = Path(__file__).with_name("probe.py")
 ONE_CPU, MORE = Size(1769, 1.0), Size(3008, 1.7)
+PLAIN = "plain TensorFlow and mtcnn, 1.7 CPU"
 UNTRIMMED = f"{images.NAME}:{images.UNTRIMMED}"
 LITERT, TENSORFLOW = f"{images.NAME}:litert", f"{images.NAME}:tensorflow"
 
@@ -50,6 +51,8 @@ def contenders(options: argparse.Namespace) -> Iterator[Contender]:
         real = {options.real: "/opt/model"}
         chosen = {"FACENET_MODEL": "/opt/model"}
         yield Contender("20180402-114759, int8", LITERT, environment=chosen, mounts=real)
+        name = "20180402-114759, int8, 1.7 CPU"
+        yield Contender(name, LITERT, "ours", MORE, chosen, real)
         chosen = {**chosen, "FACENET_PRECISION": "float32"}
         yield Contender("20180402-114759, float32", LITERT, environment=chosen, mounts=real)
         chosen = {**chosen, "FACENET_ENGINE": "tensorflow"}
@@ -60,7 +63,7 @@ def contenders(options: argparse.Namespace) -> Iterator[Contender]:
         mounts = {options.plain_packages: "/opt/packages", options.graph: "/opt/graph.pb"}
         mounts |= {ROOT / "bench": "/opt/plain/bench"}
         chosen = {"PLAIN_GRAPH": "/opt/graph.pb", "PYTHONPATH": "/opt/packages"}
-        yield Contender("plain TensorFlow and mtcnn", TENSORFLOW, "plain", MORE, chosen, mounts)
+        yield Contender(PLAIN, TENSORFLOW, "plain", MORE, chosen, mounts)
 
 
 def run_once(contender: Contender) -> dict[str, Any]:
@@ -109,15 +112,27 @@ def files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def measure(contender: Contender, rounds: int) -> dict[str, list[dict[str, Any]]]:
-    """Runs with a cold and with a warm page cache, taking turns."""
-    results: dict[str, list[dict[str, Any]]] = {"cold": [], "warm": []}
+def measure(ways: Sequence[Contender], rounds: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Way -> page cache -> runs. All take turns, so that a busy moment hits none of them alone."""
+    results: dict[str, dict[str, list[dict[str, Any]]]]
+    results = {way.name: {"cold": [], "warm": []} for way in ways}
     for number in range(rounds):
-        say(f"{contender.name}: {number + 1} of {rounds}")
-        forget(contender)
-        results["cold"].append(run_once(contender))
-        results["warm"].append(run_once(contender))
+        for way in ways:
+            say(f"{number + 1} of {rounds}: {way.name}")
+            forget(way)
+            results[way.name]["cold"].append(run_once(way))
+            results[way.name]["warm"].append(run_once(way))
     return results
+
+
+def ratios(results: Mapping[str, dict[str, list[dict[str, Any]]]]) -> Iterator[str]:
+    """How many times longer the plain way takes than each other, round by round."""
+    plain = results.get(PLAIN)
+    for name, runs in results.items() if plain else ():
+        for cache in ("cold", "warm"):
+            pairs = zip(plain[cache] if plain else (), runs[cache], strict=True)
+            ratio = statistics.median(slow["total"] / fast["total"] for slow, fast in pairs)
+            yield f"{name}, {cache}: {ratio:.1f} times faster than the plain way"
 
 
 def row(name: str, cache: str, runs: list[dict[str, Any]]) -> str:
@@ -156,11 +171,12 @@ def main() -> None:
     options = parser.parse_args()
     with engine():
         ensure_network()
-        results = {way.name: measure(way, options.rounds) for way in contenders(options)}
+        results = measure(list(contenders(options)), options.rounds)
         print(HEADER)
         for name, runs in results.items():
             print(row(name, "cold", runs["cold"]))
             print(row(name, "warm", runs["warm"]))
+        print("", *ratios(results), sep="\n")
         if not options.no_sizes:
             print("\n| image | on disk MB | compressed MB |\n|---|---|---|")
             for tag in (LITERT, *([UNTRIMMED] if options.untrimmed else []), TENSORFLOW):
