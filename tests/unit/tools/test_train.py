@@ -6,6 +6,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import dataclasses
 import itertools
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from model_layer.manifest import read_manifest
+from tools.check_model import BUNDLED
 from tools.train import fit as fitting
 from tools.train.augment import augment, centre
 from tools.train.channels import Design, choose_channels, input_channels
 from tools.train.data import Examples
+from tools.train.describe import ship
 from tools.train.export import convert, embedding_function, fold_heads
 from tools.train.fit import Clock, FitSettings, fit, fit_heads, learning_rate
 from tools.train.narrow import narrow
@@ -357,6 +361,15 @@ def test_batch_norm_is_folded_into_the_kernel(tmp_path: Path) -> None:
     layer = load_facenet(tmp_path / "net.npz")["layer"]
     normalised = (x @ kernel[0, 0] - mean) / np.sqrt(variance + 1e-3) + beta
     np.testing.assert_allclose(x @ layer.kernel[0, 0] + layer.bias, normalised, rtol=1e-4)
+
+
+def test_only_the_int8_file_is_bundled(tmp_path: Path) -> None:
+    made = Path(shutil.copytree(BUNDLED, tmp_path / "made"))
+    shutil.copyfile(made / "int8.tflite", made / "float32.tflite")
+    manifest = ship(made, tmp_path / "bundled")
+    assert set(manifest.files) == {"int8"}
+    assert manifest == read_manifest(BUNDLED)
+    assert not (tmp_path / "bundled" / "float32.tflite").exists()
 
 
 @pytest.mark.shared
