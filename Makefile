@@ -94,7 +94,7 @@ sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp ## bill of materials (CycloneDX)
 ## ---------------------------------------------------------------- make
 
 .PHONY: train detector-weights lock
-train: $(TEST) ## train the bundled model
+train: $(TEST) ## train the bundled model: ARGS="prepare fit export manifest bundle"
 	@$(PY) -m tools.train $(ARGS)
 
 detector-weights: $(TOOLS)/detector-weights/.stamp ## rebuild align/weights from the published package

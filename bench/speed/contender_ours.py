@@ -6,7 +6,7 @@ options: {"environment": {"FACENET_MODEL": ..., "FACENET_PRECISION": ..., ...}}
 import base64
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from bench.speed.worker import BATCH
 
 
-def _event(path: str, body: dict[str, Any]) -> dict[str, Any]:
+def make_event(path: str, body: dict[str, Any]) -> dict[str, Any]:
     """An HTTP API (payload 2.0) event, with no more in it than the handler reads."""
     return {
         "version": "2.0",
@@ -29,7 +29,8 @@ def _event(path: str, body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _answer(event: dict[str, Any]) -> dict[str, Any]:
+def answer_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The handler's response; raises RuntimeError for any error."""
     from handler.app import lambda_handler
 
     response = lambda_handler(event, None)
@@ -47,15 +48,15 @@ def load(pictures: Path, options: dict[str, Any]) -> dict[str, Callable[[], Any]
         contents = [(pictures / name).read_bytes() for name in files[scenario]]
         return [base64.b64encode(content).decode() for content in contents]
 
-    compare = _event("/v1/compare", {"images": images("compare")})
-    detect = _event("/v1/detect", {"images": images("detect")})
-    group = _event("/v1/embed", {"images": images("group"), "face": "all"})
-    _answer(compare)
+    compare = make_event("/v1/compare", {"images": images("compare")})
+    detect = make_event("/v1/detect", {"images": images("detect")})
+    group = make_event("/v1/embed", {"images": images("group"), "face": "all"})
+    answer_event(compare)
     return {
-        "compare": lambda: len(_answer(compare)["body"]),
-        "compare_timings": lambda: json.loads(_answer(compare)["body"])["timings_ms"],
-        "detect": lambda: _count_faces(_answer(detect)),
-        "group": lambda: _count_faces(_answer(group)),
+        "compare": lambda: len(answer_event(compare)["body"]),
+        "compare_timings": lambda: json.loads(answer_event(compare)["body"])["timings_ms"],
+        "detect": lambda: _count_faces(answer_event(detect)),
+        "group": lambda: _count_faces(answer_event(group)),
         "chips": _embed_batch(),
     }
 

@@ -15,14 +15,15 @@ Pixels = npt.NDArray[np.uint8]
 _GROUP = [(0.10 + 0.2 * column, 0.27 + 0.46 * row, 0.34) for row in range(2) for column in range(5)]
 
 
-def _portrait(name: str) -> Pixels:
+def portrait(name: str) -> Pixels:
+    """A portrait of events/pictures, in OpenCV's BGR order."""
     pixels = cv2.imread(str(PORTRAITS / f"{name}.jpg"), cv2.IMREAD_COLOR)
     if pixels is None:
         raise FileNotFoundError(PORTRAITS / f"{name}.jpg")
     return np.asarray(pixels, np.uint8)
 
 
-def _square(pixels: Pixels, side: int) -> Pixels:
+def square(pixels: Pixels, side: int) -> Pixels:
     """The upper square of the picture (where a portrait has its face), scaled to `side`."""
     edge = min(pixels.shape[:2])
     left = (pixels.shape[1] - edge) // 2
@@ -38,33 +39,34 @@ def _background(width: int, height: int) -> Pixels:
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _group_picture() -> Pixels:
-    """1920x1080 with ten faces."""
+def group_picture(faces: int = 10) -> Pixels:
+    """1920x1080 with `faces` faces, ten at most."""
     frame = _background(1920, 1080)
-    people = [_portrait("eileen_collins"), _portrait("grace_hopper")]
-    for index, (centre_x, centre_y, share) in enumerate(_GROUP):
+    people = [portrait("eileen_collins"), portrait("grace_hopper")]
+    for index, (centre_x, centre_y, share) in enumerate(_GROUP[:faces]):
         side = int(share * 1080)
         left, top = int(centre_x * 1920 - side / 2), int(centre_y * 1080 - side / 2)
-        frame[top : top + side, left : left + side] = _square(people[index % 2], side)
+        frame[top : top + side, left : left + side] = square(people[index % 2], side)
     return frame
 
 
-def _jpeg(pixels: Pixels, quality: int = 90) -> bytes:
+def jpeg(pixels: Pixels, quality: int = 90) -> bytes:
+    """The picture as a JPEG file."""
     return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
 
 
 def write_pictures(folder: Path) -> dict[str, list[str]]:
     """Write every scenario's JPEG files into `folder` and return {scenario: file names}."""
     folder.mkdir(parents=True, exist_ok=True)
-    eileen, grace = _portrait("eileen_collins"), _portrait("grace_hopper")
+    eileen, grace = portrait("eileen_collins"), portrait("grace_hopper")
     pictures = {
-        "a250.jpg": _square(eileen, 250),
-        "b250.jpg": _square(grace, 250),
-        "a3000.jpg": _square(eileen, 3000),
-        "group1080.jpg": _group_picture(),
+        "a250.jpg": square(eileen, 250),
+        "b250.jpg": square(grace, 250),
+        "a3000.jpg": square(eileen, 3000),
+        "group1080.jpg": group_picture(),
     }
     for name, pixels in pictures.items():
-        (folder / name).write_bytes(_jpeg(pixels))
+        (folder / name).write_bytes(jpeg(pixels))
     scenarios = {
         "compare": ["a250.jpg", "b250.jpg"],
         "detect": ["a3000.jpg"],

@@ -25,14 +25,16 @@ class Row:
     peak_mb: float
 
 
-def _machine() -> str:
+def machine_and_date() -> str:
+    """Where and when a figure was measured."""
     names = [
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
     cores = len(os.sched_getaffinity(0))
-    return f"{names[0] if names else platform.machine()}, {cores} cores, Linux"
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return f"{names[0] if names else platform.machine()}, {cores} cores, {date}"
 
 
 def _cells(row: Row) -> list[str]:
@@ -45,9 +47,8 @@ def _table(rows: Sequence[Row], base: str, skipped: Mapping[str, str]) -> str:
     for row in rows:
         lines.append(f"| {row.name} | " + " | ".join(_cells(row)) + f" | {row.peak_mb:.0f} MB |")
     lines += [f"\nSkipped: {name}: {reason}" for name, reason in skipped.items()]
-    date = datetime.datetime.now(datetime.UTC).date().isoformat()
     lines.append(f"\nMedians of paired runs; in brackets the median pairwise ratio to {base}.")
-    lines.append(f"{_machine()}, {date}, `make bench`.")
+    lines.append(f"{machine_and_date()}, `make bench`.")
     return "\n".join(lines)
 
 

@@ -29,7 +29,8 @@ def address(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     try:
         yield wait_for_address(process, log)
     finally:
-        process.send_signal(signal.SIGINT)
+        # Not SIGINT, which a shell's background job, as CI may be, is born ignoring.
+        process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)
     assert process.returncode == 0
     assert log.read_text().rstrip().endswith("stopped")
