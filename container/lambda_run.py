@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import platform
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -146,7 +147,9 @@ def emulator() -> Path:
     Raises:
         CommandError: the environment build/venv/sam is not there.
     """
-    found = sorted(BUILD.glob("venv/sam/lib/python3*/site-packages/samcli/local/rapid/*x86_64"))
+    machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    packages = "venv/sam/lib/python3*/site-packages"
+    found = sorted(BUILD.glob(f"{packages}/samcli/local/rapid/aws-lambda-rie-{machine}"))
     if not found:
         raise CommandError("no emulator: make build/venv/sam/.stamp first")
     found[0].chmod(0o755)
