@@ -53,6 +53,7 @@ def test_local_invoke_answers_the_event_file(
 ) -> None:
     # Status 0 says nothing: it is given for errors of the function too.
     printed = sam.invoke(ROOT / "events" / f"{name}.json").strip().splitlines()
+    assert printed, "SAM printed no answer, as it does where the function runs out of time"
     assert list(differences(in_process(name), json.loads(printed[-1]))) == []
 
 
