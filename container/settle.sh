@@ -14,6 +14,9 @@ else
     python3.11 -m compileall -q -j 0 --invalidation-mode unchecked-hash "$folder" || true
     chmod -R a+rX,a-w "$folder"
 fi
-# Only what was written just now: what the base and the packages brought keeps its own date.
+# In the system only what was written just now: packages bring their own dates.
+recent=""
+if [ "$folder" = / ]; then recent="-mmin -60"; fi
+# shellcheck disable=SC2086  # one word or two, by intention
 find "$folder" -xdev \( -path /proc -o -path /sys -o -path /dev \) -prune \
-    -o -mmin -60 -exec touch --no-dereference --date="$date" {} +
+    -o $recent -exec touch --no-dereference --date="$date" {} +
