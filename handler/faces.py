@@ -93,8 +93,7 @@ class FaceFinder:
         if aligned:
             return [self._whole(picture)]
         found = [face for face in self.detector.detect(picture) if _is_finite(face)]
-        found = found[: self.limits.faces]
-        chosen = align.select(found, rule, picture.width, picture.height)
+        chosen = align.select(found, rule, picture.width, picture.height)[: self.limits.faces]
         return [_measured(picture, found[index]) for index in chosen]
 
     def _whole(self, picture: align.Picture) -> FoundFace:

@@ -43,7 +43,9 @@ class Limits:
     images: int = 16
     image_bytes: int = 20 * 1024 * 1024
     pixels: int = 40_000_000
-    faces: int = 64
+    # More than the smallest faces sought by `fast` can fill a 16:9 picture (about 500), so that by
+    # default none is left out.
+    faces: int = 1000
     time_reserve_ms: int = 500
 
 
