@@ -31,7 +31,7 @@ def address(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     finally:
         # Not SIGINT, which a shell's background job, as CI may be, is born ignoring.
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     assert process.returncode == 0
     assert log.read_text().rstrip().endswith("stopped")
 
