@@ -91,6 +91,13 @@ def events() -> dict[str, bytes]:
             "images": [{"s3": {"bucket": "example-photos", "key": "a b.jpg"}}, small],
             "min_quality": {"size": 20, "yaw": 45},
         },
+        # JSON can hold a lone surrogate, a key of S3 cannot.
+        "direct_surrogate": {"images": [{"s3": {"bucket": "example-photos", "key": "\ud800"}}]},
+        "batch_surrogate": {
+            "invocationSchemaVersion": "2.0",
+            "invocationId": "1",
+            "tasks": [{"taskId": "1", "s3Key": "\ud800", "s3Bucket": "example-photos"}],
+        },
         "direct_embedding": {"images": [{"embedding": [0.5] * 8}, {"embedding": text(bytes(64))}]},
         "direct_uri": {"operation": "detect", "images": [f"data:image/jpeg;base64,{small}"]},
     }

@@ -56,7 +56,7 @@ class Bucket:
 
     def get_object(self, *, Key: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's names
         """One of the pictures, or no such key."""
-        digest = hashlib.sha256(Key.encode("utf-8", "replace")).digest()
+        digest = hashlib.sha256(Key.encode("utf-8")).digest()
         if digest[0] < 64:
             raise refusal("NoSuchKey", 404, "GetObject")
         data = self.pictures[digest[1] % len(self.pictures)]

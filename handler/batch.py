@@ -78,6 +78,8 @@ class Batch:
 
     def read(self, reference: ObjectReference) -> PictureObject | Outcome:
         """The object, or how it ended already."""
+        if not reference.can_exist:
+            return skipped(reference, "ObjectNotFound", "no object can have this name")
         if self.output.holds(reference):
             return skipped(reference, "OutputObject", "this is a result, not a picture")
         if reference.bucket not in self.buckets:
@@ -102,16 +104,15 @@ class Batch:
 
     def write(self, reference: ObjectReference, picture: PictureObject, answer: Answer) -> Outcome:
         """Write the result of an object unless it is there, and say how the object ended."""
-        rejection = answer if isinstance(answer, ApiError) else None
-        key = self.output.key(reference, picture)
         try:
+            key = self.output.key(reference, picture)
             self.store.put_new(key, self.output.document(reference, picture, answer))
         except Exception as failure:
             return unforeseen(reference, failure)
-        if rejection is None:
-            return Outcome(reference, Status.WRITTEN, self.output.uri(key))
         uri = self.output.uri(key)
-        return Outcome(reference, Status.REJECTED, uri, rejection.code, rejection.message)
+        if isinstance(answer, ApiError):
+            return Outcome(reference, Status.REJECTED, uri, answer.code, answer.message)
+        return Outcome(reference, Status.WRITTEN, uri)
 
 
 Group = list[tuple[ObjectReference, PictureObject]]

@@ -30,6 +30,15 @@ class ObjectReference:
     def uri(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
 
+    @property
+    def can_exist(self) -> bool:
+        """Whether S3 could hold it: names are UTF-8, which has no lone surrogates; JSON does."""
+        try:
+            f"{self.bucket}{self.key}{self.version_id or ''}".encode()
+        except UnicodeEncodeError:
+            return False
+        return True
+
 
 @dataclass(frozen=True)
 class PictureObject:

@@ -57,6 +57,8 @@ class ObjectReader:
             raise from_client_error(failure) from None
         except (BotoCoreError, OSError):
             raise unavailable() from None
+        except UnicodeError:  # a lone surrogate, which JSON can hold and a URL cannot
+            raise not_accepted() from None
 
     def _body(self, response: dict[str, Any]) -> bytes:
         """The body, unless it is too large; looks at the clock on the way, as S3 may be slow."""
@@ -108,8 +110,13 @@ def from_client_error(failure: Any) -> ApiError:
             "S3 refused access: the function's role, the bucket's owner or its key does not fit.",
         )
     if status == 400:
-        return ApiError("InvalidRequest", "S3 does not accept this key or version id.")
+        return not_accepted()
     return unavailable()
+
+
+def not_accepted() -> ApiError:
+    """No object can have this name."""
+    return ApiError("InvalidRequest", "S3 does not accept this key or version id.")
 
 
 def unavailable() -> ApiError:

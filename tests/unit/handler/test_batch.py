@@ -107,6 +107,17 @@ def test_failed_write_is_retried(store: FakeStore) -> None:
     assert len(store.results) == 1
 
 
+def test_name_that_no_object_can_have_is_skipped_and_the_others_are_written(
+    store: FakeStore,
+) -> None:
+    fine = store.add("a.jpg", b"a")
+    impossible = ObjectReference(fine.bucket, "\ud800.jpg")
+    outcomes = batch(store).run([impossible, fine])
+    assert [outcome.status for outcome in outcomes] == [Status.SKIPPED, Status.WRITTEN]
+    assert outcomes[0].code == "ObjectNotFound"
+    assert store.reads == ["a.jpg"]
+
+
 @pytest.mark.parametrize("place", ["read", "write"])
 def test_unforeseen_exception_fails_its_object_only(store: FakeStore, place: str) -> None:
     broken, fine = store.add("a.jpg", b"a"), store.add("b.jpg", b"b")

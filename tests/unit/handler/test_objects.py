@@ -53,6 +53,14 @@ def refusal(settings: Settings = SETTINGS, reference: S3Reference = REFERENCE) -
     return caught.value
 
 
+def test_key_that_is_no_unicode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(signature_version=UNSIGNED)
+    client = boto3.client("s3", region_name="eu-west-1", config=config)
+    monkeypatch.setattr(objects, "client", lambda: client)  # nothing is sent: the URL fails first
+    error = refusal(reference=S3Reference(bucket="photos", key="\ud800.jpg"))
+    assert error.code == "InvalidRequest"
+
+
 def test_an_object_is_read_whole(s3: Stubber) -> None:
     s3.add_response("get_object", found(b"12345"), {"Bucket": "photos", "Key": REFERENCE.key})
     assert reader().read(REFERENCE) == b"12345"
