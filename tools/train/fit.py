@@ -22,7 +22,7 @@ from tools.train.weights import Array, Layer, Weights
 
 CHECKPOINT = "checkpoint.npz"
 LOG = "log.csv"
-CALIBRATION_CHIPS = 256
+CALIBRATION_CHIPS = 512
 LOG_EVERY = 25  # steps
 
 

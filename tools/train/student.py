@@ -1,9 +1,10 @@
 """The student's variables, its optimizer and one step of training.
 
 The network has no batch norm: it is folded into kernels whose scales differ a hundredfold, behind
-ReLUs whose mean is far from zero. Plain Adam makes no way there. So each layer is trained as if
-its inputs had mean zero (`Layer.bias` takes up what a change of the kernel does to the mean) and
-with steps in proportion to its kernel's own size. A moving average of the weights is kept.
+ReLUs whose outputs are correlated and far from zero. Plain Adam makes no way there. So each layer
+is trained in coordinates in which its inputs are centred and white (`Whitening`; in the spirit of
+Desjardins et al. 2015, arXiv:1507.00210, with the statistics of the start kept throughout), with
+steps in proportion to its kernel's own size. A moving average of the weights is kept.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from tools.train.weights import Array, Layer, Weights
 BETA_1, BETA_2, EPSILON = 0.9, 0.995, 1e-8
 GRADIENT_LIMIT = 1.0  # global norm
 AVERAGE = 0.999  # decay of the moving average, shorter in the first steps
+DAMPING = 0.3  # added to the variance of each input direction, as a share of the mean variance
+COVARIANCE_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -58,20 +61,70 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class TrainedLayer:
-    """A layer's two slots, the mean of each input channel and the size of its kernel at first.
+class Whitening:
+    """A linear change of a layer's inputs that makes their channels centred and nearly white.
 
-    input_mean: float32[in]; size: root mean square of the kernel.
+    A layer `kernel * x + bias` becomes `(inverse @ kernel) * (matrix @ (x - mean)) + (bias + mean *
+    kernel)`. mean: float32[in]; matrix, inverse: float32[in,in], symmetric, inverse to each other.
+    """
+
+    mean: Array
+    matrix: Array
+    inverse: Array
+
+    @classmethod
+    def of(cls, mean: Array, covariance: Array) -> Whitening:
+        """From the mean and covariance of the inputs; weak directions are left weak (DAMPING)."""
+        values, axes = np.linalg.eigh(covariance)
+        deviations = np.sqrt(values + DAMPING * values.mean())
+        matrices = ((axes * scale) @ axes.T for scale in (1 / deviations, deviations))
+        matrix, inverse = (each.astype(np.float32) for each in matrices)
+        return cls(mean.astype(np.float32), matrix, inverse)
+
+    def white(self, layer: Layer) -> Layer:
+        """The layer's parameters for white inputs."""
+        return Layer(self.inverse @ layer.kernel, layer.bias + self._at_mean(layer.kernel))
+
+    def plain(self, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """The same layer for the inputs as they are; differentiable."""
+        usual = tf.matmul(self.matrix, kernel)
+        return usual, bias - self._at_mean(usual)
+
+    def _at_mean(self, kernel: Tensor) -> Tensor:
+        """What a kernel [H,W,in,out] or [in,out] gives for the mean input, away from edges."""
+        return tf.reduce_sum(kernel * self.mean[:, None], list(range(len(kernel.shape) - 1)))
+
+
+@dataclass(frozen=True)
+class TrainedLayer:
+    """A layer's parameters for white inputs, and the size of its kernel at first.
+
+    size: root mean square of the white kernel.
     """
 
     name: str
+    whitening: Whitening
     kernel: Slot
     bias: Slot
-    input_mean: Array
     size: float
+
+    @classmethod
+    def starting_at(cls, name: str, layer: Layer, whitening: Whitening) -> TrainedLayer:
+        kernel, bias = (tf.Variable(part) for part in whitening.white(layer))
+        size = float(np.sqrt(np.mean(kernel.numpy() ** 2)))
+        return cls(name, whitening, Slot.starting_at(kernel), Slot.starting_at(bias), size)
 
     def slots(self) -> dict[str, Slot]:
         return {f"{self.name}/kernel": self.kernel, f"{self.name}/bias": self.bias}
+
+    def plain(self) -> tuple[Tensor, Tensor]:
+        """Kernel and bias as the network applies them."""
+        return self.whitening.plain(self.kernel.value, self.bias.value)
+
+    def averaged(self) -> Layer:
+        """The same for the moving averages."""
+        kernel, bias = self.whitening.plain(self.kernel.average, self.bias.average)
+        return Layer(kernel.numpy(), bias.numpy())
 
 
 @dataclass(frozen=True)
@@ -93,17 +146,14 @@ class Student:
         self.settings = settings
         self.topology = Topology.of(weights)
         self.heads = sorted(name for name in weights if name.startswith(network.HEAD))
-        self.layers = {
-            name: (tf.Variable(layer.kernel), tf.Variable(layer.bias))
-            for name, layer in weights.items()
-        }
         frozen = network.STEM if settings.freeze_stem else ()
-        means = input_means(weights, calibration)
-        self.trained = [
-            _trained_layer(name, variables, means)
-            for name, variables in self.layers.items()
+        self.frozen = {name: weights[name] for name in frozen}
+        whitenings = input_whitenings(weights, calibration)
+        self.trained = {
+            name: TrainedLayer.starting_at(name, layer, whitenings[name])
+            for name, layer in weights.items()
             if name not in frozen
-        ]
+        }
         self.steps = tf.Variable(0.0, trainable=False)
         signature = [tf.TensorSpec([None, SIZE, SIZE, 3], tf.uint8)]
         signature += [tf.TensorSpec([None, weights[head].bias.size]) for head in self.heads]
@@ -116,52 +166,43 @@ class Student:
 
     def _train(self, chips: Tensor, *targets_and_rate: Tensor) -> Tensor:
         *targets, rate = targets_and_rate
-        variables = [pair for layer in self.trained for pair in self.layers[layer.name]]
+        slots = [
+            (slot, rate * layer.size)
+            for layer in self.trained.values()
+            for slot in (layer.kernel, layer.bias)
+        ]
         with tf.GradientTape() as tape:
             results = self._agreements(chips, targets)
             loss = self._loss(results)
-        gradients = tape.gradient(loss, variables)
+        gradients = tape.gradient(loss, [slot.value for slot, _ in slots])
         gradients, _ = tf.clip_by_global_norm(gradients, GRADIENT_LIMIT)
         self.steps.assign_add(1.0)
-        for layer, kernel, bias in zip(self.trained, gradients[::2], gradients[1::2], strict=True):
-            self._update(layer, kernel, bias, rate)
+        for (slot, own_rate), gradient in zip(slots, gradients, strict=True):
+            self._update(slot, gradient, own_rate)
         return loss, [each.cosine for each in results], [each.relation for each in results]
 
     def _agreements(self, chips: Tensor, targets: Sequence[Tensor]) -> list[Agreement]:
         standardized = (tf.cast(chips, tf.float32) - 127.5) / 128.0
-        layers = self.layers.__getitem__
         pooled = network.features(
-            network.convolution(layers),
+            network.convolution(self._layer),
             standardized,
             self.topology,
             freeze_stem=self.settings.freeze_stem,
         )
-        outputs = [network.dense(layers, head, pooled) for head in self.heads]
+        outputs = [network.dense(self._layer, head, pooled) for head in self.heads]
         return [
             agreement(tf.cast(output, tf.float32), target)
             for output, target in zip(outputs, targets, strict=True)
         ]
 
+    def _layer(self, name: str) -> tuple[Tensor, Tensor]:
+        return self.frozen[name] if name in self.frozen else self.trained[name].plain()
+
     def _loss(self, results: list[Agreement]) -> Tensor:
         first, *others = [each.loss(self.settings.relation_weight) for each in results]
         return first + self.settings.second_weight * sum(others)
 
-    def _update(
-        self, layer: TrainedLayer, kernel_gradient: Tensor, bias_gradient: Tensor, rate: Tensor
-    ) -> None:
-        """One step as if the layer computed kernel * (x - mean) + bias."""
-        mean = tf.constant(layer.input_mean)[:, None]
-        before = tf.identity(layer.kernel.value)
-        own_rate = rate * layer.size
-        self._adam(layer.kernel, kernel_gradient - mean * bias_gradient, own_rate)
-        self._adam(layer.bias, bias_gradient, own_rate)
-        change = (layer.kernel.value - before) * mean
-        layer.bias.value.assign_sub(tf.reduce_sum(change, list(range(len(before.shape) - 1))))
-        decay = tf.minimum(AVERAGE, (1.0 + self.steps) / (10.0 + self.steps))
-        for slot in (layer.kernel, layer.bias):
-            slot.average.assign_sub((1.0 - decay) * (slot.average - slot.value))
-
-    def _adam(self, slot: Slot, gradient: Tensor, rate: Tensor) -> None:
+    def _update(self, slot: Slot, gradient: Tensor, rate: Tensor) -> None:
         tf.raw_ops.ResourceApplyAdam(
             var=slot.value.handle,
             m=slot.first.handle,
@@ -174,17 +215,12 @@ class Student:
             epsilon=EPSILON,
             grad=gradient,
         )
+        decay = tf.minimum(AVERAGE, (1.0 + self.steps) / (10.0 + self.steps))
+        slot.average.assign_sub((1.0 - decay) * (slot.average - slot.value))
 
     def averaged(self) -> dict[str, Layer]:
         """The moving average of the weights: what is measured and exported."""
-        frozen = {
-            name: Layer(kernel.numpy(), bias.numpy())
-            for name, (kernel, bias) in self.layers.items()
-        }
-        return frozen | {
-            layer.name: Layer(layer.kernel.average.numpy(), layer.bias.average.numpy())
-            for layer in self.trained
-        }
+        return self.frozen | {name: layer.averaged() for name, layer in self.trained.items()}
 
     def state(self) -> dict[str, Array]:
         """Everything that a resumed run needs and cannot make again, as named arrays."""
@@ -198,37 +234,34 @@ class Student:
     def _variables(self) -> dict[str, tf.Variable]:
         own = {
             f"{part}/{name}": getattr(slot, part)
-            for layer in self.trained
+            for layer in self.trained.values()
             for name, slot in layer.slots().items()
             for part in ("value", "first", "second", "average")
         }
         return own | {"steps": self.steps}
 
 
-def _trained_layer(
-    name: str, variables: tuple[tf.Variable, tf.Variable], means: Mapping[str, Array]
-) -> TrainedLayer:
-    kernel, bias = (Slot.starting_at(variable) for variable in variables)
-    size = float(np.sqrt(np.mean(variables[0].numpy() ** 2)))
-    return TrainedLayer(name, kernel, bias, means[name], size)
-
-
-def input_means(weights: Weights, chips: Pixels) -> dict[str, Array]:
-    """Mean of every input channel of every layer, heads included."""
-    means: dict[str, Array] = {}
+def input_whitenings(weights: Weights, chips: Pixels) -> dict[str, Whitening]:
+    """How the inputs of every layer, heads included, are made white; measured on the chips."""
+    whitenings: dict[str, Whitening] = {}
     plain = network.convolution(weights.__getitem__)
+
+    def measure(x: Tensor) -> Whitening:
+        rows = np.reshape(x, (-1, x.shape[-1]))
+        rows = rows[:: max(1, len(rows) // COVARIANCE_ROWS)]
+        return Whitening.of(rows.mean(0), np.cov(rows, rowvar=False, bias=True))
 
     def convolve(
         x: Tensor, name: str, stride: int = 1, padding: str = "SAME", relu: bool = True
     ) -> Tensor:
-        means[name] = tf.reduce_mean(x, (0, 1, 2)).numpy()
+        whitenings[name] = measure(x)
         return plain(x, name, stride, padding, relu)
 
     standardized = tf.constant((chips.astype(np.float32) - 127.5) / 128.0)
     topology = Topology.of(weights)
     pooled = network.features(convolve, standardized, topology, freeze_stem=False)
-    heads = {name for name in weights if name.startswith(network.HEAD)}
-    return means | dict.fromkeys(heads, pooled.numpy().mean(0))
+    heads = (name for name in weights if name.startswith(network.HEAD))
+    return whitenings | dict.fromkeys(heads, measure(pooled))
 
 
 def pooled_features(weights: Weights, chips: Pixels, size: int = 100) -> Array:
