@@ -60,7 +60,7 @@ export class Embedding extends Question {
 function strip(vector) {
   const canvas = h("canvas", { width: ROW_LENGTH, height: Math.ceil(vector.length / ROW_LENGTH) });
   paint(canvas, vector);
-  const readout = h("output", {}, "Point at a cell, or use the arrow keys.");
+  const readout = h("output", {}, "Blue is above zero, orange below. Point at a cell, or use the arrow keys.");
   const slider = h("div.strip", {
     tabindex: 0, role: "slider", "aria-label": "Component of the vector",
     "aria-valuemin": 0, "aria-valuemax": vector.length - 1,
@@ -113,7 +113,8 @@ function paint(canvas, vector) {
   context.fillStyle = colour("--strip-zero");
   context.fillRect(0, 0, canvas.width, canvas.height);
   vector.forEach((value, index) => {
-    context.globalAlpha = Math.abs(value) / largest;
+    // The root lifts the many small numbers out of the ground without moving zero or the largest.
+    context.globalAlpha = Math.sqrt(Math.abs(value) / largest);
     context.fillStyle = colour(value < 0 ? "--strip-minus" : "--strip-plus");
     context.fillRect(index % ROW_LENGTH, Math.floor(index / ROW_LENGTH), 1, 1);
   });
