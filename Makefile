@@ -33,7 +33,7 @@ help: ## list the targets
 
 ## ---------------------------------------------------------------- use
 
-.PHONY: run serve show evaluate model-check local-api
+.PHONY: run serve show evaluate import-model collect model-check local-api
 run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
 	@$(PY) -m tools.run_local $(ARGS)
 
@@ -48,6 +48,12 @@ local-api: $(TEST) ## build the image and serve it with SAM, as the HTTP API wou
 
 evaluate: $(TEST) ## measure a model on pairs of pictures
 	@$(PY) -m tools.evaluate $(ARGS)
+
+import-model: $(TEST) ## make a FaceNet of your own servable: ARGS="20180402-114759.pb --out models/mine"
+	@$(PY) -m tools.import_model $(ARGS)
+
+collect: $(TEST) ## gather the results of a batch: ARGS="s3://bucket/prefix -o faces.parquet"
+	@$(PY) -m tools.collect $(ARGS)
 
 model-check: $(TEST) ## check a model folder against its manifest
 	@$(PY) -m tools.check_model $(ARGS)

@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tools.needs import packages_of
+
 Array = npt.NDArray[np.float32]
 Layers = Iterator[Array]
 
@@ -41,7 +43,8 @@ INPUT_SHAPES = {
 
 def read_source(net: str) -> list[Array]:
     """The package's arrays of one net, in layer order, float32."""
-    import joblib
+    with packages_of("detector-weights"):
+        import joblib
 
     folder = importlib.resources.files("mtcnn.assets.weights")
     return [np.asarray(array, np.float32) for array in joblib.load(folder / f"{net}.lz4")]

@@ -117,8 +117,8 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     try:
         check(options.folder, options.lfw, options.out)
-    except CheckError as exc:
-        print(f"error: {exc}", file=sys.stderr)
+    except (CheckError, model_layer.ModelUnavailable, OSError) as exc:
+        print(f"error: {exc} ({options.folder})", file=sys.stderr)
         return 1
     return 0
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 from botocore.httpsession import URLLib3Session
 
 Json = dict[str, Any]
@@ -161,16 +161,25 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    client = over_lambda(options.function) if options.function else over_http(options.url)
     names = ("face", "threshold", "encoding", "aligned")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     try:
+        client = over_lambda(options.function) if options.function else over_http(options.url)
         answer = getattr(client, options.operation)(*options.images, **chosen)
-    except (CallError, BotoCoreError, OSError) as exc:
-        print(f"failed: {exc}", file=sys.stderr)
-        return 1
+    except EndpointConnectionError:
+        return fail(
+            f"nothing answers at {options.url}; `make serve` starts a server, --url names it"
+        )
+    except (CallError, BotoCoreError, ClientError, OSError) as exc:
+        return fail(str(exc))
     print(json.dumps(answer, indent=2))
     return 0
+
+
+def fail(why: str) -> int:
+    """Say why there is no answer; gives the exit status."""
+    print(f"failed: {why}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -13,22 +13,32 @@ import argparse
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
-from tqdm import tqdm
+from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.collect_rows import SCHEMA, Result, rows
-from tools.collect_sources import Source, open_source
+from tools.needs import packages_of
+
+with packages_of("collect"):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from tqdm import tqdm
+
+    from tools.collect_rows import SCHEMA, Result, rows
+    from tools.collect_sources import Source, open_source
+    from tools.evaluate.cache import stopping
 
 SOURCE_KEY, LAST_KEY = b"facenet.source", b"facenet.last"
 # Answers to requests that came through a queue lie here, and are no results of pictures.
 REQUESTS = "_requests/"
 THREADS = 16
+MAX_PAGE = 1000  # keys of one listing call of S3
 
 
 class CollectError(Exception):
@@ -42,19 +52,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("source", help="s3://bucket/prefix, or a folder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the Parquet file")
     parser.add_argument("--model", help="only results of the model with this id")
-    parser.add_argument("--page", type=int, default=1000, help="results in a part (at most 1000)")
+    parser.add_argument(
+        "--page", type=int, default=MAX_PAGE, help="results in a part (%(default)s)"
+    )
     parser.add_argument("--restart", action="store_true", help="forget parts of an earlier run")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
+    if not 1 <= options.page <= MAX_PAGE:
+        parser.error(f"--page takes 1 to {MAX_PAGE}")
     try:
         counts = collect(options)
     except CollectError as failure:
-        print(f"collect: {failure}", file=sys.stderr)
-        return 1
+        return stop(str(failure), 1)
+    except (BotoCoreError, ClientError) as failure:
+        return stop(
+            f"{options.source} cannot be read ({failure}); check its name, credentials and region. "
+            "The same command goes on where it stopped",
+            1,
+        )
+    except OSError as failure:
+        return stop(f"{failure.filename or options.source}: {failure.strerror or failure}", 1)
+    except KeyboardInterrupt:
+        return stop("interrupted; the same command goes on where it stopped", 130)
     print(f"{options.output}: {counts['rows']:,} rows of {counts['results']:,} results")
     if counts["strange"]:
         print(f"{counts['strange']:,} objects are no results and were left out", file=sys.stderr)
     return 0
+
+
+def stop(why: str, status: int) -> int:
+    """Say why there is no file; gives the exit status."""
+    print(f"collect: {why}", file=sys.stderr)
+    return status
 
 
 def collect(options: argparse.Namespace) -> dict[str, int]:
@@ -62,7 +91,10 @@ def collect(options: argparse.Namespace) -> dict[str, int]:
 
     Raises:
         CollectError: There is nothing, or the parts are of another source.
+        BotoCoreError, ClientError, OSError: The source cannot be read, or the output not written.
     """
+    if options.output.is_dir():
+        raise CollectError(f"{options.output} is a folder; -o names the file to write")
     source = open_source(options.source)
     parts = options.output.with_name(options.output.name + ".parts")
     if options.restart:
@@ -72,11 +104,22 @@ def collect(options: argparse.Namespace) -> dict[str, int]:
     last = last_key(done, identity(options))
     counts = {"strange": 0}
     bar = tqdm(unit=" results", disable=options.quiet, initial=sum(map(results_in, done)))
-    with bar, ThreadPoolExecutor(THREADS) as pool:
+    threading.Thread(target=count, args=(source, last, bar), daemon=True).start()
+    with bar, stopping(ThreadPoolExecutor(THREADS)) as pool:
         for number, keys in enumerate(source.pages(last, options.page), start=len(done)):
             counts["strange"] += write_part(parts, number, keys, source, pool, options)
             bar.update(len(keys))
     return counts | join(finished_parts(parts), options.output, parts)
+
+
+def count(source: Source, last: str | None, bar: Any) -> None:
+    """Tell the bar how much there is, once a listing beside the work has come to its end."""
+    begun_at = bar.n
+    with suppress(BotoCoreError, ClientError, OSError):  # the work itself says what is wrong
+        total = begun_at + sum(len(keys) for keys in source.pages(last, MAX_PAGE))
+        if not bar.disable:  # which it also is once it is closed
+            bar.total = total
+            bar.refresh()
 
 
 def identity(options: argparse.Namespace) -> str:
@@ -112,7 +155,7 @@ def write_part(
 ) -> int:
     """Write the rows of one page of keys as a part; the number of objects that are no results."""
     wanted = [key for key in keys if key.endswith(".json") and REQUESTS not in key]
-    decoded = list(pool.map(decode, pool.map(source.read, wanted)))
+    decoded = [decode(body) for body in pool.map(source.read, wanted)]
     known = [result for result in decoded if result is not None]
     chosen = [result for result in known if options.model in (None, result.model.id)]
     table = pa.Table.from_pylist([row for result in chosen for row in rows(result)], SCHEMA)
@@ -138,9 +181,10 @@ def decode(body: bytes) -> Result | None:
 
 def join(parts: Sequence[Path], output: Path, folder: Path) -> dict[str, int]:
     """Put the parts together, a row group each, and forget them."""
-    if not parts:
-        raise CollectError("there are no results")
     counts: Mapping[str, int] = {"results": sum(map(results_in, parts))}
+    if not counts["results"]:
+        shutil.rmtree(folder)
+        raise CollectError("there are no results here; name the prefix of FACENET_OUTPUT")
     unfinished = folder / "joined.unfinished"
     with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
         for table in tables(parts):

@@ -1,5 +1,6 @@
 """Where results are read from: a prefix in S3, or a folder."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,14 +59,20 @@ class Folder:
 
 
 def open_source(text: str) -> Source:
-    """The source that the command line names; S3 with boto3's usual credentials."""
+    """The source that the command line names; S3 with boto3's usual credentials.
+
+    Raises NotADirectoryError where it is neither in S3 nor a folder.
+    """
     if not text.startswith("s3://"):
-        return Folder(Path(text))
+        folder = Path(text).expanduser()
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "no such folder; or did you mean s3://?", text)
+        return Folder(folder)
     import boto3
     from botocore.config import Config
 
     bucket, _, prefix = text.removeprefix("s3://").partition("/")
     config = Config(max_pool_connections=32, retries={"mode": "standard", "total_max_attempts": 8})
     # A prefix names a folder: "out" must not take "out-of-date/" with it.
-    folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
-    return Prefix(boto3.client("s3", config=config), bucket, folder)
+    below = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    return Prefix(boto3.client("s3", config=config), bucket, below)

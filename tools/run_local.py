@@ -24,6 +24,10 @@ def read_event(name: str) -> Any:
     """An event by its name in events/, or by the path of any JSON file."""
     path = Path(name) if name.endswith(".json") else EVENTS / f"{name}.json"
     if not path.is_file():
+        if path.parent != EVENTS:
+            raise SystemExit(
+                f"{path}: no such file; events of this project are named without .json"
+            )
         known = ", ".join(sorted(file.stem for file in EVENTS.glob("*.json")))
         raise SystemExit(f"no event {name!r}; there are {known}")
     return json.loads(path.read_text())

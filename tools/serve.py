@@ -231,8 +231,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         server = make_server(options.host, options.port)
-    except OSError as failure:
-        print(f"cannot listen on {options.host}:{options.port}: {failure.strerror}.")
+    except (OSError, OverflowError) as failure:
+        why = getattr(failure, "strerror", None) or failure
+        print(f"cannot listen on {options.host}:{options.port}: {why}")
         print("Choose another port with --port.")
         return 1
     address = f"http://{options.host}:{server.server_port}"

@@ -10,18 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
 import align
 import model_layer
 from tools import pack_images
-from tools.evaluate.embedding import alignment_of
+from tools.needs import packages_of
 
-matplotlib.use("Agg")
-from matplotlib import patches, pyplot
+with packages_of("show"):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import patches, pyplot
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from tools.evaluate.embedding import alignment_of
 
 SAME_COLOUR = "#1b6ca8"
 OTHER_COLOUR = "#c2570c"
@@ -72,7 +76,7 @@ def look(
     faces = detector.detect(picture)
     chosen = align.select(faces, rule, picture.width, picture.height)
     if not chosen:
-        raise SystemExit(f"{path}: no face found")
+        raise SystemExit(f"{path}: no face found; --detector exact looks for smaller ones")
     chip = align.align(picture, faces[chosen[0]], alignment)
     return View(path.name, picture, faces, chosen[0], chip)
 
@@ -130,9 +134,9 @@ def draw_between(figure: Any, comparison: Comparison) -> None:
 def in_words(similarity: float) -> str:
     """The probability that both are one person; never a certainty."""
     if similarity > 0.999:
-        return "over 99.9 % sure: one person"
+        return "over 99.9% sure: one person"
     if similarity < 0.001:
-        return "over 99.9 % sure: two people"
+        return "over 99.9% sure: two people"
     if similarity >= 0.5:
         return f"{similarity:.1%} sure: one person"
     return f"{1 - similarity:.1%} sure: two people"
@@ -229,8 +233,17 @@ def default_model() -> str:
     return named or bundled[0]
 
 
+def check_output(path: Path) -> None:
+    """Exits before any work where the card could not be written."""
+    known = pyplot.gcf().canvas.get_supported_filetypes()
+    pyplot.close()
+    if path.suffix[1:].lower() not in known:
+        raise SystemExit(f"{path}: cannot draw this kind of file; name a .png, .svg or .pdf")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
+    check_output(options.out)
     try:
         model = model_layer.load(options.model or default_model())
     except model_layer.ModelUnavailable as exc:

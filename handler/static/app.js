@@ -37,7 +37,7 @@ function makeComparison() {
 
 function makeEmbedding() {
   const slot = new Slot("Photograph", () => embedding.refresh());
-  const embedding = new Embedding(slot, byId("embed-result"), status, getModel);
+  const embedding = new Embedding([slot], byId("embed-result"), status, getModel);
   byId("single").append(slot.element);
   return [slot];
 }

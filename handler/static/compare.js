@@ -1,56 +1,23 @@
 // Two photographs compared: the request, the verdict and what supports it.
-import { ask, h, percent, probabilityInWords, rateInWords } from "./common.js";
-import { drawChip } from "./pictures.js";
+import { h, percent, probabilityInWords, rateInWords } from "./common.js";
+import { Question, choice } from "./question.js";
 import { drawScale, thresholdsOf } from "./scale.js";
-import { answerAsJson, curlFor, failurePanel, timingsLine } from "./details.js";
+import { answerAsJson, curlFor, timingsLine } from "./details.js";
 
-const CHIP_PIXELS = 224;
 const ORDINALS = ["first", "second"];
 
-export class Comparison {
-  /** `slots` are the two places, `result` where the answer goes, `getModel` gives GET v1/model. */
-  constructor(slots, result, status, getModel) {
-    Object.assign(this, { slots, result, status, getModel });
-    this.threshold = null;
-    this.running = null;
-  }
+export class Comparison extends Question {
+  operation = "compare";
+  doing = "Comparing";
+  threshold = null;
 
-  body() {
-    const option = (id) => document.getElementById(id);
-    const body = { images: this.slots.map(({ picture }) => picture.base64), face: option("face-rule").value };
-    if (this.threshold !== null) body.threshold = this.threshold;
-    if (option("flip").checked) body.flip = true;
-    if (option("aligned").checked) body.aligned = true;
-    return body;
-  }
-
-  /** Ask again when both pictures are there; an answer still under way is dropped. */
-  async refresh() {
-    this.running?.abort();
-    this.result.classList.remove("waiting");
-    if (!this.slots.every((slot) => slot.ready)) {
-      this.result.replaceChildren();
-      return;
-    }
-    this.running = new AbortController();
-    this.result.classList.add("waiting");
-    this.status.textContent = "Comparing";
-    await this.attempt(this.running.signal);
-  }
-
-  async attempt(signal) {
-    const body = this.body();
-    const started = performance.now();
-    try {
-      const answer = await ask("v1/compare", body, signal);
-      const waited = performance.now() - started;
-      const model = await this.getModel();
-      if (!signal.aborted) this.show(answer, model, waited, body);
-    } catch (failure) {
-      if (failure.name !== "AbortError") this.showFailure(failure);
-    } finally {
-      if (!signal.aborted) this.result.classList.remove("waiting");
-    }
+  options() {
+    const field = (id) => document.getElementById(id);
+    const options = { face: field("face-rule").value };
+    if (this.threshold !== null) options.threshold = this.threshold;
+    if (field("flip").checked) options.flip = true;
+    if (field("aligned").checked) options.aligned = true;
+    return options;
   }
 
   show(answer, model, roundTrip, body) {
@@ -72,12 +39,9 @@ export class Comparison {
   }
 
   chips(answer, chosen, model) {
-    const cut = this.slots.map((slot, index) => {
-      const face = answer.images[index].faces[chosen[index]];
-      const chip = h("canvas.chip", { role: "img", "aria-label": `Aligned face of the ${ORDINALS[index]} photograph` });
-      if (face) drawChip(chip, slot.picture, face, model?.alignment, CHIP_PIXELS);
-      return chip;
-    });
+    const cut = this.slots.map((slot, index) => this.chip(
+      slot, answer.images[index].faces[chosen[index]], model, `Aligned face of the ${ORDINALS[index]} photograph`,
+    ));
     return h(
       `div.verdict${answer.same ? ".same" : ".differ"}`,
       {},
@@ -89,23 +53,20 @@ export class Comparison {
 
   /** A choice of how strict to be; each option is a threshold the model was measured at. */
   thresholdChoice(answer, model) {
-    const options = thresholdsOf(model);
-    if (options.length < 2) return "";
-    const choice = h("fieldset.strictness", {}, h("legend", {}, "Of different people, accept wrongly at most"));
-    choice.append(...options.map(({ rate, distance }) => h(
-      "label",
-      {},
-      h("input", { type: "radio", name: "strictness", checked: distance === answer.threshold, onchange: () => this.choose(distance) }),
-      h("span", {}, rate ? rateInWords(rate) : "default"),
-    )));
-    return choice;
+    const thresholds = thresholdsOf(model);
+    if (thresholds.length < 2) return "";
+    return choice("Of different people, accept wrongly at most", "strictness", thresholds.map(({ rate, distance }) => ({
+      text: rate ? rateInWords(rate) : "default",
+      checked: distance === answer.threshold,
+      choose: () => this.choose(distance),
+    })));
   }
 
   async choose(distance) {
     this.threshold = distance;
     await this.refresh();
     // The controls are new: give the keyboard its place back.
-    this.result.querySelector(".strictness input:checked")?.focus();
+    this.result.querySelector(".choice input:checked")?.focus();
   }
 
   qualities(answer, chosen) {
@@ -129,13 +90,12 @@ export class Comparison {
     );
   }
 
-  showFailure(failure) {
+  blame(failure) {
     const index = failure.details.image;
-    const known = Number.isInteger(index) && index < this.slots.length;
-    const which = known ? `The ${ORDINALS[index]} photograph, image ${index}` : "";
-    if (known) this.slots[index].say(`${failure.code}: ${this.slots[index].picture.name}`, true);
-    this.status.textContent = `Error ${failure.code}. ${failure.message} ${which}`;
-    this.result.replaceChildren(failurePanel(failure, which, () => this.refresh()));
+    const slot = this.slots[index];
+    if (!slot) return "";
+    slot.say(`${failure.code}: ${slot.picture.name}`, true);
+    return `The ${ORDINALS[index]} photograph, image ${index}`;
   }
 }
 

@@ -1,38 +1,16 @@
 // One photograph embedded: every face's vector as a strip of colours, to copy and to keep.
-import { ask, copyButton, download, h } from "./common.js";
-import { drawChip } from "./pictures.js";
-import { answerAsJson, curlFor, failurePanel, timingsLine } from "./details.js";
+import { copyButton, download, h } from "./common.js";
+import { Question, choice } from "./question.js";
+import { answerAsJson, curlFor, timingsLine } from "./details.js";
 
-const CHIP_PIXELS = 224;
 const ROW_LENGTH = 64;
 
-export class Embedding {
-  constructor(slot, result, status, getModel) {
-    Object.assign(this, { slot, result, status, getModel });
-    this.running = null;
-  }
+export class Embedding extends Question {
+  operation = "embed";
+  doing = "Embedding";
 
-  async refresh() {
-    this.running?.abort();
-    this.result.classList.remove("waiting");
-    this.result.replaceChildren();
-    if (!this.slot.ready) return;
-    this.running = new AbortController();
-    this.result.classList.add("waiting");
-    this.status.textContent = "Embedding";
-    const { signal } = this.running;
-    const body = { images: [this.slot.picture.base64], face: "all" };
-    const started = performance.now();
-    try {
-      const answer = await ask("v1/embed", body, signal);
-      const waited = performance.now() - started;
-      const model = await this.getModel();
-      if (!signal.aborted) this.show(answer, model, waited, body);
-    } catch (failure) {
-      if (failure.name !== "AbortError") this.showFailure(failure);
-    } finally {
-      if (!signal.aborted) this.result.classList.remove("waiting");
-    }
+  options() {
+    return { face: "all" };
   }
 
   show(answer, model, roundTrip, body) {
@@ -52,20 +30,19 @@ export class Embedding {
 
   faceChoice(image, choose) {
     if (image.faces.length < 2) return "";
-    return h("fieldset.strictness", {}, h("legend", {}, "Face"), ...image.faces.map((_, index) => h(
-      "label",
-      {},
-      h("input", { type: "radio", name: "face", checked: index === 0, onchange: () => choose(index) }),
-      h("span", {}, String(index + 1)),
-    )));
+    return choice("Face", "face", image.faces.map((_, index) => ({
+      text: String(index + 1),
+      checked: index === 0,
+      choose: () => choose(index),
+    })));
   }
 
   showFace(view, answer, model, index) {
     const [image] = answer.images;
     const face = image.faces[index];
-    const chip = h("canvas.chip", { role: "img", "aria-label": `Aligned face ${index + 1}` });
-    drawChip(chip, this.slot.picture, face, model?.alignment, CHIP_PIXELS);
-    this.slot.showFaces(image, [index]);
+    const [slot] = this.slots;
+    const chip = this.chip(slot, face, model, `Aligned face ${index + 1}`);
+    slot.showFaces(image, [index]);
     view.replaceChildren(
       h("div.strip-row", {}, chip, strip(face.embedding)),
       facts(face.embedding),
@@ -73,10 +50,9 @@ export class Embedding {
     );
   }
 
-  showFailure(failure) {
-    this.slot.say(`${failure.code}: ${failure.message}`, true);
-    this.status.textContent = `Error ${failure.code}. ${failure.message}`;
-    this.result.replaceChildren(failurePanel(failure, "", () => this.refresh()));
+  blame(failure) {
+    this.slots[0].say(`${failure.code}: ${failure.message}`, true);
+    return "";
   }
 }
 
@@ -84,7 +60,7 @@ export class Embedding {
 function strip(vector) {
   const canvas = h("canvas", { width: ROW_LENGTH, height: Math.ceil(vector.length / ROW_LENGTH) });
   paint(canvas, vector);
-  const readout = h("output", {}, "Point at a cell, or use the arrow keys.");
+  const readout = h("output", {}, "Blue is above zero, orange below. Point at a cell, or use the arrow keys.");
   const slider = h("div.strip", {
     tabindex: 0, role: "slider", "aria-label": "Component of the vector",
     "aria-valuemin": 0, "aria-valuemax": vector.length - 1,
@@ -137,7 +113,8 @@ function paint(canvas, vector) {
   context.fillStyle = colour("--strip-zero");
   context.fillRect(0, 0, canvas.width, canvas.height);
   vector.forEach((value, index) => {
-    context.globalAlpha = Math.abs(value) / largest;
+    // The root lifts the many small numbers out of the ground without moving zero or the largest.
+    context.globalAlpha = Math.sqrt(Math.abs(value) / largest);
     context.fillStyle = colour(value < 0 ? "--strip-minus" : "--strip-plus");
     context.fillRect(index % ROW_LENGTH, Math.floor(index / ROW_LENGTH), 1, 1);
   });

@@ -31,9 +31,16 @@ export function drawScale(answer, model) {
       h("div.accepted"),
       h("div.track"),
       h("div.limit"),
+      model?.calibration ? h("p.legend", {}, "probability of one person") : null,
       h(`div.needle${same ? ".same" : ".differ"}`, {}, h("span", {}, distance.toFixed(2))),
     ),
-    h("div.marks", {}, s("svg", { class: "leaders" }), ...marks.map((mark) => markLabel(mark, threshold))),
+    h(
+      "div.marks",
+      {},
+      s("svg", { class: "leaders" }),
+      h("p.legend", {}, "different people taken for one"),
+      ...marks.map((mark) => markLabel(mark, threshold)),
+    ),
     h("div.ends", {}, h("span", {}, "0 identical"), h("span", {}, "2 opposite")),
   );
   place(scale.querySelector(".needle"), distance);
@@ -63,8 +70,14 @@ function place(element, distance) {
 
 function markLabel({ rate, distance }, threshold) {
   const words = rate ? rateInWords(rate) : "default";
-  const kind = distance === threshold ? "div.mark.chosen" : "div.mark";
-  return h(kind, { "data-distance": distance }, h("b", {}, words), h("small", {}, distance.toFixed(2)));
+  const chosen = distance === threshold;
+  return h(
+    chosen ? "div.mark.chosen" : "div.mark",
+    { "data-distance": distance },
+    h("b", {}, words),
+    h("small", {}, distance.toFixed(2)),
+    chosen ? h("small", {}, "threshold") : null,
+  );
 }
 
 /** The calibrated probability over the distance, from the manifest's logistic. */

@@ -15,13 +15,13 @@ from tests.aws.servers.radosgw import Account, RadosGateway, ServerUnavailableEr
 KEYS = ("plain.jpg", "a b+c/ü%2B.jpg", "100% 日本.jpg")
 
 
-def notify(gateway: RadosGateway, account: Account, bench: Bench, endpoint: str) -> None:
-    """Let every object that is created in the input bucket be told to `endpoint`."""
+def notify(gateway: RadosGateway, account: Account, s3: Any, bucket: str, endpoint: str) -> None:
+    """Let every object that is created in `bucket` be told to `endpoint`."""
     topics = gateway.client(account, "sns")
-    topic = topics.create_topic(Name=bench.inputs, Attributes={"push-endpoint": endpoint})
+    topic = topics.create_topic(Name=bucket, Attributes={"push-endpoint": endpoint})
     configuration = {"Id": "new", "TopicArn": topic["TopicArn"], "Events": ["s3:ObjectCreated:*"]}
-    bench.s3.put_bucket_notification_configuration(
-        Bucket=bench.inputs,
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket,
         NotificationConfiguration={"TopicConfigurations": [configuration]},
     )
 
@@ -33,7 +33,7 @@ def told(
     """The notifications as they arrive."""
     arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
     with listener.running(arrived.put) as endpoint:
-        notify(gateway, account, bench, endpoint)
+        notify(gateway, account, bench.s3, bench.inputs, endpoint)
         yield arrived
 
 
@@ -70,7 +70,7 @@ def test_notification_posted_to_the_emulator_ends_as_a_result(
     }
     try:
         with emulator.running("tests.aws.emulated.lambda_handler", environment) as endpoint:
-            notify(gateway, account, bench, endpoint)
+            notify(gateway, account, bench.s3, bench.inputs, endpoint)
             for key in KEYS:  # each put returns when its notification was answered
                 bench.put(key)
             bench.assert_each_object_has_its_one_right_result()

@@ -70,9 +70,7 @@ def test_everything_can_be_hit_with_a_finger(open_page: Callable[..., "Page"]):
     page = open_page(**PHONE)
     page.locator("#example-same").tap()
     page.locator(".verdict").wait_for()
-    for control in page.locator(
-        "button, summary, select, .button, .strictness label, .check"
-    ).all():
+    for control in page.locator("button, summary, select, .button, .choice label, .check").all():
         box = control.bounding_box()
         if not box or not box["width"]:
             continue  # in a fold that is closed, or in the other tab

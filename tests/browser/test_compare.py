@@ -110,13 +110,13 @@ def test_the_labels_of_the_scale_do_not_cover_each_other(open_page: Callable[...
 
 def test_a_stricter_rate_asks_again_with_its_threshold(page: "Page", address: str):
     page.click("#example-different")
-    page.locator(".strictness input").first.wait_for()
+    page.locator(".choice input").first.wait_for()
     strictest = min(ask(address, "v1/model")["thresholds"]["by_far"].values())
     with page.expect_request("**/v1/compare") as asked:
-        page.locator(".strictness input").first.check()
+        page.locator(".choice input").first.check()
     assert asked.value.post_data_json["threshold"] == strictest
     expect(page.locator(".mark.chosen")).to_have_attribute("data-distance", str(strictest))
-    expect(page.locator(".strictness input").first).to_be_focused()
+    expect(page.locator(".choice input").first).to_be_focused()
     assert percentage(page.locator(".limit"), "left") == pytest.approx(strictest * 50)
 
 

@@ -17,7 +17,7 @@ TEXT_PAIRS = [
     ("accent", "ground"),
     ("accent", "raised"),
     ("on-accent", "accent"),
-    ("ground", "text"),  # the chosen strictness
+    ("ground", "text"),  # the chosen option
     ("same", "ground"),
     ("same", "same-wash"),
     ("differ", "ground"),

@@ -67,10 +67,10 @@ def test_a_comparison_by_keyboard_alone(page: "Page"):
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     expect(page.locator(".verdict h2")).to_have_text("Same person")
-    tab_until(page, ".strictness input")
+    tab_until(page, ".choice input")
     with page.expect_response("**/v1/compare"):
         page.keyboard.press("ArrowRight")
-    expect(page.locator(".strictness input:focus")).to_have_count(1)
+    expect(page.locator(".choice input:focus")).to_have_count(1)
     tab_until(page, ".more summary")
     page.keyboard.press("Enter")
     expect(page.locator("details.more[open]")).to_have_count(1)

@@ -1,10 +1,7 @@
-"""The README's quick starts do what it says; each stands under `<!-- quick start: NAME -->`."""
+"""The README's quick starts do what it says; tests/aws has the one for a bucket."""
 
 import json
 import os
-import re
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,25 +9,11 @@ from pathlib import Path
 import pytest
 
 import model_layer
+from tests.quick_starts import run_block
 from tools import serve
 
 PORT = "8080"
-BLOCK = re.compile(
-    r"<!-- quick start: (?P<name>[a-z0-9-]+) -->\s*```(?P<kind>\w+)\n(?P<code>.*?)```", re.S
-)
-Run = Callable[[str], str]
-
-
-@pytest.fixture(scope="module")
-def blocks(root: Path) -> dict[str, tuple[str, str]]:
-    """Name -> (language, code) of the README's quick starts."""
-    readme = root / "README.md"
-    if not readme.exists():
-        pytest.skip("there is no README yet")
-    return {
-        found["name"]: (found["kind"], found["code"])
-        for found in BLOCK.finditer(readme.read_text())
-    }
+Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -46,31 +29,9 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture
-def run(blocks: dict[str, tuple[str, str]], port: int, root: Path, tmp_path: Path) -> Run:
+def run(port: int, root: Path, tmp_path: Path) -> Run:
     """Runs a block in a folder of its own against the server's port; gives what it prints."""
-    for name in ("events", "tools"):
-        (tmp_path / name).symlink_to(root / name)
-
-    def run_block(name: str) -> str:
-        assert name in blocks, f"README.md has no <!-- quick start: {name} -->"
-        kind, code = blocks[name]
-        command = ["bash", "-euc"] if kind == "bash" else [sys.executable, "-c"]
-        done = subprocess.run(
-            [*command, code.replace(PORT, str(port))],
-            cwd=tmp_path,
-            env={
-                **os.environ,
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-                "PYTHONPATH": str(root),
-            },
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run_block
+    return lambda name: run_block(root, tmp_path, name, {PORT: str(port)})
 
 
 def test_curl_compares_two_files(run: Run) -> None:

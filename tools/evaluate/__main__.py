@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import model_layer
-from tools.evaluate import charts, report
-from tools.evaluate.dataset import Pairs, open_pictures, read_pairs
-from tools.evaluate.embedding import (
-    EmbedOptions,
-    FaceChoice,
-    alignment_of,
-    make_chips,
-    make_embeddings,
-)
-from tools.evaluate.protocol import Bools, Floats
+from tools.needs import packages_of
+
+with packages_of("evaluate"):
+    from tools.evaluate import charts, report
+    from tools.evaluate.dataset import Pairs, open_pictures, read_pairs
+    from tools.evaluate.embedding import (
+        EmbedOptions,
+        FaceChoice,
+        alignment_of,
+        make_chips,
+        make_embeddings,
+    )
+    from tools.evaluate.protocol import Bools, Floats
 
 LFW = Path(__file__).resolve().parents[2].parent / "shared" / "faces" / "lfw"
 EXAMPLE = (

@@ -55,12 +55,28 @@ def read_pairs(path: Path, folds: set[int] | None = None) -> Pairs:
 def open_pictures(path: Path) -> Pictures:
     """A zip file or a folder of pictures. Exits, saying what is missing, where it is neither."""
     if path.is_dir():
-        return Pictures(lambda name: (path / name).read_bytes(), _digest(str(path.resolve())))
+        return Pictures(
+            _reader(path, lambda name: (path / name).read_bytes()), _digest(str(path.resolve()))
+        )
     if not zipfile.is_zipfile(path):
         raise SystemExit(f"{path} is neither a folder nor a zip file of pictures")
     archive = zipfile.ZipFile(path)
     listing = "".join(f"{entry.filename}:{entry.CRC}\n" for entry in archive.infolist())
-    return Pictures(archive.read, _digest(listing))
+    return Pictures(_reader(path, archive.read), _digest(listing))
+
+
+def _reader(path: Path, read: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """`read`, which exits naming a picture that is not there."""
+
+    def read_or_exit(name: str) -> bytes:
+        try:
+            return read(name)
+        except (OSError, KeyError):
+            raise SystemExit(
+                f"{path} has no {name}, which the pairs name; names are paths below it"
+            ) from None
+
+    return read_or_exit
 
 
 def _digest(text: str) -> str:

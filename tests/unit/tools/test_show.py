@@ -38,7 +38,7 @@ def words(figure: Any) -> str:
         (0.454, "The same person", "99.8% sure: one person"),
         (1.1, "The same person", "50.0% sure: one person"),
         (1.3, "Different people", "88.1% sure: two people"),
-        (1.9, "Different people", "over 99.9 % sure: two people"),
+        (1.9, "Different people", "over 99.9% sure: two people"),
     ],
 )
 def test_card_says_verdict_probability_and_distance(

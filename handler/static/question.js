@@ -1,0 +1,72 @@
+// A question to the function about the photographs in some slots, and the way of its answer.
+import { ask, h } from "./common.js";
+import { failurePanel } from "./details.js";
+import { drawChip } from "./pictures.js";
+
+const CHIP_PIXELS = 224;
+
+/**
+ * Asked whenever every slot has a photograph; an answer still under way is dropped then.
+ *
+ * Whoever extends it says what to ask and shows what comes: `operation`, `doing` (as a screen
+ * reader hears it), `options()` (fields beside the pictures), `blame(failure)` (marks the slot it
+ * is about and names it in words, or gives "") and `show(answer, model, roundTrip, body)`.
+ */
+export class Question {
+  /** `slots` are the places, `result` where the answer goes, `getModel` gives GET v1/model. */
+  constructor(slots, result, status, getModel) {
+    Object.assign(this, { slots, result, status, getModel });
+    this.running = null;
+  }
+
+  async refresh() {
+    this.running?.abort();
+    this.result.classList.remove("waiting");
+    if (!this.slots.every((slot) => slot.ready)) {
+      this.result.replaceChildren();
+      return;
+    }
+    this.running = new AbortController();
+    this.result.classList.add("waiting");
+    this.status.textContent = this.doing;
+    await this.attempt(this.running.signal);
+  }
+
+  async attempt(signal) {
+    const body = { images: this.slots.map(({ picture }) => picture.base64), ...this.options() };
+    const started = performance.now();
+    try {
+      const answer = await ask(`v1/${this.operation}`, body, signal);
+      const waited = performance.now() - started;
+      const model = await this.getModel();
+      if (!signal.aborted) this.show(answer, model, waited, body);
+    } catch (failure) {
+      if (failure.name !== "AbortError") this.showFailure(failure);
+    } finally {
+      if (!signal.aborted) this.result.classList.remove("waiting");
+    }
+  }
+
+  showFailure(failure) {
+    const which = this.blame(failure);
+    this.status.textContent = `Error ${failure.code}. ${failure.message} ${which}`.trim();
+    this.result.replaceChildren(failurePanel(failure, which, () => this.refresh()));
+  }
+
+  /** The face of a slot's photograph as the model is shown it; empty where there is none. */
+  chip(slot, face, model, label) {
+    const canvas = h("canvas.chip", { role: "img", "aria-label": label });
+    if (face) drawChip(canvas, slot.picture, face, model?.alignment, CHIP_PIXELS);
+    return canvas;
+  }
+}
+
+/** One of several, as buttons of which one is pressed; `options` are {text, checked, choose}. */
+export function choice(legend, name, options) {
+  return h("fieldset.choice", {}, h("legend", {}, legend), ...options.map(({ text, checked, choose }) => h(
+    "label",
+    {},
+    h("input", { type: "radio", name, checked, onchange: choose }),
+    h("span", {}, text),
+  )));
+}

@@ -1,0 +1,175 @@
+"""Ctrl-C in the middle of long work, and the same command again: nothing is done twice."""
+
+import http.server
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+PATIENCE_S = 300
+POLL_S = 0.005
+
+
+class Command:
+    """One command line of tools/, run in a process of its own."""
+
+    def __init__(self, root: Path, *words: str, **environment: str) -> None:
+        self.words = [sys.executable, "-m", *words]
+        self.settings: dict[str, Any] = {"cwd": root, "text": True, "stderr": subprocess.PIPE}
+        self.settings["env"] = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment}
+
+    def interrupt_when(self, ready: Callable[[], bool]) -> tuple[int, str]:
+        """Ctrl-C as soon as `ready`; exit status and what was said last."""
+        with subprocess.Popen(self.words, stdout=subprocess.PIPE, **self.settings) as process:
+            try:
+                wait_until(lambda: ready() or process.poll() is not None)
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=PATIENCE_S)
+            finally:
+                process.kill()
+        return process.returncode, said
+
+    def run(self) -> tuple[int, str]:
+        done = subprocess.run(
+            self.words, stdout=subprocess.PIPE, timeout=PATIENCE_S, check=False, **self.settings
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not ready():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(POLL_S)
+
+
+def test_collect_goes_on_after_the_last_whole_part(root: Path, tmp_path: Path) -> None:
+    results, output = tmp_path / "results", tmp_path / "faces.parquet"
+    for number in range(3000):
+        write_result(results / f"{number:04}.json", f"{number:04}.jpg")
+    command = Command(root, "tools.collect", str(results), "-o", str(output), "--page", "20")
+    first = tmp_path / "faces.parquet.parts" / "000000.parquet"
+    status, said = command.interrupt_when(first.exists)
+    assert (status, "goes on where it stopped" in said) == (130, True)
+    assert not output.exists()
+    # What the first part holds is not read again: it is not even there any more.
+    for number in range(20):
+        (results / f"{number:04}.json").unlink()
+    assert command.run()[0] == 0
+    keys = pq.read_table(output)["key"].to_pylist()
+    assert keys == [f"{number:04}.jpg" for number in range(3000)]
+
+
+def write_result(path: Path, key: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    picture = {"bucket": "photos", "key": key, "etag": "e", "size": 3}
+    box = {"left": 1, "top": 2, "width": 3, "height": 4}
+    face = {"box": box, "score": 0.5, "embedding": [1.0] * 256}
+    model = {"id": "tiny", "sha256": "ab"}
+    path.write_text(json.dumps({"format": 1, "object": picture, "model": model, "faces": [face]}))
+
+
+def test_evaluate_goes_on_after_the_last_whole_chunk(root: Path, tmp_path: Path) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    faces = ("eileen_collins", "eileen_collins_second", "grace_hopper", "grace_hopper_second")
+    rows = ["fold,image_a,image_b,same"]
+    for number in range(100):
+        for name in faces:
+            source = root / "events" / "pictures" / f"{name}_face.jpg"
+            shutil.copy(source, images / f"{name}{number}.jpg")
+        one, other = faces[0], faces[2 if number % 4 < 2 else 1]
+        rows.append(f"{number % 2},{one}{number}.jpg,{other}{number}.jpg,{int(other == faces[1])}")
+        rows.append(f"{number % 2},{faces[2]}{number}.jpg,{faces[3]}{number}.jpg,1")
+    (tmp_path / "pairs.csv").write_text("\n".join(rows))
+    data = ("--pairs", str(tmp_path / "pairs.csv"), "--images", str(images), "--out", str(out))
+    command = Command(root, "tools.evaluate", "--model", "facenet-compact-112", *data)
+    status, said = command.interrupt_when(lambda: bool(chunks(out)))
+    assert (status, "goes on where it stopped" in said) == (1, True)
+    assert not (out / "report.md").exists()
+    kept = chunks(out)
+    status, said = command.run()
+    assert status == 0, said
+    assert (out / "report.md").exists()
+    assert kept.items() <= chunks(out).items()
+
+
+def chunks(out: Path) -> dict[str, int]:
+    """Kept work by file, with the time at which it was written."""
+    return {path.name: path.stat().st_mtime_ns for path in out.glob("cache/chips-*/*.npz")}
+
+
+class SlowBucket(http.server.BaseHTTPRequestHandler):
+    """One object, of which the first reader gets half and then has to wait."""
+
+    protocol_version = "HTTP/1.1"
+    body = bytes(range(256)) * 8192
+    starts: list[int]
+    released: threading.Event
+
+    def do_HEAD(self) -> None:
+        self.head(200, len(self.body))
+
+    def do_GET(self) -> None:
+        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        self.starts.append(start)
+        rest = self.body[start:]
+        self.head(206, len(rest))
+        self.wfile.write(rest[: len(rest) // 2])
+        self.released.wait(PATIENCE_S)
+        self.wfile.write(rest[len(rest) // 2 :])
+
+    def head(self, status: int, length: int) -> None:
+        self.send_response(status)
+        self.send_header("ETag", '"e"')
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: tests read their own output."""
+
+
+@pytest.fixture
+def bucket() -> Iterator[tuple[str, type[SlowBucket]]]:
+    handler = type("Bound", (SlowBucket,), {"starts": [], "released": threading.Event()})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # readers leave early
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", handler
+    handler.released.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_import_goes_on_at_the_byte_where_the_download_stopped(
+    root: Path, tmp_path: Path, bucket: tuple[str, type[SlowBucket]]
+) -> None:
+    endpoint, served = bucket
+    command = Command(
+        root,
+        *("tools.import_model", "s3://models/net.pb", "--out", str(tmp_path / "model")),
+        AWS_ENDPOINT_URL_S3=endpoint,
+        AWS_ACCESS_KEY_ID="k",
+        AWS_SECRET_ACCESS_KEY="s",
+        AWS_DEFAULT_REGION="us-east-1",
+    )
+    partial = tmp_path / "model" / ".download" / "net.pb.part"
+    status, said = command.interrupt_when(lambda: partial.exists() and bool(served.starts))
+    assert (status, "continues a download" in said) == (130, True)
+    have = partial.stat().st_size
+    served.released.set()
+    status, said = command.run()
+    assert status == 1
+    assert "no TensorFlow graph" in said  # it is none: the download was all there is to see here
+    assert served.starts == [0, have]
+    assert partial.with_name("net.pb").read_bytes() == served.body

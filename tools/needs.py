@@ -1,0 +1,19 @@
+"""Says which packages a command lacks and what brings them, in place of a traceback."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def packages_of(target: str) -> Iterator[None]:
+    """Around imports that `make run` does not install; `target` is the make target that does.
+
+    Exits, naming the package and the target, where an import fails.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise SystemExit(
+            f"the package {missing.name} is not installed; `make {target}` installs it and runs "
+            'this command: its options go into ARGS="..."'
+        ) from missing
