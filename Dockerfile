@@ -20,18 +20,19 @@ RUN apt-get update \
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv
 
-FROM builder AS packages-litert-whole
+FROM builder AS packages-litert
 ARG SOURCE_DATE_EPOCH=1735689600
+# Fewer of them show what each gains: bench/cold_start.
+ARG STEPS="trim stub_libraries"
 COPY requirements/run.txt /tmp/lock.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
       --no-deps --only-binary :all: --require-hashes -r /tmp/lock.txt
-
-FROM packages-litert-whole AS packages-litert
-ARG SOURCE_DATE_EPOCH=1735689600
-COPY container/trim.py container/stub_video.py /tmp/
-RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
- && python3.11 /tmp/stub_video.py /opt/venv/lib/python3.11/site-packages \
- && settle /opt/venv
+COPY container/trim.py container/stub_libraries.py /tmp/
+RUN set -e; \
+    for step in $STEPS; do \
+      python3.11 "/tmp/$step.py" /opt/venv/lib/python3.11/site-packages; \
+    done; \
+    settle /opt/venv
 
 # ---------------------------------------------------------------- our own code
 FROM base AS code
@@ -47,39 +48,42 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     LAMBDA_TASK_ROOT=/var/task \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONNOUSERSITE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    OPENBLAS_NUM_THREADS=1
 WORKDIR /var/task
-ENTRYPOINT ["/opt/venv/bin/python", "-m", "awslambdaric"]
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "handler.boot"]
 CMD ["handler.app.lambda_handler"]
+
+# ---------------------------------------------------------------- what a start reads
+FROM runtime AS started
+ARG SOURCE_DATE_EPOCH=1735689600
+COPY --from=packages-litert /opt/venv /opt/venv
+COPY --from=code /var/task /var/task
+COPY container/record_start.py events/compare-same.json /tmp/
+RUN mkdir /opt/start \
+ && python /tmp/record_start.py /tmp/compare-same.json /opt/start/read-ahead.txt \
+ && settle /opt/start
 
 # ---------------------------------------------------------------- the two targets
 # TensorFlow's stages come last: builders without BuildKit make every stage up to the target.
 FROM runtime AS litert
 COPY --from=packages-litert /opt/venv /opt/venv
 COPY --from=code /var/task /var/task
+COPY --from=started /opt/start /opt/start
 
 FROM builder AS packages-tensorflow
 ARG SOURCE_DATE_EPOCH=1735689600
 COPY requirements/tensorflow.txt /tmp/lock.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
       --no-deps --only-binary :all: --require-hashes -r /tmp/lock.txt
-COPY container/trim.py container/stub_video.py /tmp/
+COPY container/trim.py container/stub_libraries.py /tmp/
 RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
- && python3.11 /tmp/stub_video.py /opt/venv/lib/python3.11/site-packages \
+ && python3.11 /tmp/stub_libraries.py /opt/venv/lib/python3.11/site-packages \
  && settle /opt/venv
 
 FROM runtime AS tensorflow
 ENV FACENET_ENGINE=tensorflow TF_CPP_MIN_LOG_LEVEL=2
 COPY --from=packages-tensorflow /opt/venv /opt/venv
-COPY --from=code /var/task /var/task
-
-# Beside which bench/cold_start shows what trimming gains.
-FROM packages-litert-whole AS packages-untrimmed
-ARG SOURCE_DATE_EPOCH=1735689600
-RUN settle /opt/venv
-
-FROM runtime AS untrimmed
-COPY --from=packages-untrimmed /opt/venv /opt/venv
 COPY --from=code /var/task /var/task
 
 # What a plain `docker build .` makes.

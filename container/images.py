@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from container.engine import client, docker
@@ -11,8 +13,8 @@ from container.shell import BUILD, ROOT, run, say, succeeds
 BASE = "debian:bookworm-slim"
 NAME = "facenet-lambda"
 TARGETS = ("litert", "tensorflow")
-# For bench/cold_start alone.
-UNTRIMMED = "untrimmed"
+# Images that lack what makes the start fast, for bench/cold_start: name -> the build's STEPS.
+UNFINISHED = {"untrimmed": "", "trimmed": "trim"}
 # What mmdebstrap leaves out to come close to the published slim image.
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 _PIP = "[global]\\ncert = /etc/ssl/certs/ca-certificates.crt\\ndefault-timeout = 180\\n"
@@ -57,17 +59,33 @@ def make_base(tag: str) -> None:
 
 
 def build(target: str, *, base: str = BASE) -> str:
-    """Builds one target of the Dockerfile and gives its tag.
+    """Builds one target of the Dockerfile and gives its tag."""
+    return _build(target, target, {"BASE": base})
 
-    Through the Python client of SAM's environment, because `sam build` finds the layers again only
-    if they were sent the same way.
+
+def build_unfinished(name: str, *, base: str = BASE) -> str:
+    """Builds `litert` without some of its steps (see UNFINISHED) and gives its tag."""
+    return _build("litert", name, {"BASE": base, "STEPS": UNFINISHED[name]})
+
+
+def _build(target: str, name: str, arguments: Mapping[str, str]) -> str:
+    """Through the Python client of SAM's environment.
+
+    `sam build` finds the layers again only if they were sent the same way.
     """
-    tag = f"{NAME}:{target}"
+    tag = f"{NAME}:{name}"
     say(f"building {tag}")
     command = [str(BUILD / "venv/sam/bin/python"), str(Path(__file__).with_name("sdk_build.py"))]
-    log = run([*command, str(ROOT), target, tag, base], timeout=3600)
-    (BUILD / f"build-{target}.log").write_text(log)
+    log = run([*command, str(ROOT), target, tag, json.dumps(arguments)], timeout=3600)
+    (BUILD / f"build-{name}.log").write_text(log)
     return tag
+
+
+def entry_point(tag: str) -> list[str]:
+    """The command that an image starts with."""
+    form = "[{{json .Config.Entrypoint}}, {{json .Config.Cmd}}]"
+    entry, command = json.loads(docker("image", "inspect", "--format", form, tag))
+    return [*entry, *command]
 
 
 def size(tag: str) -> int:

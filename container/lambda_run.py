@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from container.engine import docker
+from container.images import entry_point
 from container.shell import BUILD, ROOT, CommandError
 
 # The emulator speaks for the Lambda service; awslambdaric polls it from inside.
@@ -100,7 +101,7 @@ def start(
     timeout: int = 60,
     environment: Mapping[str, str] | None = None,
     mounts: Mapping[Path, str] | None = None,
-    command: Sequence[str] = ("python", "-m", "awslambdaric", "handler.app.lambda_handler"),
+    command: Sequence[str] = (),
 ) -> LambdaContainer:
     """Starts `image` under the emulator and waits until the emulator listens.
 
@@ -135,7 +136,7 @@ def start(
         arguments += ["--env", f"{key}={value}"]
     for source, target in {emulator(): EMULATOR, **(mounts or {})}.items():
         arguments += ["--volume", f"{source}:{target}:ro"]
-    docker(*arguments, "--entrypoint", EMULATOR, image, *command)
+    docker(*arguments, "--entrypoint", EMULATOR, image, *(command or entry_point(image)))
     container = LambdaContainer(name, address_of(name), size)
     _wait(container)
     return container

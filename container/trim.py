@@ -23,6 +23,7 @@ UNUSED = (
     "cv2/data",  # Haar cascades; detection is MTCNN
     "cv2/gapi",
     "ai_edge_litert/libLiteRtWebGpuAccelerator.so",  # opened only when a GPU is asked for
+    "ai_edge_litert/libLiteRt.so",  # of the CompiledModel interface; the interpreter has its own
     "ai_edge_litert/vendors",  # compilers for phones' accelerators
     "ai_edge_litert/aot",
     "boto3/examples",
@@ -45,6 +46,9 @@ def main(arguments: list[str]) -> int:
         ("tests", test_folders(site)),
         ("headers and stubs", unused_files(site)),
         ("parts never imported", (site / name for name in UNUSED)),
+        ("NumPy's test modules", (site / "numpy/_core").glob("*_tests.*.so")),
+        ("NumPy's test of SIMD", (site / "numpy/_core").glob("_simd.*.so")),
+        ("typing_extensions", typing_extensions(site)),
     ):
         print(f"{label}: {remove(paths) / 1e6:.1f} MB")
     print(f"site-packages: {before / 1e6:.0f} -> {tree_size(site) / 1e6:.0f} MB")
@@ -59,6 +63,14 @@ def unused_services(site: Path) -> list[Path]:
         for folder in sorted(data.glob("*/"))
         if folder.is_dir() and folder.name not in BOTOCORE_SERVICES
     ]
+
+
+def typing_extensions(site: Path) -> list[Path]:
+    """The module, where TensorFlow is not there to need it: others do with `typing` of 3.11.
+
+    msgspec takes it where it finds it, which costs each start 5 ms.
+    """
+    return [] if (site / "tensorflow").is_dir() else [site / "typing_extensions.py"]
 
 
 def test_folders(site: Path) -> list[Path]:

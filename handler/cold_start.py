@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 import align
 import model_layer
@@ -88,10 +89,18 @@ def load(settings: Settings) -> Service:
 
 def warm_up(service: Service) -> None:
     """One detection and one embedding of noise, so that the first caller does not pay for them."""
-    noise = np.random.default_rng(0).integers(0, 256, (250, 250, 3), dtype=np.uint8)
-    service.detector.detect(align.Picture.of(noise))
+    service.detector.detect(align.Picture.of(_noise(250)))
     size = service.model.manifest.input.size
     service.model.embed(np.full((1, size, size, 3), 128, np.uint8))
+
+
+def _noise(side: int) -> NDArray[np.uint8]:
+    """A picture of noise, uint8[side,side,3]. numpy.random would be better, and slow to import."""
+    mixed = np.arange(side * side * 3, dtype=np.uint32)
+    for _ in range(2):
+        mixed ^= mixed >> 16
+        mixed *= 0x45D9F3B
+    return (mixed >> 24).astype(np.uint8).reshape(side, side, 3)
 
 
 def _explain(failure: Exception) -> ApiError:

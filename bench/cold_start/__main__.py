@@ -2,7 +2,8 @@
 
 Every run is a new container: read-only root, no capabilities, one CPU for 1,769 MB. For a cold run
 the files of the image are put out of the page cache first (posix_fadvise on its layers, which
-leaves the rest of the machine alone). Prints the table of docs/cold_start.md; medians.
+leaves the rest of the machine alone). Prints the tables of docs/cold_start.md; medians. Build the
+images first (`python -m container build`); `--steps` builds those that it needs itself.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ from container.shell import ROOT, say
 
 EVENT = ROOT / "events/compare-same.json"
 PROBE = Path(__file__).with_name("probe.py")
-ONE_CPU, MORE = Size(1769, 1.0), Size(3008, 1.7)
+ONE, MORE = Size(1769, 1.0), Size(3008, 1.7)
 PLAIN = "plain TensorFlow and mtcnn, 1.7 CPU"
-UNTRIMMED = f"{images.NAME}:{images.UNTRIMMED}"
 LITERT, TENSORFLOW = f"{images.NAME}:litert", f"{images.NAME}:tensorflow"
+UNTRIMMED, TRIMMED = (f"{images.NAME}:{name}" for name in images.UNFINISHED)
+# Name of a way -> page cache -> what the probe measured, run by run.
+Results = dict[str, dict[str, list[dict[str, Any]]]]
+# As many threads for OpenBLAS as there are CPUs: what it does where nobody tells it.
+MANY = {"OPENBLAS_NUM_THREADS": "0"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Contender:
     name: str
     image: str
     way: str = "ours"
-    size: Size = ONE_CPU
+    size: Size = ONE
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[Path, str] = field(default_factory=dict)
 
@@ -45,8 +50,6 @@ def contenders(options: argparse.Namespace) -> Iterator[Contender]:
     """Ours first; the ways that need TensorFlow or the real weights where these are given."""
     yield Contender("bundled model, int8", LITERT)
     yield Contender("bundled model, int8, 1.7 CPU", LITERT, size=MORE)
-    if options.untrimmed:
-        yield Contender("bundled model, int8, nothing trimmed", UNTRIMMED)
     if options.real:
         real = {options.real: "/opt/model"}
         chosen = {"FACENET_MODEL": "/opt/model"}
@@ -64,6 +67,16 @@ def contenders(options: argparse.Namespace) -> Iterator[Contender]:
         mounts |= {ROOT / "bench": "/opt/plain/bench"}
         chosen = {"PLAIN_GRAPH": "/opt/graph.pb", "PYTHONPATH": "/opt/packages"}
         yield Contender(PLAIN, TENSORFLOW, "plain", MORE, chosen, mounts)
+
+
+def steps() -> Iterator[Contender]:
+    """The bundled model, from everything as pip installs it to the image, one step at a time."""
+    yield Contender("all packages, boto3 imported at start", UNTRIMMED, "boto3-at-start", ONE, MANY)
+    yield Contender("boto3 only where S3 is asked for", UNTRIMMED, "no-read-ahead", ONE, MANY)
+    yield Contender("without what is never imported", TRIMMED, "no-read-ahead", ONE, MANY)
+    yield Contender("stubs for FFmpeg, OpenBLAS, AV1", LITERT, "no-read-ahead", ONE, MANY)
+    yield Contender("one thread for NumPy's OpenBLAS", LITERT, "no-read-ahead")
+    yield Contender("read ahead: the image as it is", LITERT)
 
 
 def run_once(contender: Contender) -> dict[str, Any]:
@@ -112,10 +125,9 @@ def files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-def measure(ways: Sequence[Contender], rounds: int) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Way -> page cache -> runs. All take turns, so that a busy moment hits none of them alone."""
-    results: dict[str, dict[str, list[dict[str, Any]]]]
-    results = {way.name: {"cold": [], "warm": []} for way in ways}
+def measure(ways: Sequence[Contender], rounds: int) -> Results:
+    """All take turns, so that a busy moment hits none of them alone."""
+    results: Results = {way.name: {"cold": [], "warm": []} for way in ways}
     for number in range(rounds):
         for way in ways:
             say(f"{number + 1} of {rounds}: {way.name}")
@@ -125,7 +137,7 @@ def measure(ways: Sequence[Contender], rounds: int) -> dict[str, dict[str, list[
     return results
 
 
-def ratios(results: Mapping[str, dict[str, list[dict[str, Any]]]]) -> Iterator[str]:
+def ratios(results: Results) -> Iterator[str]:
     """How many times longer the plain way takes than each other, round by round."""
     plain = results.get(PLAIN)
     for name, runs in results.items() if plain else ():
@@ -152,11 +164,72 @@ def row(name: str, cache: str, runs: list[dict[str, Any]]) -> str:
     return f"| {name} | {cache} | {' | '.join(cells)} |"
 
 
-IMPORTS = ("runtime client", "cv2 and numpy", "litert", "tensorflow", "our modules")
+def image_sizes(*ways: Sequence[Contender]) -> dict[str, tuple[float, float]]:
+    """Tag -> megabytes on disk and compressed, of every image that was measured."""
+    tags = dict.fromkeys(way.image for group in ways for way in group)
+    return {tag: (images.size(tag) / 1e6, images.compressed_size(tag) / 1e6) for tag in tags}
+
+
+def step_rows(
+    ways: Sequence[Contender],
+    results: Results,
+    sizes: Mapping[str, tuple[float, float]],
+) -> Iterator[str]:
+    """One line a step. Seconds are medians; the gains are medians of paired differences."""
+    before: dict[str, list[dict[str, Any]]] | None = None
+    for way in ways:
+        runs = results[way.name]
+        cells = []
+        for cache in ("cold", "warm"):
+            total = statistics.median(run["total"] for run in runs[cache])
+            busy = statistics.median(run["processor"] for run in runs[cache])
+            cells += [
+                f"{total:.2f}",
+                gain(before[cache], runs[cache]) if before else "",
+                f"{busy:.2f}",
+            ]
+        read = statistics.median(run["read_bytes"] for run in runs["cold"]) / 1e6
+        cells += [f"{read:.0f}", *(f"{size:.0f}" for size in sizes.get(way.image, ()))]
+        yield f"| {way.name} | {' | '.join(cells)} |"
+        before = runs
+
+
+def gain(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> str:
+    """Seconds that a step takes off (-) or adds (+), round by round."""
+    pairs = zip(before, after, strict=True)
+    return f"{statistics.median(new['total'] - old['total'] for old, new in pairs):+.2f}"
+
+
+IMPORTS = ("boto3", "runtime client", "cv2 and numpy", "litert", "tensorflow", "our modules")
 HEADER = (
     "| way | page cache | interpreter | imports | models | warm-up | first compare "
     "| total s | processor s | read MB | peak MB |\n|---|---|---|---|---|---|---|---|---|---|---|"
 )
+SIZES_HEADER = "| image | on disk MB | compressed MB |\n|---|---|---|"
+STEPS_HEADER = (
+    "| with this step and those above | cold s | gain | processor s | warm s | gain | processor s "
+    "| read MB | on disk MB | compressed MB |\n|---|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def print_tables(
+    compared: Sequence[Contender],
+    stepped: Sequence[Contender],
+    results: Results,
+    sizes: Mapping[str, tuple[float, float]],
+) -> None:
+    """The tables of docs/cold_start.md."""
+    print(HEADER)
+    for way in compared:
+        print(row(way.name, "cold", results[way.name]["cold"]))
+        print(row(way.name, "warm", results[way.name]["warm"]))
+    print("", *ratios({way.name: results[way.name] for way in compared}), sep="\n")
+    if stepped:
+        print("", STEPS_HEADER, *step_rows(stepped, results, sizes), sep="\n")
+    if sizes:
+        print("", SIZES_HEADER, sep="\n")
+        for tag, (disk, packed) in sizes.items():
+            print(f"| {tag} | {disk:.0f} | {packed:.0f} |")
 
 
 def main() -> None:
@@ -165,23 +238,19 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="folder of an imported 20180402-114759")
     parser.add_argument("--graph", type=Path, help="its frozen graph, for the plain way")
     parser.add_argument("--plain-packages", type=Path, help="folder that holds the mtcnn package")
-    parser.add_argument("--untrimmed", action="store_true", help="the target `untrimmed` too")
+    parser.add_argument("--steps", action="store_true", help="what each step of the image gains")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-sizes", action="store_true", help="skip the compressed sizes")
     options = parser.parse_args()
     with engine():
         ensure_network()
-        results = measure(list(contenders(options)), options.rounds)
-        print(HEADER)
-        for name, runs in results.items():
-            print(row(name, "cold", runs["cold"]))
-            print(row(name, "warm", runs["warm"]))
-        print("", *ratios(results), sep="\n")
-        if not options.no_sizes:
-            print("\n| image | on disk MB | compressed MB |\n|---|---|---|")
-            for tag in (LITERT, *([UNTRIMMED] if options.untrimmed else []), TENSORFLOW):
-                packed = images.compressed_size(tag) / 1e6
-                print(f"| {tag} | {images.size(tag) / 1e6:.0f} | {packed:.0f} |")
+        compared = list(contenders(options))
+        stepped = list(steps()) if options.steps else []
+        for name in images.UNFINISHED if options.steps else ():
+            images.build_unfinished(name)
+        results = measure([*compared, *stepped], options.rounds)
+        sizes = {} if options.no_sizes else image_sizes(compared, stepped)
+    print_tables(compared, stepped, results, sizes)
     target = ROOT / "build/bench/cold_start.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(results, indent=1))

@@ -18,7 +18,7 @@ from container.shell import CommandError
 
 HERE = Path(__file__).parent
 FAULTY = {Path(__file__).with_name("faulty.py"): "/opt/faulty/faulty.py"}
-FAULTY_COMMAND = ("python", "-m", "awslambdaric", "faulty.lambda_handler")
+FAULTY_COMMAND = ("python", "-m", "handler.boot", "faulty.lambda_handler")
 Start = Callable[..., LambdaContainer]
 Event = Callable[[str], Any]
 
