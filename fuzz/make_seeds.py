@@ -98,6 +98,15 @@ def events() -> dict[str, bytes]:
             "invocationId": "1",
             "tasks": [{"taskId": "1", "s3Key": "\ud800", "s3Bucket": "example-photos"}],
         },
+        "queue_surrogate": {
+            "Records": [
+                {
+                    "eventSource": "aws:sqs",
+                    "messageId": "\ud800",
+                    "body": json.dumps({"images": [{"embedding": [0.5]}] * 2}),
+                }
+            ]
+        },
         "direct_embedding": {"images": [{"embedding": [0.5] * 8}, {"embedding": text(bytes(64))}]},
         "direct_uri": {"operation": "detect", "images": [f"data:image/jpeg;base64,{small}"]},
     }

@@ -6,9 +6,9 @@ downloads and inference, so the same answer is made by hand: it is one list of i
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec import field as named
 
 from handler import batch_service
@@ -26,12 +26,14 @@ from handler.sources import direct
 from handler.sources.notifications import parse, unwrap
 
 SOURCE = "aws:sqs"
+# SQS makes UUIDs. The id becomes a part of a key, so nothing else may pass for one.
+IDENTIFIER = r"^[\w-]{1,100}\Z"
 
 
 class Record(Struct):
     """One message as Lambda hands it over."""
 
-    identifier: str = named(name="messageId")
+    identifier: Annotated[str, Meta(pattern=IDENTIFIER)] = named(name="messageId")
     body: str
 
 

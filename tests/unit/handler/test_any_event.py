@@ -20,8 +20,10 @@ IMAGE = base64.b64encode(picture(RED)).decode()
 
 PICTURES = {kind: picture(RED, 97, 61, kind) for kind in (".png", ".jpg", ".webp")}
 
-texts = st.text(max_size=20)
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
+# Hypothesis makes no lone surrogates of its own accord; JSON can hold them.
+texts = st.text(max_size=20) | st.sampled_from(["\ud800", "a\udfff"])
+numbers = st.integers() | st.floats() | st.sampled_from([10**400, -(10**400), 2**63, 2**64])
+scalars = st.none() | st.booleans() | numbers | texts
 anything = st.recursive(
     scalars,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),

@@ -50,6 +50,13 @@ class FakeService:
         return {"operation": job.operation, "request_id": call.request_id}
 
 
+@pytest.mark.parametrize("identifier", ["\ud800", "", "../m1", "m1\n", "m" * 101, 7])
+def test_an_id_that_queues_do_not_make_is_refused(identifier: Any, service: Any) -> None:
+    event = {"Records": [message(identifier, {"images": ["", ""]})]}
+    with pytest.raises(ApiError, match="InvalidRequest"):
+        sqs.handle(event, None, service)
+
+
 def test_s3_events_in_a_queue_are_embedded_and_the_test_event_dropped(
     load_event: Any, store: FakeStore, result_keys: Any, service: Any
 ) -> None:
