@@ -1,6 +1,7 @@
 """Bytes of a JPEG, PNG or WebP -> an upright uint8 RGB picture, with every limit checked first."""
 
 import numpy as np
+import numpy.typing as npt
 
 from align.errors import ImageTooLarge, InvalidImage
 from align.headers import END_OF_IMAGE, read_header
@@ -10,6 +11,9 @@ from align.types import Header, Picture, Pixels
 DEFAULT_MAX_PIXELS = 40_000_000
 DEFAULT_MAX_SIDE = 16_384
 
+# Transparent pictures are laid over white in strips of about so many pixels: they stay in the
+# processor's cache, and no second copy of the picture is ever in memory.
+STRIP_PIXELS = 1 << 17
 MIDDLE_GREY = 128
 FILLER = bytes(range(1, 241)) * 4
 
@@ -39,7 +43,8 @@ def decode(
 
     Args:
         data: the encoded picture.
-        max_pixels: largest allowed width times height, before any reduction.
+        max_pixels: largest allowed width times height, before any reduction; of a picture of 16
+            bits a sample, which takes twice the memory, half as many.
         max_side: longest allowed side in pixels, before any reduction.
         reduction: 1, 2, 4 or 8. A JPEG is decoded at that fraction of its size (fewer DCT
             coefficients, so less work); other formats ignore it.
@@ -65,9 +70,11 @@ def decode(
 
 def _check_limits(header: Header, max_pixels: int, max_side: int) -> None:
     size = {"width": header.width, "height": header.height}
+    deep = " of 16 bits" if header.depth > 8 else ""
+    max_pixels = max_pixels // 2 if deep else max_pixels
     if header.width * header.height > max_pixels:
         raise ImageTooLarge(
-            f"{header.width} x {header.height} is more than {max_pixels} pixels",
+            f"{header.width} x {header.height} is more than {max_pixels} pixels{deep}",
             max_pixels=max_pixels,
             **size,
         )
@@ -109,21 +116,24 @@ def _runs_dry(data: bytes, pixels: Pixels, reduction: int) -> bool:
 
 def _decode_alpha(data: bytes) -> Pixels:
     """Lay a picture with transparency over white, as a viewer's page would show it."""
-    pixels = _decode_with(data, STORED | int(cv2.IMREAD_UNCHANGED))
-    if pixels.ndim != 3 or pixels.shape[2] != 4:  # transparency announced, none stored
+    stored = _decode_with(data, STORED | int(cv2.IMREAD_UNCHANGED))
+    if stored.ndim != 3 or stored.shape[2] != 4:  # transparency announced, none stored
         return _decode_pixels(data, reduction=1)
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
-    colour: Pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
-    if int(pixels[..., 3].min()) == 255:
-        return colour
-    return _over_white(colour, pixels[..., 3])
+    height, width = stored.shape[:2]
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        pixels[top : top + rows] = _over_white(stored[top : top + rows])
+    return pixels
 
 
-def _over_white(colour: Pixels, alpha: Pixels) -> Pixels:
-    opacity = cv2.merge([alpha, alpha, alpha])
-    lit = cv2.multiply(colour, opacity, scale=1 / 255)
-    return np.asarray(cv2.add(lit, cv2.bitwise_not(opacity)), np.uint8)
+def _over_white(strip: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Pixels:
+    """uint8[h,w,3] RGB of [h,w,4] BGRA: 16 bits are scaled to 8, the rest is integers too."""
+    if strip.dtype == np.uint16:
+        strip = (strip >> 8).astype(np.uint8)
+    lit = cv2.cvtColor(cv2.cvtColor(strip, cv2.COLOR_RGBA2mRGBA), cv2.COLOR_BGRA2RGB)
+    shade = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(strip, 3)), cv2.COLOR_GRAY2RGB)
+    return np.asarray(cv2.add(lit, shade), np.uint8)
 
 
 def _check_size(header: Header, pixels: Pixels, reduction: int) -> None:

@@ -116,7 +116,7 @@ def _check_scans(
 
 
 def _read_png(data: bytes) -> Header:
-    width, height, _, colour_type = _png_size(data)
+    width, height, depth, colour_type = _png_size(data)
     orientation, alpha, ended = 1, colour_type in (4, 6), False
     for kind, start, end in _png_chunks(data):
         if kind == b"acTL":
@@ -127,7 +127,7 @@ def _read_png(data: bytes) -> Header:
         ended |= kind == b"IEND"
     if not ended:
         raise InvalidImage("the PNG is cut short: it has no end chunk")
-    return Header("png", width, height, orientation, alpha)
+    return Header("png", width, height, orientation, alpha, depth=max(depth, 8))
 
 
 def _png_size(data: bytes) -> tuple[int, int, int, int]:

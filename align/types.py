@@ -26,6 +26,7 @@ class Header:
         height: stored rows, before `orientation` is applied.
         orientation: EXIF orientation, 1 to 8; 1 where absent or invalid.
         alpha: whether pixels may be transparent.
+        depth: bits of a sample as it is decoded, 8 or 16.
     """
 
     format: str
@@ -33,6 +34,7 @@ class Header:
     height: int
     orientation: int = 1
     alpha: bool = False
+    depth: int = 8
 
     @property
     def upright_size(self) -> tuple[int, int]:

@@ -96,9 +96,12 @@ def jpeg_of_size(width: int, height: int) -> bytes:
     return bytes(data)
 
 
-def slow_jpeg(width: int, height: int, scans: int) -> bytes:
-    """A progressive JPEG of one colour with its last scan over and over."""
-    pixels = np.full((height, width, 3), 90, np.uint8)
+def slow_jpeg(width: int, height: int, scans: int, shade: int = 90) -> bytes:
+    """A progressive JPEG of one grey with its last scan over and over.
+
+    One of middle grey (128) is decoded twice, as it could be cut short.
+    """
+    pixels = np.full((height, width, 3), shade, np.uint8)
     data = encode("jpg", pixels, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
     last = data.rfind(b"\xff\xda")
     return data[:last] + data[last:-2] * scans + b"\xff\xd9"
@@ -173,7 +176,13 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ("png without data", lambda: png(100, 100), "InvalidImage"),
             ("png of one long line", lambda: flat_png(39_999_999, 1), "ImageTooLarge"),
             ("png at the limit", lambda: flat_png(8000, 5000), "read FaceNotFound"),
-            ("png at the limit, 16 bits with alpha", lambda: flat_png(8000, 5000, 16, 6), "read"),
+            ("png at the limit, with alpha", lambda: flat_png(8000, 5000, 8, 6), "read"),
+            ("png at the limit of 16 bits", lambda: flat_png(5000, 4000, 16, 6), "read"),
+            (
+                "png of 16 bits, twice too large",
+                lambda: flat_png(8000, 5000, 16, 6),
+                "ImageTooLarge",
+            ),
             ("png, 16 bits", lambda: encode("png", scene().astype(np.uint16) * 257), "read"),
             ("png, 16 bits with alpha", lambda: flat_png(64, 48, 16, 6), "read"),
             ("png, 16 bits grey", lambda: flat_png(64, 48, 16, 0), "read"),
@@ -213,7 +222,8 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ),
             ("jpeg that claims 65,535", lambda: jpeg_of_size(65_535, 65_535), "InvalidImage"),
             ("jpeg that claims 6,000", lambda: jpeg_of_size(6000, 6000), "InvalidImage"),
-            ("jpeg of 50 scans", partial(slow_jpeg, 4000, 4000, 40), "read InvalidImage"),
+            ("jpeg at the limit, 60 scans", partial(slow_jpeg, 8000, 5000, 51), "read"),
+            ("jpeg at the limit, 60 grey scans", partial(slow_jpeg, 8000, 5000, 51, 128), "read"),
             ("jpeg of 500 scans", partial(slow_jpeg, 64, 48, 500), "InvalidImage"),
             ("jpeg of two bytes", lambda: JPEG_MAGIC[:2], "UnsupportedFormat"),
             ("jpeg of three bytes", lambda: JPEG_MAGIC, "InvalidImage"),

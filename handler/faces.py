@@ -17,6 +17,10 @@ from handler.settings import Limits
 
 Alignment = align.BoxAlignment | align.SimilarityAlignment
 
+# No decoder stops half way, so the time has to be there before it starts: what the slowest legal
+# picture takes a core, rounded up (tests/contract/test_hostile_pictures.py prints it).
+DECODE_MS_PER_MEGAPIXEL = 125
+
 
 class Detector(Protocol):
     """What the handler needs of `align.Detector`; tests bring their own."""
@@ -86,8 +90,14 @@ class FaceFinder:
     def _decode(self, data: bytes, aligned: bool, call: Call) -> align.Picture:
         with call.timed("decode"):
             header = align.read_header(data)
+            call.require_time(self.limits.time_reserve_ms + self._decode_ms(header))
             reduction = 1 if aligned else self.detector.reduction_for(header)
             return align.decode(data, max_pixels=self.limits.pixels, reduction=reduction)
+
+    def _decode_ms(self, header: align.Header) -> int:
+        """Milliseconds to decode; none for a picture too large, which its header refuses."""
+        pixels = header.width * header.height
+        return pixels * DECODE_MS_PER_MEGAPIXEL // 1_000_000 if pixels <= self.limits.pixels else 0
 
     def _faces(self, picture: align.Picture, aligned: bool, rule: str) -> list[FoundFace]:
         if aligned:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import align
+from align.decode import STRIP_PIXELS
 from tests.unit.align.test_headers import png_bomb
 
 Encode = Callable[..., bytes]
@@ -91,6 +92,18 @@ def test_transparent_pixels_are_laid_over_white(
     assert mean_difference(pixels[:, 40:], scene[:, 40:]) == 0
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_every_colour_at_every_opacity_is_laid_over_white_to_the_nearest(bits: int) -> None:
+    colour, alpha = np.meshgrid(np.arange(256), np.arange(256))
+    stored = np.dstack([colour, colour[:, ::-1], colour, alpha])
+    stored = np.tile(stored, (4, 4, 1))  # more than one strip
+    assert stored.shape[0] * stored.shape[1] > STRIP_PIXELS
+    deep = stored.astype(np.uint16) * 257 if bits == 16 else stored.astype(np.uint8)
+    pixels = align.decode(cv2.imencode(".png", deep)[1].tobytes()).pixels
+    exact = 255 + (stored[..., 2::-1] - 255) * stored[..., 3:] / 255
+    assert np.abs(pixels - exact).max() <= 0.5
+
+
 def test_grey_with_transparency(scene: np.ndarray, encode: Encode) -> None:
     pixels = align.decode(encode(scene, "png", mode="LA")).pixels
     assert mean_difference(pixels, np.asarray(Image.fromarray(scene).convert("L"))[..., None]) == 0
@@ -143,6 +156,15 @@ def test_pixels_and_sides_have_their_own_limits(scene: np.ndarray, encode: Encod
         align.decode(data, max_pixels=64 * 48 - 1)
     with pytest.raises(align.ImageTooLarge):
         align.decode(data, max_side=63)
+
+
+def test_a_picture_of_16_bits_may_have_half_as_many_pixels(scene: np.ndarray) -> None:
+    data = cv2.imencode(".png", scene.astype(np.uint16) * 257)[1].tobytes()
+    assert align.read_header(data).depth == 16
+    assert align.decode(data, max_pixels=2 * 64 * 48).width == 64
+    with pytest.raises(align.ImageTooLarge, match="16 bits") as caught:
+        align.decode(data, max_pixels=2 * 64 * 48 - 1)
+    assert caught.value.details["max_pixels"] == 64 * 48 - 1
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.97])

@@ -273,6 +273,20 @@ class TestRefusals:
         error = refusal(make_service(), FakeContext(remaining_ms=400), images=[text(RED)])
         assert (error.code, error.retryable, error.status) == ("Timeout", True, 503)
 
+    def test_a_large_picture_is_not_begun_without_the_time_to_decode_it(self) -> None:
+        large = text(RED, width=4000, height=2000)  # a second of decoding, at worst
+        service = make_service()
+        assert ask(service, FakeContext(remaining_ms=2000), images=[large])["images"]
+        error = refusal(service, FakeContext(remaining_ms=1400), images=[large])
+        assert (error.code, error.details["reserve_ms"]) == ("Timeout", 1500)
+
+    def test_a_picture_too_large_is_refused_as_that_however_little_time_is_left(self) -> None:
+        service = make_service(limits={"pixels": 7_000_000})
+        error = refusal(
+            service, FakeContext(remaining_ms=600), images=[text(RED, width=4000, height=2000)]
+        )
+        assert error.code == "ImageTooLarge"
+
     def test_a_model_that_fails_is_unavailable(self) -> None:
         service = make_service()
         service.model.fails = ModelUnavailable("the engine stopped")  # type: ignore[attr-defined]
