@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import platform
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -87,6 +88,21 @@ class LambdaContainer:
                 return int(docker("exec", self.name, "cat", path))
             except CommandError:
                 continue
+        return 0
+
+    def memory(self) -> int:
+        """Bytes that the container's memory group holds now, without the page cache."""
+        for path, field in (
+            ("/sys/fs/cgroup/memory.stat", "anon"),
+            ("/sys/fs/cgroup/memory/memory.stat", "rss"),
+        ):
+            try:
+                text = docker("exec", self.name, "cat", path)
+            except CommandError:
+                continue
+            found = re.search(rf"^{field} (\d+)$", text, re.MULTILINE)
+            if found:
+                return int(found[1])
         return 0
 
     def remove(self) -> None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from bench.soak.requests import Sent, damaged, every
 from bench.soak.subjects import Subject, contain, serve
+from bench.speed.report import machine_and_date
 from container.engine import EngineUnavailableError
 from container.shell import CommandError
 
@@ -148,6 +149,7 @@ def report(subject: Subject, tally: Tally, options: argparse.Namespace) -> str:
         f"{subject.name}, {options.minutes:g} minutes: {tally.requests:,} requests",
         f"statuses: {dict(sorted(total.items()))}",
         f"memory in MB: {memory}; peak {subject.peak():.0f}, growth {tally.growth():+.1f}",
+        f"{machine_and_date()}, `make soak`, {options.pause_ms:g} ms between requests",
     ]
     return "\n".join(lines)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bench.soak.requests import Sent
 from container import images, lambda_run
-from container.engine import docker, engine
+from container.engine import engine
 from container.shell import CommandError, succeeds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,9 +91,7 @@ class Container:
 
     def memory(self) -> float:
         """Memory of the container's group without the page cache."""
-        text = docker("exec", self.container.name, "cat", "/sys/fs/cgroup/memory.stat")
-        found = re.search(r"^anon (\d+)", text, re.MULTILINE)
-        return int(found[1]) / 1e6 if found else 0.0
+        return self.container.memory() / 1e6
 
     def peak(self) -> float:
         """The most that the group held, page cache included."""
