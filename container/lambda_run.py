@@ -92,7 +92,7 @@ class LambdaContainer:
 
     def memory(self) -> int:
         """Bytes that the container's memory group holds now, without the page cache."""
-        for path, field in (
+        for path, name in (
             ("/sys/fs/cgroup/memory.stat", "anon"),
             ("/sys/fs/cgroup/memory/memory.stat", "rss"),
         ):
@@ -100,7 +100,7 @@ class LambdaContainer:
                 text = docker("exec", self.name, "cat", path)
             except CommandError:
                 continue
-            found = re.search(rf"^{field} (\d+)$", text, re.MULTILINE)
+            found = re.search(rf"^{name} (\d+)$", text, re.MULTILINE)
             if found:
                 return int(found[1])
         return 0

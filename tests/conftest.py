@@ -1,8 +1,8 @@
-"""What all test rooms share: data, events, and a look at every line that the handler logs."""
+"""What all test rooms share: data, events, and a look at every line that is logged anywhere."""
 
 import json
 import os
-import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 
 from handler import observability
+from tests.process_logs import LOGS, check
 
 # How long an example takes says how busy the machine is, and no more.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -18,16 +19,14 @@ hypothesis.settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("FACENET_SHARED", ROOT.parent / "shared"))
-LONGEST_LINE = 4000
-# A stretch of base64 as pictures and embeddings have it; a digest is allowed.
-DIGEST = re.compile(r'"[0-9a-f]{64}"')
-PACKED = re.compile(r"[A-Za-z0-9+/]{60,}")
-FILE_NAME = re.compile(r"\.(jpe?g|png|webp)\b", re.IGNORECASE)
 
 
 @pytest.fixture(autouse=True)
 def no_face_in_the_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The lines logged so far; fails the test in which one holds what must not be logged."""
+    """The lines logged so far; fails the test in which one holds what must not be logged.
+
+    What processes that tests started have printed since the last test is read too.
+    """
     lines: list[str] = []
     print_line = observability._print
 
@@ -37,10 +36,18 @@ def no_face_in_the_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(observability, "_print", look)
     yield lines
+    for line in [*lines, *LOGS.unread()]:
+        check(line)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_face_in_what_processes_print_last() -> Iterator[None]:
+    """What they print while they end, after the last test that they serve."""
+    yield
+    lines = LOGS.unread()
+    shutil.rmtree(LOGS.folder)
     for line in lines:
-        assert len(line) < LONGEST_LINE
-        assert not PACKED.search(DIGEST.sub("", line)), "a picture or an embedding was logged"
-        assert not FILE_NAME.search(line), "an object key was logged"
+        check(line)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.install_chromium import find_chromium
+from tests.process_logs import LOGS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -111,12 +112,13 @@ def note(message: Any, complaints: list[str]) -> None:
 def serve(**environment: str) -> Iterator[str]:
     """Runs `python -m tools.serve` on a free port; ends it again."""
     port = free_port()
+    log = LOGS.open("serve")
     process = subprocess.Popen(
         [sys.executable, "-m", "tools.serve", "--port", str(port)],
         cwd=ROOT,
         env={**os.environ, "FACENET_PAGE": "true", "FACENET_THREADS": "2", **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
     )
     base = f"http://127.0.0.1:{port}/"
     health = base + "v1/health"
@@ -126,6 +128,7 @@ def serve(**environment: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=20)
+        log.close()
 
 
 def wait_until_healthy(process: "subprocess.Popen[bytes]", health: str) -> None:

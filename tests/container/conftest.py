@@ -17,6 +17,7 @@ import pytest
 
 from container import lambda_run
 from container.lambda_run import EVENTS, LambdaContainer
+from tests.process_logs import LOGS
 
 ROOT = Path(__file__).resolve().parents[2]
 # Addresses that nothing listens on: whatever wants S3 fails at once, here and in the container.
@@ -70,6 +71,7 @@ def start(image: str) -> Iterator[Starter]:
 
     yield run
     for container in started:
+        LOGS.keep("container", container.logs())
         container.remove()
 
 
@@ -82,14 +84,15 @@ def event() -> Callable[[str], Any]:
 @pytest.fixture(scope="session")
 def in_process() -> Callable[[str], Any]:
     """`in_process("embed")`: the answer to an event file by the code of this checkout."""
-    answers = json.loads(
-        subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("answer_here.py")), *EVENTS],
-            cwd=ROOT,
-            env={**os.environ, **NO_AWS, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769"},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout.splitlines()[-1]
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("answer_here.py")), *EVENTS],
+        cwd=ROOT,
+        env={**os.environ, **NO_AWS, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769"},
+        capture_output=True,
+        check=True,
+        text=True,
     )
+    log, _, last = done.stdout.rstrip().rpartition("\n")
+    LOGS.keep("answer_here", log + done.stderr)
+    answers = json.loads(last)
     return lambda name: answers[name]

@@ -14,6 +14,7 @@ import model_layer
 from handler import app, cold_start
 from handler.cold_start import BrokenService
 from model_layer.files import BUNDLED
+from tests.process_logs import LOGS
 from tests.unit.handler.service_fakes import FakeContext
 from tools.http_events import http_v2
 
@@ -99,6 +100,7 @@ def test_nothing_is_ever_written_so_a_full_disk_does_not_matter(root: Path) -> N
     paths = [str(root / "events" / f"{name}.json") for name in names]
     command = [sys.executable, "-B", "-c", READ_ONLY_PROGRAM, *paths]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+    LOGS.keep("read_only", done.stdout + done.stderr)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ANSWER 200") == len(names)
 

@@ -15,17 +15,19 @@ from typing import Any
 
 import pytest
 
+from tests.process_logs import LOGS
+
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 
 
 @pytest.fixture(scope="module")
-def address(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(root: Path) -> Iterator[str]:
     """Where the server answers; it ends cleanly with the module."""
-    log = tmp_path_factory.mktemp("serve") / "log"
     environment = {name: value for name, value in os.environ.items() if "FACENET" not in name}
     command = [sys.executable, "-m", "tools.serve", "--port", "0"]
-    with log.open("w") as out:
+    with LOGS.open("serve") as out:
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=out, stderr=out)
+        log = Path(out.name)
     try:
         yield wait_for_address(process, log)
     finally:

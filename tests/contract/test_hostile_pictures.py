@@ -19,6 +19,7 @@ import pytest
 import align
 from fuzz.hostile_pictures import HOSTILE
 from handler.faces import DECODE_MS_PER_MEGAPIXEL
+from tests.process_logs import LOGS
 
 # The whole function with the model; Lambda gives 1,769 MB to one processor.
 MOST_MEMORY_MB = 700
@@ -26,14 +27,13 @@ MOST_MEMORY_MB = 700
 BUSY = 4
 MUTANTS = 120
 PROGRAM = """
-import base64, contextlib, io, json, resource, sys
+import base64, json, resource, sys
 from handler import app
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 for line in sys.stdin:
     event = {"operation": "embed", "images": [line.strip()]}
-    with contextlib.redirect_stdout(io.StringIO()):
-        answer = app.lambda_handler(event, None)
+    answer = app.lambda_handler(event, None)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     code = answer["error"]["code"] if "error" in answer else "read"
     print(json.dumps({"code": code, "peak_mb": peak}), flush=True)
@@ -55,22 +55,25 @@ def function(root: Path, scratch: Path) -> Iterator[Any]:
         env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     assert process.stdin
     assert process.stdout
-    # What the cold start logs comes first.
-    assert json.loads(process.stdout.readline())["message"] == "cold_start"
+    log = LOGS.open("hostile_pictures")
 
     def answer(data: bytes) -> dict[str, Any]:
         process.stdin.write(base64.b64encode(data).decode() + "\n")
         process.stdin.flush()
-        line = process.stdout.readline()
-        assert line, f"the function died: {process.wait()}"
+        # What is logged, and what native libraries print, comes before the answer.
+        while not (line := process.stdout.readline()).startswith('{"code": '):
+            assert line, f"the function died: {process.wait()}"
+            log.write(line.encode())
+        log.flush()
         return json.loads(line)
 
     yield answer
+    log.close()
     process.stdin.close()
     assert process.wait(timeout=60) == 0
     process.stdout.close()

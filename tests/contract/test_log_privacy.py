@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,8 @@ from handler.errors import STATUSES, ApiError
 from handler.pipeline import Service
 from handler.settings import Location, Settings
 from tests.contract.test_api_errors import RECIPES, FailingStorage
+from tests.process_logs import ProcessLogs
+from tests.process_logs import check as check_line
 from tests.unit.handler.service_fakes import FakeContext
 
 # The shortest part of a picture, vector or key that is looked for.
@@ -96,6 +99,29 @@ def check_log(printed: str, *secrets: Any) -> None:
 def test_a_trace_would_be_noticed(line: str) -> None:
     with pytest.raises(AssertionError):
         check_log(f'{{"message": "{line}"}}', {"images": ["x" * 400]})
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["/9j/" * 20, "[0.12345, -0.54321, 5.4321e-05, 0.00001, ", "holiday/a.jpg", "x" * 5000],
+)
+def test_a_trace_in_what_a_process_prints_would_be_noticed(line: str, tmp_path: Path) -> None:
+    logs = ProcessLogs(tmp_path)
+    logs.keep("first", "harmless\n")
+    assert logs.unread() == ["harmless"]
+    logs.keep("second", f"harmless\n{line}\n")
+    first, second = logs.unread()
+    check_line(first)
+    with pytest.raises(AssertionError):
+        check_line(second)
+
+
+def test_no_test_throws_away_what_the_function_prints(root: Path) -> None:
+    """Only the stand-ins for AWS may be silent: they are not the function."""
+    others = {"moto_server.py", "radosgw.py"}
+    silent = re.compile(r"std(out|err)=subprocess\.DEVNULL")
+    tests = (root / "tests").rglob("*.py")
+    assert {path.name for path in tests if silent.search(path.read_text())} <= others
 
 
 @pytest.mark.parametrize("name", names_of_events())

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.process_logs import LOGS
+
 RUNTIME = ("handler", "align", "model_layer")
 # Modules that make objects out of bytes, or code out of text.
 FORBIDDEN_MODULES = frozenset(
@@ -70,6 +72,7 @@ def test_nothing_is_unpickled_from_the_start_to_the_first_answer(root: Path) -> 
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, timeout=120
     )
+    LOGS.keep("first_answer", done.stdout + done.stderr)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "UNPICKLED 0" in done.stdout
 

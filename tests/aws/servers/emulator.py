@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.aws.servers.radosgw import ServerUnavailableError, free_port, wait_until
+from tests.process_logs import LOGS
 
 ROOT = Path(__file__).resolve().parents[3]
 ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
@@ -35,13 +36,14 @@ def running(handler: str, environment: Mapping[str, str]) -> Iterator[str]:
         handler,
     ]
     inherited = {**os.environ, "PYTHONPATH": str(ROOT), "AWS_LAMBDA_FUNCTION_TIMEOUT": "60"}
+    log = LOGS.open("emulator")
     process = subprocess.Popen(
         command,
         env={**inherited, **environment},
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
     )
     try:
         wait_until(lambda: listens(port), "the emulator")
@@ -53,6 +55,7 @@ def running(handler: str, environment: Mapping[str, str]) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        log.close()
 
 
 def find_emulator() -> str:
