@@ -121,14 +121,22 @@ def similarity_transform(source: Points, target: Points) -> npt.NDArray[np.float
     Returns:
         float64[2,3], the matrix for `cv2.warpAffine`.
     """
-    source, target = source.astype(np.float64), target.astype(np.float64)
-    source_centre, target_centre = source.mean(axis=0), target.mean(axis=0)
-    moved, goal = source - source_centre, target - target_centre
-    spread = max(float((moved**2).sum()), 1e-12)
-    turn = float((moved * goal).sum()) / spread
-    twist = float((moved[:, 0] * goal[:, 1] - moved[:, 1] * goal[:, 0]).sum()) / spread
-    linear = np.array([[turn, -twist], [twist, turn]])
-    return np.column_stack([linear, target_centre - linear @ source_centre])
+    moved, centre = _centred(source)
+    goal, goal_centre = _centred(target)
+    spread = max(sum(abs(point) ** 2 for point in moved), 1e-12)
+    pairs = zip(moved, goal, strict=True)
+    factor = sum(point.conjugate() * wanted for point, wanted in pairs) / spread
+    shift = goal_centre - factor * centre
+    return np.array(
+        [[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]]
+    )
+
+
+def _centred(points: Points) -> tuple[list[complex], complex]:
+    """Points as complex numbers about their centre, and the centre. Five are too few for NumPy."""
+    numbers = [complex(x, y) for x, y in points.tolist()]
+    centre = sum(numbers) / len(numbers)
+    return [number - centre for number in numbers], centre
 
 
 def _shrink_first(

@@ -28,13 +28,15 @@ def cells_to_boxes(rows: Indices, columns: Indices, scale: float) -> Boxes:
 def apply_proposal_offsets(boxes: Boxes, offsets: npt.NDArray[np.float32]) -> Boxes:
     """Move P-Net boxes by its offsets, which are shares of right - left and bottom - top."""
     sides = boxes[:, 2:] - boxes[:, :2]
-    return boxes + offsets * np.tile(sides, 2)
+    moved: Boxes = boxes + offsets * np.concatenate([sides, sides], axis=1)
+    return moved
 
 
 def apply_offsets(boxes: Boxes, offsets: npt.NDArray[np.float32]) -> Boxes:
     """Move R- and O-Net boxes by their offsets, shares of the inclusive width and height."""
     sides = boxes[:, 2:] - boxes[:, :2] + 1
-    return boxes + offsets * np.tile(sides, 2)
+    moved: Boxes = boxes + offsets * np.concatenate([sides, sides], axis=1)
+    return moved
 
 
 def square(boxes: Boxes) -> Boxes:

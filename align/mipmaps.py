@@ -5,6 +5,8 @@ least as large, so that no step reads a large picture twice nor shrinks by more 
 Williams 1983, "Pyramidal parametrics".
 """
 
+import math
+
 import numpy as np
 
 from align.boxes import Boxes
@@ -46,10 +48,10 @@ class Mipmaps:
             uint8[N,size,size,3].
         """
         sides = boxes[:, 2] - boxes[:, 0] + 1
-        indices = np.array([halvings(side / size) for side in sides], np.intp)
+        indices = [halvings(side) for side in (sides / size).tolist()]
         crops = np.empty((len(boxes), size, size, 3), np.uint8)
-        for index in set(indices.tolist()):
-            chosen = np.nonzero(indices == index)[0]
+        for index in set(indices):
+            chosen = [number for number, other in enumerate(indices) if other == index]
             crops[chosen] = self._cut_at(index, boxes[chosen], size)
         return crops
 
@@ -57,20 +59,19 @@ class Mipmaps:
         source, full = self.level(index), self._levels[0]
         across = _sample_points(boxes[:, 0], boxes[:, 2], size, source.shape[1] / full.shape[1])
         down = _sample_points(boxes[:, 1], boxes[:, 3], size, source.shape[0] / full.shape[0])
-        shape = (len(boxes), size, size)
-        columns = np.broadcast_to(across[:, None, :], shape).reshape(-1, size)
-        rows = np.broadcast_to(down[:, :, None], shape).reshape(-1, size)
-        return np.concatenate(
-            [
-                cv2.remap(source, columns[part], rows[part], cv2.INTER_LINEAR)
-                for part in _slices(len(columns), MOST_ROWS // size * size)
-            ]
-        ).reshape(*shape, 3)
+        points = np.empty((len(boxes), size, size, 2), np.float32)
+        points[..., 0], points[..., 1] = across[:, None, :], down[:, :, None]
+        pairs = points.reshape(-1, size, 2)
+        parts = [
+            cv2.remap(source, pairs[part], None, cv2.INTER_LINEAR)
+            for part in _slices(len(pairs), MOST_ROWS // size * size)
+        ]
+        return np.concatenate(parts).reshape(len(boxes), size, size, 3)
 
 
 def halvings(shrink: float) -> int:
     """How often a picture can be halved before it is smaller than 1 / shrink."""
-    return max(int(np.log2(max(shrink, 1.0)) + 1e-6), 0)
+    return int(math.log2(max(shrink, 1.0)) + 1e-6)
 
 
 def _sample_points(start: Boxes, end: Boxes, size: int, scale: float) -> Floats:

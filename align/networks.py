@@ -60,11 +60,14 @@ class Network:
         self._interpreter.allocate_tensors()
 
     def __call__(self, pixels: Any) -> Floats:
-        """Run on pixel values 0..255 of any number type; a float32 array of its own."""
-        self._interpreter.tensor(self._input)()[...] = pixels
+        """Run on pixel values 0..255 of any number type; a float32 array of its own.
+
+        Fewer pictures than prepared for are fine: what is left of earlier ones is run and dropped.
+        """
+        self._interpreter.tensor(self._input)()[: len(pixels)] = pixels
         self._interpreter.invoke()
         output: Floats = self._interpreter.get_tensor(self._output)
-        return output
+        return output[: len(pixels)]
 
 
 class ShapedNetwork:
@@ -107,16 +110,10 @@ class BatchedNetwork:
         while start < len(crops):
             batch = self._batch(len(crops) - start)
             part = crops[start : start + batch]
-            output[start : start + batch] = self._networks[batch](_fill(part, batch))[: len(part)]
+            output[start : start + batch] = self._networks[batch](part)
             start += batch
         return output
 
     def _batch(self, left: int) -> int:
         """The largest batch that `left` crops fill; the smallest where they fill none."""
         return next((batch for batch in self._networks if batch <= left), min(self._networks))
-
-
-def _fill(crops: Any, batch: int) -> Any:
-    if len(crops) == batch:
-        return crops
-    return np.concatenate([crops, np.zeros((batch - len(crops), *crops.shape[1:]), crops.dtype)])

@@ -101,6 +101,8 @@ def render(error: ApiError, request_id: str) -> dict[str, Any]:
 def printable(text: str, limit: int = MAX_MESSAGE) -> str:
     """`text` without control characters or lone surrogates, which JSON encoders refuse."""
     kept = text[:limit].encode("utf-8", "replace").decode("utf-8")
+    if kept.isprintable():
+        return kept
     return "".join(sign if sign.isprintable() else " " for sign in kept)
 
 
