@@ -107,6 +107,10 @@ def whole_command(options: argparse.Namespace) -> list[str]:
     """What makes the model from nothing with these settings, whichever step runs now."""
     settings = ["--passes", options.passes, "--batch", options.batch, "--rate", options.rate]
     words = [*steps.STEPS, *settings, "--seed", options.seed]
+    if options.init_from is not None:
+        words += ["--init-from", options.init_from]
+    if options.minutes < math.inf:
+        words += ["--minutes", options.minutes]
     return ["python", "-m", "tools.train", *map(str, words)]
 
 

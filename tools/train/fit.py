@@ -75,18 +75,20 @@ def fit(start: Weights, examples: Examples, folder: Path, settings: FitSettings)
     saved = begun = time.monotonic()
     before = clock.seconds
     with tqdm(total=100.0, unit="%", bar_format=BAR, initial=100 * clock.progress(settings)) as bar:
-        while clock.progress(settings) < 1:
-            rate = learning_rate(settings, clock)
-            measured = student.step(next(batches), rate)
-            clock.steps += 1
-            clock.seconds = before + time.monotonic() - begun
-            log.add(clock, settings, rate, measured)
-            bar.update(100 * clock.progress(settings) - bar.n)
-            bar.set_postfix_str(f"loss {measured.loss:.3f} cosine {measured.cosines[0]:.3f}")
-            if time.monotonic() - saved > settings.checkpoint_minutes * 60:
-                save(student, clock, folder / CHECKPOINT)
-                saved = time.monotonic()
-    save(student, clock, folder / CHECKPOINT)
+        try:
+            while clock.progress(settings) < 1:
+                rate = learning_rate(settings, clock)
+                measured = student.step(next(batches), rate)
+                clock.steps += 1
+                clock.seconds = before + time.monotonic() - begun
+                log.add(clock, settings, rate, measured)
+                bar.update(100 * clock.progress(settings) - bar.n)
+                bar.set_postfix_str(f"loss {measured.loss:.3f} cosine {measured.cosines[0]:.3f}")
+                if time.monotonic() - saved > settings.checkpoint_minutes * 60:
+                    save(student, clock, folder / CHECKPOINT)
+                    saved = time.monotonic()
+        finally:  # also where somebody interrupts it
+            save(student, clock, folder / CHECKPOINT)
     return student.averaged()
 
 
