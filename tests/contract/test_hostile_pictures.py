@@ -9,22 +9,17 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import align
 from fuzz.hostile_pictures import HOSTILE
-from handler.faces import DECODE_MS_PER_MEGAPIXEL
 from tests.process_logs import LOGS
 
 # The whole function with the model; Lambda gives 1,769 MB to one processor.
 MOST_MEMORY_MB = 700
-# Other processes make this one slower even in its own time: they share caches and memory.
-BUSY = 4
 MUTANTS = 120
 PROGRAM = """
 import base64, json, resource, sys
@@ -34,7 +29,9 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 for line in sys.stdin:
     event = {"operation": "embed", "images": [line.strip()]}
     answer = app.lambda_handler(event, None)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    # Not ru_maxrss: a child begins with that of the process that started it.
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    peak = int(status["VmHWM"].split()[0]) // 1024
     code = answer["error"]["code"] if "error" in answer else "read"
     print(json.dumps({"code": code, "peak_mb": peak}), flush=True)
 """
@@ -86,18 +83,6 @@ def test_a_hostile_picture_gets_its_answer(name: str, function: Any) -> None:
     code = "read" if given["code"] == "FaceNotFound" else given["code"]
     assert code in codes
     assert given["peak_mb"] < MOST_MEMORY_MB
-
-
-@pytest.mark.parametrize("name", [name for name in HOSTILE if "at the limit" in name])
-def test_the_slowest_pictures_take_no_longer_than_the_time_kept_for_them(name: str) -> None:
-    data = HOSTILE[name][0]()
-    header = align.read_header(data)
-    begin = time.process_time()
-    align.decode(data)
-    spent = (time.process_time() - begin) * 1000
-    megapixels = header.width * header.height / 1e6
-    print(f"{name}: {spent:.0f} ms, {spent / megapixels:.0f} a megapixel")
-    assert spent < BUSY * DECODE_MS_PER_MEGAPIXEL * megapixels
 
 
 def test_the_bomb_is_as_small_as_it_says() -> None:

@@ -74,11 +74,17 @@ class Examples:
         return Batch(chips, tuple(target[rows] for target in self.targets))
 
 
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    """`folder`/chips.csv: chip, source and identity (empty where unknown) of every chip."""
+    with (folder / "chips.csv").open() as table:
+        return list(csv.DictReader(table))
+
+
 def decode_chips(folder: Path, destination: Path) -> None:
     """Decode `folder`/chips.zip in the order of chips.csv into one .npy, uint8[N,H,W,3] RGB."""
-    with zipfile.ZipFile(folder / "chips.zip") as archive, (folder / "chips.csv").open() as table:
+    names = [row["chip"] for row in read_rows(folder)]
+    with zipfile.ZipFile(folder / "chips.zip") as archive:
         members = {Path(name).name: name for name in archive.namelist()}
-        names = [row["chip"] for row in csv.DictReader(table)]
         pictures = [
             _decode(archive.read(members[name])) for name in tqdm(names, "decode", unit="chip")
         ]
