@@ -14,7 +14,7 @@ from handler import observability
 from tests.process_logs import LOGS, check
 
 # How long an example takes says how busy the machine is, and no more.
-hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.register_profile("unhurried", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,6 +16,7 @@ DIGEST = re.compile(r'"[0-9a-f]{64}"')
 PACKED = re.compile(r"[A-Za-z0-9+/]{60,}")
 # Four numbers or more in a row, as an embedding begins.
 VECTOR = re.compile(r"(-?\d\.\d{3,}(e-\d+)?,\s*){4}")
+STATIC = re.compile(r'"/static/[\w/.-]+"')  # the page's own files
 FILE_NAME = re.compile(r"\.(jpe?g|png|webp)\b", re.IGNORECASE)
 
 
@@ -24,7 +25,7 @@ def check(line: str) -> None:
     assert len(line) < LONGEST_LINE
     assert not PACKED.search(DIGEST.sub("", line)), "a picture or an embedding was logged"
     assert not VECTOR.search(line), "an embedding was logged"
-    assert not FILE_NAME.search(line), "an object key was logged"
+    assert not FILE_NAME.search(STATIC.sub("", line)), "an object key was logged"
 
 
 @dataclass

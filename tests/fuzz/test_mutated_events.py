@@ -78,11 +78,19 @@ def change(event: Any, place: int, value: Any) -> Any:
     return event
 
 
+def message(value: Any) -> Any:
+    """The JSON object that a text holds; None for anything else, such as an earlier change."""
+    try:
+        return json.loads(value) if isinstance(value, str) and value.startswith("{") else None
+    except ValueError:
+        return None
+
+
 def nested(event: Any, place: int, value: Any) -> Any:
     """The same inside the JSON text of the first message, if the event has messages."""
     for container, key in places(event):
-        if key in ("body", "Message", "message") and str(container[key]).startswith("{"):
-            inner = json.loads(container[key])
+        inner = message(container[key]) if key in ("body", "Message", "message") else None
+        if inner is not None:
             container[key] = json.dumps(change(inner, place, "" if value is GONE else value))
             return event
     return change(event, place, value)
