@@ -95,6 +95,7 @@ def _plot(curves: Sequence[Curve], file: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import EngFormatter, NullLocator
 
     figure, axes = plt.subplots(1, len(curves), figsize=(13, 3.8))
     for axis, curve in zip(axes, curves, strict=True):
@@ -102,6 +103,9 @@ def _plot(curves: Sequence[Curve], file: Path) -> None:
         linear = [curve.medians[-1] * size / curve.sizes[-1] for size in curve.sizes]
         axis.loglog(curve.sizes, linear, linestyle=":", color="#8a94a6", label="linear")
         axis.set(title=curve.title, xlabel=curve.unit, ylabel="median ms")
+        axis.set_xticks(curve.sizes, minor=False)
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axis.xaxis.set_minor_locator(NullLocator())
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)
     figure.tight_layout()
