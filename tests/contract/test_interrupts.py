@@ -29,7 +29,12 @@ class Command:
 
     def interrupt_when(self, ready: Callable[[], bool]) -> tuple[int, str]:
         """Ctrl-C as soon as `ready`; exit status and what was said last."""
-        with subprocess.Popen(self.words, stdout=subprocess.PIPE, **self.settings) as process:
+        with subprocess.Popen(
+            self.words,
+            stdout=subprocess.PIPE,
+            preexec_fn=hear_interrupts,
+            **self.settings,
+        ) as process:
             try:
                 wait_until(lambda: ready() or process.poll() is not None)
                 process.send_signal(signal.SIGINT)
@@ -43,6 +48,11 @@ class Command:
             self.words, stdout=subprocess.PIPE, timeout=PATIENCE_S, check=False, **self.settings
         )
         return done.returncode, done.stdout + done.stderr
+
+
+def hear_interrupts() -> None:
+    """As in a terminal: a shell's background job, as CI may be, is born ignoring SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until(ready: Callable[[], bool]) -> None:
