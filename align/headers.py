@@ -117,16 +117,19 @@ def _check_scans(
 
 def _read_png(data: bytes) -> Header:
     width, height, depth, colour_type = _png_size(data)
-    orientation, alpha, ended = 1, colour_type in (4, 6), False
+    orientation, alpha, kinds = 1, colour_type in (4, 6), set()
     for kind, start, end in _png_chunks(data):
         if kind == b"acTL":
             raise UnsupportedFormat("animated PNG: send a still picture")
         if kind == b"eXIf":
             orientation = read_orientation(data[start:end])
         alpha |= kind == b"tRNS"
-        ended |= kind == b"IEND"
-    if not ended:
+        kinds.add(kind)
+    if b"IEND" not in kinds:
         raise InvalidImage("the PNG is cut short: it has no end chunk")
+    # OpenCV would look for them beyond the end, and make room for whatever length stands there.
+    if b"IDAT" not in kinds:
+        raise InvalidImage("the PNG has no pixels")
     return Header("png", width, height, orientation, alpha, depth=max(depth, 8))
 
 

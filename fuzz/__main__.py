@@ -63,9 +63,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="for all targets (60)")
     parser.add_argument("--target", choices=NAMES, help="one target instead of both")
     parser.add_argument("--timeout", type=int, default=25, help="seconds for one input (25)")
-    parser.add_argument(
-        "--memory", type=int, default=1769, help="megabytes, as Lambda gives (1769)"
-    )
+    parser.add_argument("--memory", type=int, default=1200, help="megabytes, in all (1200)")
     parser.add_argument("--random", action="store_true", help="another seed each time, not 1")
     parser.add_argument("--replay", help="run one input again")
     return parser.parse_args(arguments)

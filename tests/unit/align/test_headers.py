@@ -105,6 +105,13 @@ def test_endless_jpeg_segments_are_refused() -> None:
         align.read_header(b"\xff\xd8" + b"\xff\xfe\x00\x02" * 100_000)
 
 
+def test_png_without_pixels_is_refused_before_a_decoder_looks_for_them() -> None:
+    whole = png_bomb(64, 48)
+    length = struct.unpack_from(">I", whole, 33)[0]
+    with pytest.raises(align.InvalidImage, match="no pixels"):
+        align.read_header(whole[:33] + whole[33 + 12 + length :])
+
+
 def test_endless_png_chunks_are_refused() -> None:
     data = png_bomb(8, 8)[:33] + png_chunk(b"tEXt", b"") * 70_000
     with pytest.raises(align.InvalidImage, match="too many chunks"):
