@@ -98,13 +98,23 @@ def fit(crop: Pixels, size: int) -> Pixels:
     return np.asarray(cv2.resize(crop, (size, size), interpolation=method), np.uint8)
 
 
-def align_similarity(picture: Picture, face: Face, alignment: SimilarityAlignment) -> Pixels:
-    """Similarity alignment onto the five-point template; black beyond the picture."""
+def align_similarity(
+    picture: Picture,
+    face: Face,
+    alignment: SimilarityAlignment,
+    part: tuple[slice, slice] | None = None,
+) -> Pixels:
+    """Similarity alignment onto the five-point template; black beyond the picture.
+
+    part: make these rows and columns of the chip only.
+    """
     points = (face.landmarks + 0.5) / picture.reduction - 0.5
     target = (TEMPLATE + 0.5) * (alignment.size / TEMPLATE_SIZE) - 0.5
     matrix = similarity_transform(points, target)
     pixels, matrix = _shrink_first(picture.pixels, matrix, alignment.size)
-    size = (alignment.size, alignment.size)
+    rows, columns = part or (slice(0, alignment.size), slice(0, alignment.size))
+    matrix[:, 2] -= columns.start, rows.start
+    size = (columns.stop - columns.start, rows.stop - rows.start)
     return np.asarray(cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_LINEAR), np.uint8)
 
 

@@ -35,6 +35,7 @@ def decode(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_side: int = DEFAULT_MAX_SIDE,
     reduction: int = 1,
+    header: Header | None = None,
 ) -> Picture:
     """Decode a still picture to upright uint8 RGB.
 
@@ -48,6 +49,7 @@ def decode(
         max_side: longest allowed side in pixels, before any reduction.
         reduction: 1, 2, 4 or 8. A JPEG is decoded at that fraction of its size (fewer DCT
             coefficients, so less work); other formats ignore it.
+        header: what `read_header` said of the same bytes, where it has been asked already.
 
     Raises:
         ValueError: another reduction.
@@ -57,7 +59,7 @@ def decode(
     """
     if reduction not in SCALED:
         raise ValueError(f"no reduction {reduction}: choose from {sorted(SCALED)}")
-    header = read_header(data)
+    header = header or read_header(data)
     _check_limits(header, max_pixels, max_side)
     reduction = reduction if header.format == "jpeg" else 1
     stored = _decode_alpha(data) if header.alpha else _decode_pixels(data, reduction)

@@ -21,6 +21,7 @@ FACE_REGION = (slice(32, 104), slice(24, 88))
 # Energy of the Laplacian over the region's own contrast that counts as half sharp. With it, faces
 # of LFW have a median of 0.7, and a Gaussian blur of a twentieth of the face takes them to 0.1.
 HALF_SHARP = 0.08
+SMALLEST_AREA = 1e-12  # of a face's two axes, in square template units
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Quality:
 
 def measure_quality(picture: Picture, face: Face) -> Quality:
     """Measure one face of a picture."""
-    chip = align_similarity(picture, face, SimilarityAlignment(TEMPLATE_SIZE))
-    region = cv2.cvtColor(chip, cv2.COLOR_RGB2GRAY)[FACE_REGION]
+    chip = SimilarityAlignment(TEMPLATE_SIZE)
+    region = cv2.cvtColor(align_similarity(picture, face, chip, FACE_REGION), cv2.COLOR_RGB2GRAY)
     yaw, pitch, roll = estimate_pose(face.landmarks)
     return Quality(
         size=int(min(face.width, face.height)),
@@ -77,12 +78,30 @@ def _variance(values: Pixels | Floats) -> float:
 
 def estimate_pose(landmarks: Floats) -> tuple[float, float, float]:
     """Yaw, pitch and roll in degrees from five landmarks, float32[5,2]; an approximation."""
-    image = landmarks.astype(np.float64) - landmarks.mean(axis=0)
-    # Least squares for the first two rows of a scaled rotation; then the nearest rotation.
-    left, _, right = np.linalg.svd((MODEL_INVERSE @ image).T, full_matrices=False)
-    across, down = left @ right
+    # Least squares for the first two rows of a scaled rotation; then the nearest rotation. The
+    # model's points are centred, so that the landmarks need not be.
+    axes = landmarks.T.astype(np.float64) @ MODEL_INVERSE.T
+    across, down = _nearest_rotation(*axes.tolist())
     # The face looks along -z of its model: in the picture that is (-across.z, -down.z).
     yaw = math.atan2(-across[2], across[0] * down[1] - across[1] * down[0])
     pitch = math.asin(min(max(down[2], -1), 1))
     roll = math.atan2(down[0], across[0])
     return math.degrees(yaw), math.degrees(pitch), math.degrees(roll)
+
+
+def _nearest_rotation(across: list[float], down: list[float]) -> tuple[list[float], list[float]]:
+    """The nearest orthogonal rows of length 1: M^(-1/2) A of the 2x3 matrix A, with M = A A^T.
+
+    The root of a 2x2 matrix has a closed form (Levinger 1980): with s = sqrt(det M) it is
+    (M + s I) / sqrt(trace M + 2 s). Rows (nearly) along one line give numbers, but no rotation.
+    """
+    a, b, d = _dot(across, across), _dot(across, down), _dot(down, down)
+    s = max(math.sqrt(max(a * d - b * b, 0.0)), SMALLEST_AREA)
+    scale = 1 / (s * math.sqrt(a + d + 2 * s))
+    first, second, both = (d + s) * scale, (a + s) * scale, -b * scale
+    pairs = list(zip(across, down, strict=True))
+    return [first * x + both * y for x, y in pairs], [both * x + second * y for x, y in pairs]
+
+
+def _dot(one: list[float], other: list[float]) -> float:
+    return sum(x * y for x, y in zip(one, other, strict=True))

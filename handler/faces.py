@@ -92,7 +92,8 @@ class FaceFinder:
             header = align.read_header(data)
             call.require_time(self.limits.time_reserve_ms + self._decode_ms(header))
             reduction = 1 if aligned else self.detector.reduction_for(header)
-            return align.decode(data, max_pixels=self.limits.pixels, reduction=reduction)
+            limit = self.limits.pixels
+            return align.decode(data, max_pixels=limit, reduction=reduction, header=header)
 
     def _decode_ms(self, header: align.Header) -> int:
         """Milliseconds to decode; none for a picture too large, which its header refuses."""

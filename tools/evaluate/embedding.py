@@ -69,8 +69,8 @@ def central_face(picture: Picture) -> Face:
 
 def chip_of(data: bytes, detector: Detector, choice: FaceChoice) -> tuple[NDArray[np.uint8], bool]:
     """One picture's chip [S,S,3], and whether a face was found."""
-    reduction = detector.reduction_for(align.read_header(data))
-    picture = align.decode(data, reduction=reduction)
+    header = align.read_header(data)
+    picture = align.decode(data, reduction=detector.reduction_for(header), header=header)
     faces = detector.detect(picture)
     chosen = align.select(faces, choice.rule, picture.width, picture.height)
     face = faces[chosen[0]] if chosen else central_face(picture)

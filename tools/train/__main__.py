@@ -63,6 +63,9 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="TFLITE|NPZ",
         help="start from a trained student instead of narrowing the published network",
     )
+    data.add_argument(
+        "--morphs", type=int, default=0, metavar="N", help="train on N faces made of two as well"
+    )
     _add_fit_options(parser.add_argument_group("training"))
     return parser.parse_args(words)
 
@@ -99,6 +102,7 @@ def plan(options: argparse.Namespace) -> steps.Plan:
             seed=options.seed,
             student=student,
         ),
+        morphs=options.morphs,
         command=tuple(whole_command(options)),
     )
 
@@ -107,6 +111,8 @@ def whole_command(options: argparse.Namespace) -> list[str]:
     """What makes the model from nothing with these settings, whichever step runs now."""
     settings = ["--passes", options.passes, "--batch", options.batch, "--rate", options.rate]
     words = [*steps.STEPS, *settings, "--seed", options.seed]
+    if options.morphs:
+        words += ["--morphs", options.morphs]
     if options.init_from is not None:
         words += ["--init-from", options.init_from]
     if options.minutes < math.inf:

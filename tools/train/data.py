@@ -16,17 +16,23 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from tools.train.augment import augment
+from tools.train.morph import Morphs
 from tools.train.weights import Array
 
 Pixels = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
 HELD_OUT = 600  # chips that are never trained on
 HELD_OUT_SEED = 7
 READ_AHEAD = 6  # batches
+MADE_SHARE = 0.5  # of a batch, where there are made faces
 
 
 @dataclass(frozen=True)
 class Batch:
-    """chips: uint8[N,112,112,3] RGB; targets: per teacher float32[N,D] of unit length."""
+    """chips: uint8[N,112,112,3] RGB; targets: per teacher float32[n,D] of unit length.
+
+    A teacher that was not asked about the made faces answers for the first n < N chips only.
+    """
 
     chips: Pixels
     targets: tuple[Array, ...]
@@ -34,12 +40,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Examples:
-    """chips: uint8[N,H,W,3] RGB with their margin; targets: per teacher float32[N,D], length 1."""
+    """What there is to learn from.
+
+    chips: uint8[N,H,W,3] RGB with their margin. targets: per teacher float32[N,D], length 1.
+    morphs: made faces. morph_targets: float32[M,D], what the last teacher says of the first M.
+    """
 
     chips: Pixels
     targets: tuple[Array, ...]
+    morphs: Morphs | None = None
+    morph_targets: Array | None = None
 
-    def split(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def split(self) -> tuple[Indices, Indices]:
         """Indices to train on and indices held out; the same at every call."""
         count = len(self.chips)
         random = np.random.default_rng(HELD_OUT_SEED)
@@ -60,18 +72,26 @@ class Examples:
 
     def _produce(self, ready: queue.Queue[Batch], size: int, seed: int, start: int) -> None:
         train, _ = self.split()
-        per_epoch = max(len(train) // size, 1)
+        made = 0 if self.morph_targets is None else round(size * MADE_SHARE)
+        real = size - made
+        per_epoch = max(len(train) // real, 1)
         number = start
         while True:
             epoch, place = divmod(number, per_epoch)
             order = np.random.default_rng((seed, epoch)).permutation(train)
-            rows = order[place * size : (place + 1) * size]
-            ready.put(self._batch(rows, np.random.default_rng((seed, epoch, place))))
+            rows = order[place * real : (place + 1) * real]
+            numbers = np.arange(number * made, (number + 1) * made)
+            ready.put(self._batch(rows, numbers, np.random.default_rng((seed, epoch, place))))
             number += 1
 
-    def _batch(self, rows: npt.NDArray[np.int64], random: np.random.Generator) -> Batch:
-        chips = np.stack([augment(self.chips[row], random) for row in rows])
-        return Batch(chips, tuple(target[rows] for target in self.targets))
+    def _batch(self, rows: Indices, made: Indices, random: np.random.Generator) -> Batch:
+        chips = [self.chips[row] for row in rows]
+        targets = [target[rows] for target in self.targets]
+        if self.morphs is not None and self.morph_targets is not None:
+            numbers = made % len(self.morph_targets)
+            chips += map(self.morphs.make, numbers)
+            targets[-1] = np.concatenate([targets[-1], self.morph_targets[numbers]])
+        return Batch(np.stack([augment(chip, random) for chip in chips]), tuple(targets))
 
 
 def read_rows(folder: Path) -> list[dict[str, str]]:

@@ -6,7 +6,10 @@ on LFW it is nearly as good as the first teacher and errs elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -38,28 +41,44 @@ def full_network_file(weights: Weights) -> bytes:
     return bytes(converter.convert())
 
 
-def views(chips: Pixels) -> Iterator[Array]:
-    """Each chip, uint8[H,W,3] with its margin, as float32[160,160,3] standardized (`fixed`)."""
-    margin = (chips.shape[1] - 112) / 2
+def view(chip: Pixels) -> Array:
+    """A chip, uint8[H,W,3] with its margin, as float32[160,160,3] standardized (`fixed`)."""
+    margin = (len(chip) - 112) / 2
     left, top, right, bottom = (edge + margin for edge in VIEW)
     wide, high = INPUT_SIZE / (right - left), INPUT_SIZE / (bottom - top)
     matrix = np.array([[wide, 0, -left * wide], [0, high, -top * high]], np.float32)
-    for chip in chips:
-        view = cv2.warpAffine(chip, matrix, (INPUT_SIZE, INPUT_SIZE))
-        yield (view.astype(np.float32) - 127.5) / 128.0
+    seen = cv2.warpAffine(chip, matrix, (INPUT_SIZE, INPUT_SIZE))
+    return np.asarray((seen.astype(np.float32) - 127.5) / 128.0)
 
 
-def write_targets(weights: Weights, chips: Pixels, path: Path) -> None:
-    """Embed all chips and save float32[N,512]."""
-    interpreter = Interpreter(model_content=full_network_file(weights), num_threads=2)
-    interpreter.allocate_tensors()
-    source = interpreter.get_input_details()[0]["index"]
-    sink = interpreter.get_output_details()[0]["index"]
-    rows = []
-    for view in tqdm(views(chips), "second teacher", total=len(chips), unit="chip"):
-        interpreter.set_tensor(source, view[None])
+class SecondTeacher:
+    """The full network in one LiteRT interpreter per thread."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._file = full_network_file(weights)
+        self._local = threading.local()
+
+    def embed(self, view: Array) -> Array:
+        """float32[160,160,3] standardized -> float32[512], not normalised."""
+        if not hasattr(self._local, "interpreter"):
+            self._local.interpreter = Interpreter(model_content=self._file, num_threads=1)
+            self._local.interpreter.allocate_tensors()
+        interpreter = self._local.interpreter
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], view[None])
         interpreter.invoke()
-        rows.append(interpreter.get_tensor(sink)[0])
+        return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+
+
+def write_targets(weights: Weights, chip: Callable[[int], Pixels], count: int, path: Path) -> None:
+    """Embed `chip(0)` to `chip(count - 1)`, uint8[H,W,3] each, and save float16[count,512]."""
+    teacher = SecondTeacher(weights)
+
+    def embed(number: int) -> Array:
+        return teacher.embed(view(chip(number))).astype(np.float16)
+
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ThreadPoolExecutor(threads) as pool:
+        rows = list(tqdm(pool.map(embed, range(count)), path.stem, total=count, unit="chip"))
     unfinished = path.with_suffix(".partial.npy")
     np.save(unfinished, np.stack(rows))
     unfinished.replace(path)

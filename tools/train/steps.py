@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from tools.train.fit import (
     held_out_cosine,
     use_bfloat16,
 )
+from tools.train.morph import Morphs
 from tools.train.narrow import narrow
 from tools.train.read_tflite import read_tflite
 from tools.train.second_teacher import write_targets
@@ -45,6 +46,7 @@ class Plan:
     init_from: Path | None
     bfloat16: bool
     fit: FitSettings
+    morphs: int = 0
     command: tuple[str, ...] = ()
 
     @property
@@ -56,6 +58,10 @@ class Plan:
         return self.work / "second_teacher.npy"
 
     @property
+    def morph_targets(self) -> Path:
+        return self.work / f"second_teacher_morphs_{self.morphs}.npy"
+
+    @property
     def start(self) -> Path:
         return self.work / "start.npz"
 
@@ -65,10 +71,17 @@ class Plan:
 
     def examples(self) -> Examples:
         """Chips and both teachers' embeddings; the chips are read from disk as needed."""
-        targets = (self.data / "targets_int8.npy", self.second_targets)
-        return Examples(
-            np.load(self.chips, mmap_mode="r"), tuple(load_targets(path) for path in targets)
-        )
+        paths = (self.data / "targets_int8.npy", self.second_targets)
+        targets = tuple(load_targets(path) for path in paths)
+        real = Examples(np.load(self.chips, mmap_mode="r"), targets)
+        if not self.morphs:
+            return real
+        return replace(real, morphs=self.made(real), morph_targets=load_targets(self.morph_targets))
+
+    def made(self, real: Examples) -> Morphs:
+        """Faces made out of the chips that are trained on."""
+        train, _ = real.split()
+        return Morphs(real.chips, train, self.fit.seed)
 
 
 def prepare(plan: Plan) -> None:
@@ -76,9 +89,13 @@ def prepare(plan: Plan) -> None:
     plan.work.mkdir(parents=True, exist_ok=True)
     if not plan.chips.exists():
         decode_chips(plan.data, plan.chips)
+    chips = np.load(plan.chips, mmap_mode="r")
     if not plan.second_targets.exists():
-        chips = np.load(plan.chips, mmap_mode="r")
-        write_targets(load_facenet(plan.facenet), chips, plan.second_targets)
+        facenet = load_facenet(plan.facenet)
+        write_targets(facenet, chips.__getitem__, len(chips), plan.second_targets)
+    if plan.morphs and not plan.morph_targets.exists():
+        made = plan.made(Examples(chips, ()))
+        write_targets(load_facenet(plan.facenet), made.make, plan.morphs, plan.morph_targets)
     if not plan.start.exists():
         random = np.random.default_rng(plan.fit.seed)
         save_weights(plan.start, fit_heads(_body(plan, random), plan.examples(), random))

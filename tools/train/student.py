@@ -39,7 +39,7 @@ class StudentSettings:
     """
 
     relation_weight: float = 4.0
-    second_weight: float = 1.0
+    second_weight: float = 2.0
     freeze_stem: bool = True
 
 
@@ -191,7 +191,7 @@ class Student:
         )
         outputs = [network.dense(self._layer, head, pooled) for head in self.heads]
         return [
-            agreement(tf.cast(output, tf.float32), target)
+            agreement(tf.cast(output[: tf.shape(target)[0]], tf.float32), target)
             for output, target in zip(outputs, targets, strict=True)
         ]
 

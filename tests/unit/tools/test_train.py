@@ -24,6 +24,7 @@ from tools.train.data import Examples
 from tools.train.describe import ship
 from tools.train.export import convert, embedding_function, fold_heads
 from tools.train.fit import Clock, FitSettings, fit, fit_heads, learning_rate
+from tools.train.morph import Morphs, blend, match_colour
 from tools.train.narrow import narrow
 from tools.train.network import Topology, embed_full
 from tools.train.read_tflite import read_tflite
@@ -228,6 +229,55 @@ def test_held_out_chips_are_not_trained_on(examples: Examples) -> None:
     assert len(held_out) == 4
     assert not set(train) & set(held_out)
     assert len(train) + len(held_out) == len(examples.chips)
+
+
+@pytest.fixture(scope="module")
+def with_morphs(examples: Examples) -> Examples:
+    train, _ = examples.split()
+    made = Morphs(examples.chips, train, seed=0)
+    return dataclasses.replace(examples, morphs=made, morph_targets=-examples.targets[1][:6])
+
+
+def test_half_a_batch_are_made_faces_that_the_last_teacher_knows(with_morphs: Examples) -> None:
+    first, second = itertools.islice(with_morphs.batches(8, seed=3), 2)
+    assert len(first.chips) == 8
+    assert [len(target) for target in first.targets] == [4, 8]
+    assert with_morphs.morph_targets is not None
+    np.testing.assert_array_equal(first.targets[1][4:], with_morphs.morph_targets[:4])
+    np.testing.assert_array_equal(second.targets[1][4:], with_morphs.morph_targets[[4, 5, 0, 1]])
+
+
+def test_steps_with_made_faces_lower_the_loss(start: Any, with_morphs: Examples) -> None:
+    student = Student(start, StudentSettings(freeze_stem=False), centre(with_morphs.chips))
+    batch = next(with_morphs.batches(8, seed=0))
+    losses = [student.step(batch, 3e-3).loss for _ in range(12)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_a_made_face_depends_on_its_number_alone(with_morphs: Examples) -> None:
+    assert with_morphs.morphs is not None
+    first, again, other = map(with_morphs.morphs.make, (5, 5, 6))
+    assert (first.shape, first.dtype) == ((120, 120, 3), np.uint8)
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_a_blend_shows_both_faces_and_no_black_border() -> None:
+    white, grey = np.full((120, 120, 3), 250, np.uint8), np.full((120, 120, 3), 100, np.uint8)
+    white[:30], grey[90:] = 0, 0
+    blended = blend(white, grey, np.random.default_rng(0))
+    assert (blended[:30] == 100).all()
+    assert (blended[90:] == 250).all()
+    assert blended[30:90].min() < 175 < blended[30:90].max()
+
+
+def test_colours_are_matched_where_there_is_a_face() -> None:
+    random = np.random.default_rng(0)
+    dark, light = (random.normal(mean, 9, (120, 120, 3)).astype(np.uint8) for mean in (70, 170))
+    dark[:20] = 0
+    matched = match_colour(dark, light, 1.0)
+    assert (matched[:20] == 0).all()
+    assert matched[20:].mean() == pytest.approx(light.mean(), abs=1)
 
 
 def test_augmentation_depends_on_the_seed_alone(examples: Examples) -> None:
