@@ -1,12 +1,13 @@
 """HTTP in the four shapes that AWS wraps it in: HTTP API v2, REST v1, Function URL and ALB."""
 
 import base64
-import binascii
 import http
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote_plus
+
+import pybase64
 
 from handler.errors import ApiError
 from handler.settings import ALB_PAYLOAD, Limits
@@ -171,7 +172,7 @@ def _string(value: Any) -> str:
 
 def _decode_body(text: str) -> bytes:
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return pybase64.b64decode(text, validate=True)
     except ValueError:
         raise ApiError("InvalidBase64", "The body is marked as base64 and is not.") from None
 

@@ -1,9 +1,9 @@
 """From what a request calls an image to the picture's bytes, or to a vector made earlier."""
 
-import binascii
 from collections.abc import Callable
 
 import numpy as np
+import pybase64
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
@@ -44,7 +44,7 @@ def decode_base64(text: str, limit: int) -> bytes:
     if len(text) > limit * 3 // 2 + 4:  # 4/3 for base64, and room for line breaks
         raise _too_large(limit)
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return pybase64.b64decode(text, validate=True)
     except ValueError:
         return _decode_lines(text)
 
@@ -94,7 +94,7 @@ def _data_uri(text: str) -> str:
 def _decode_lines(text: str) -> bytes:
     """A second try for text wrapped into lines, as `base64 FILE` prints it."""
     try:
-        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+        return pybase64.b64decode("".join(text.split()), validate=True)
     except ValueError:
         raise ApiError("InvalidBase64", "The image is not valid base64.") from None
 
