@@ -18,6 +18,7 @@ import requests
 from container import sam
 from container.comparison import differences
 from container.lambda_run import EVENTS
+from tests.process_logs import LOGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "events/pictures"
@@ -41,6 +42,7 @@ def address(built: None) -> Iterator[str]:
     """The API on loopback, with a warm container behind it."""
     with sam.start_api() as url:
         yield url
+    LOGS.keep("start-api", (ROOT / "build/start-api.log").read_text(errors="replace"))
 
 
 def test_the_template_is_valid(image: str) -> None:
