@@ -1,6 +1,7 @@
 """Embeddings of several images -> the pairs of faces, nearest first."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,23 +20,17 @@ def match(
     `groups` holds one float32 [n,D] of unit vectors per image. A face's pair with another face
     of its own image is no pair.
     """
+    places = [(image, face) for image, group in enumerate(groups) for face in range(len(group))]
     vectors = np.concatenate(groups)
-    image = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    face = np.concatenate([np.arange(len(group)) for group in groups])
-    first, second = np.triu_indices(len(vectors), k=1)
-    apart = image[first] != image[second]
-    first, second = first[apart], second[apart]
-    lengths = np.minimum(distances(vectors, vectors)[first, second], 2.0)
-    order = np.argsort(lengths, kind="stable")
+    lengths = np.minimum(distances(vectors, vectors), 2.0).tolist()
+    pairs = sorted(
+        (lengths[first][second], *places[first], *places[second])
+        for first, second in combinations(range(len(places)), 2)
+        if places[first][0] != places[second][0]
+    )
     return [
-        _pair(
-            FaceIndex(int(image[a]), int(face[a])),
-            FaceIndex(int(image[b]), int(face[b])),
-            float(length),
-            threshold,
-            similarity,
-        )
-        for a, b, length in zip(first[order], second[order], lengths[order], strict=True)
+        _pair(FaceIndex(one, a), FaceIndex(other, b), length, threshold, similarity)
+        for length, one, a, other, b in pairs
     ]
 
 
