@@ -11,10 +11,10 @@ import numpy as np
 
 from align.boxes import Boxes
 from align.opencv import cv2
-from align.types import Floats, Pixels
+from align.types import Pixels
 
-# OpenCV keeps the rows of a resampled picture in 16 bits.
-MOST_ROWS = 32_000
+# The matrix takes pixels of the crop to pixels of the picture; bilinear, zero beyond the picture.
+SAMPLE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 class Mipmaps:
@@ -47,39 +47,24 @@ class Mipmaps:
         Returns:
             uint8[N,size,size,3].
         """
-        sides = boxes[:, 2] - boxes[:, 0] + 1
-        indices = [halvings(side) for side in (sides / size).tolist()]
+        shrinks = (boxes[:, 2:3] - boxes[:, :1] + 1) / size
+        levels = [halvings(shrink) for shrink in shrinks[:, 0].tolist()]
+        scales = np.array([self._scales(level) for level in levels]).reshape(-1, 2)
+        matrices = np.zeros((len(boxes), 2, 3))
+        matrices[:, (0, 1), (0, 1)] = shrinks * scales
+        # Centre of the crop's first pixel.
+        matrices[:, :, 2] = (boxes[:, :2] - 1 + shrinks / 2) * scales - 0.5
         crops = np.empty((len(boxes), size, size, 3), np.uint8)
-        for index in set(indices):
-            chosen = [number for number, other in enumerate(indices) if other == index]
-            crops[chosen] = self._cut_at(index, boxes[chosen], size)
+        for crop, level, matrix in zip(crops, levels, matrices, strict=True):
+            cv2.warpAffine(self._levels[level], matrix, (size, size), crop, SAMPLE)
         return crops
 
-    def _cut_at(self, index: int, boxes: Boxes, size: int) -> Pixels:
+    def _scales(self, index: int) -> tuple[float, float]:
+        """Width and height of a halving in those of the full picture."""
         source, full = self.level(index), self._levels[0]
-        across = _sample_points(boxes[:, 0], boxes[:, 2], size, source.shape[1] / full.shape[1])
-        down = _sample_points(boxes[:, 1], boxes[:, 3], size, source.shape[0] / full.shape[0])
-        points = np.empty((len(boxes), size, size, 2), np.float32)
-        points[..., 0], points[..., 1] = across[:, None, :], down[:, :, None]
-        pairs = points.reshape(-1, size, 2)
-        parts = [
-            cv2.remap(source, pairs[part], None, cv2.INTER_LINEAR)
-            for part in _slices(len(pairs), MOST_ROWS // size * size)
-        ]
-        return np.concatenate(parts).reshape(len(boxes), size, size, 3)
+        return source.shape[1] / full.shape[1], source.shape[0] / full.shape[0]
 
 
 def halvings(shrink: float) -> int:
     """How often a picture can be halved before it is smaller than 1 / shrink."""
     return int(math.log2(max(shrink, 1.0)) + 1e-6)
-
-
-def _sample_points(start: Boxes, end: Boxes, size: int, scale: float) -> Floats:
-    """Centres of `size` samples between one-based inclusive pixels, in a scaled picture."""
-    steps = (np.arange(size) + 0.5) / size
-    points = (start[:, None] - 1) + (end - start + 1)[:, None] * steps
-    return (points * scale - 0.5).astype(np.float32)
-
-
-def _slices(total: int, step: int) -> list[slice]:
-    return [slice(start, start + step) for start in range(0, total, step)]
