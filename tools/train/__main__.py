@@ -29,7 +29,8 @@ steps, each of which skips what is done already:
 examples:
   python -m tools.train prepare fit export manifest bundle
   python -m tools.train fit --minutes 80
-  python -m tools.train prepare fit --init-from model_layer/models/facenet-compact-112/int8.tflite
+  python -m tools.train prepare fit --morphs 100000 \\
+      --init-from model_layer/models/facenet-compact-112/int8.tflite
 """
 
 
