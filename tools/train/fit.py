@@ -17,7 +17,13 @@ from tqdm import tqdm
 from tools.train import network
 from tools.train.augment import centre
 from tools.train.data import Examples
-from tools.train.student import Measured, Student, StudentSettings, pooled_features
+from tools.train.student import (
+    Measured,
+    Student,
+    StudentSettings,
+    head_outputs,
+    pooled_features,
+)
 from tools.train.weights import Array, Layer, Weights
 
 CHECKPOINT = "checkpoint.npz"
@@ -153,16 +159,13 @@ class Log:
 
 
 def held_out_cosine(weights: Weights, examples: Examples) -> dict[str, float]:
-    """Mean cosine to each teacher over chips that were never trained on, per head."""
+    """Mean cosine to each teacher over chips that were never trained on."""
     _, held_out = examples.split()
-    pooled = pooled_features(weights, centre(examples.chips[held_out]))
-    heads = sorted(name for name in weights if name.startswith(network.HEAD))
-    cosines = {}
-    for head, target in zip(heads, examples.targets, strict=True):
-        output = pooled @ weights[head].kernel + weights[head].bias
-        unit = output / np.linalg.norm(output, axis=1, keepdims=True)
-        cosines[head] = float((unit * target[held_out]).sum(1).mean())
-    return cosines
+    outputs = head_outputs(weights, centre(examples.chips[held_out]))
+    return {
+        f"teacher {number}": float((output * target[held_out]).sum(1).mean())
+        for number, (output, target) in enumerate(zip(outputs, examples.targets, strict=True), 1)
+    }
 
 
 def fit_heads(

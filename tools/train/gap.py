@@ -20,10 +20,9 @@ from tools.train.__main__ import parse_arguments as parse_training
 from tools.train.__main__ import plan as plan_training
 from tools.train.augment import SIZE, centre
 from tools.train.data import Indices, Pixels
-from tools.train.network import HEAD
 from tools.train.second_teacher import SecondTeacher, view
-from tools.train.student import pooled_features
-from tools.train.weights import Array, Weights, load_facenet, load_weights
+from tools.train.student import head_outputs, unit
+from tools.train.weights import Array, load_facenet, load_weights
 
 TRAINED = 1_000  # chips of the training set that are looked at
 FACES = FaceChoice("fast", "central", SimilarityAlignment(size=SIZE))
@@ -41,29 +40,18 @@ def main(words: Sequence[str] | None = None) -> None:
     print("| pictures | | cosine to teacher 1 | cosine to teacher 2 |\n|---|---|---|---|")
     some = np.sort(np.random.default_rng(0).permutation(train)[:TRAINED])
     for name, rows in (("trained on", some), ("held out", held_out)):
-        outputs = unit_outputs(weights, centre(examples.chips[rows]))
+        outputs = head_outputs(weights, centre(examples.chips[rows]))
         cosines = [mean_cosine(*each, rows) for each in zip(outputs, examples.targets, strict=True)]
         print(f"| chips {name} | {len(rows):,} | {cosines[0]:.3f} | {cosines[1]:.3f} |")
     chips = lfw_chips(plan)
     targets = second_opinion(plan, chips)
-    followed = mean_cosine(unit_outputs(weights, chips)[1], targets, np.arange(len(chips)))
+    followed = mean_cosine(head_outputs(weights, chips)[1], targets, np.arange(len(chips)))
     print(f"| LFW folds 1-3 | {len(chips):,} | | {followed:.3f} |")
 
 
 def mean_cosine(outputs: Array, targets: Array, rows: Indices) -> float:
     """Of float32[N,D] and the named rows of float32[M,D], unit vectors both."""
     return float((outputs * targets[rows]).sum(1).mean())
-
-
-def unit_outputs(weights: Weights, chips: Pixels) -> list[Array]:
-    """Per head float32[N,D] of unit length, for uint8[N,112,112,3] chips."""
-    pooled = pooled_features(weights, chips)
-    heads = [weights[name] for name in sorted(weights) if name.startswith(HEAD)]
-    return [unit(pooled @ head.kernel + head.bias) for head in heads]
-
-
-def unit(vectors: Array) -> Array:
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
 def lfw_chips(plan: steps.Plan) -> Pixels:

@@ -122,8 +122,8 @@ def train(plan: Plan) -> None:
     examples = plan.examples()
     weights = fit(load_weights(plan.start), examples, plan.work, plan.fit)
     save_weights(plan.student, weights)
-    for head, cosine in held_out_cosine(weights, examples).items():
-        print(f"held out, {head}: mean cosine {cosine:.4f}")
+    for teacher, cosine in held_out_cosine(weights, examples).items():
+        print(f"held out, {teacher}: mean cosine {cosine:.4f}")
 
 
 def export(plan: Plan) -> None:

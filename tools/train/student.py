@@ -278,3 +278,15 @@ def pooled_features(weights: Weights, chips: Pixels, size: int = 100) -> Array:
 
     parts = [embed(chips[start : start + size]) for start in range(0, len(chips), size)]
     return np.concatenate([part.numpy() for part in parts])
+
+
+def head_outputs(weights: Weights, chips: Pixels) -> list[Array]:
+    """Per teacher float32[N,D] of unit length for uint8[N,112,112,3] chips."""
+    pooled = pooled_features(weights, chips)
+    heads = [weights[name] for name in sorted(weights) if name.startswith(network.HEAD)]
+    return [unit(pooled @ head.kernel + head.bias) for head in heads]
+
+
+def unit(vectors: Array) -> Array:
+    """Rows scaled to length 1."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
