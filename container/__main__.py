@@ -12,7 +12,7 @@ import sys
 from container import images, sam
 from container.audit import audit
 from container.engine import EngineUnavailableError, engine
-from container.shell import ROOT, run, say
+from container.shell import ROOT, TOOLS, run, say
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def main() -> int:
 
 def _build(targets: list[str]) -> dict[str, str]:
     """Target -> tag of its image."""
-    run(["make", "build/venv/sam/.stamp"])
+    run(["make", f"{TOOLS}/sam/.stamp"])
     images.ensure_base()
     tags = {target: images.build(target) for target in targets}
     for tag in tags.values():

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from container.engine import client, docker
-from container.shell import BUILD, ROOT, run, say, succeeds
+from container.shell import BUILD, ROOT, SAM, run, say, succeeds
 
 BASE = "debian:bookworm-slim"
 NAME = "facenet-lambda"
@@ -75,7 +75,7 @@ def _build(target: str, name: str, arguments: Mapping[str, str]) -> str:
     """
     tag = f"{NAME}:{name}"
     say(f"building {tag}")
-    command = [str(BUILD / "venv/sam/bin/python"), str(Path(__file__).with_name("sdk_build.py"))]
+    command = [str(SAM / "bin/python"), str(Path(__file__).with_name("sdk_build.py"))]
     log = run([*command, str(ROOT), target, tag, json.dumps(arguments)], timeout=3600)
     (BUILD / f"build-{name}.log").write_text(log)
     return tag

@@ -19,7 +19,7 @@ from typing import Any
 
 from container.engine import docker
 from container.images import entry_point
-from container.shell import BUILD, ROOT, CommandError
+from container.shell import ROOT, SAM, TOOLS, CommandError
 
 # The emulator speaks for the Lambda service; awslambdaric polls it from inside.
 EMULATOR = "/opt/emulator"
@@ -162,13 +162,13 @@ def emulator() -> Path:
     """The runtime interface emulator, which ships inside aws-sam-cli's wheel.
 
     Raises:
-        CommandError: the environment build/venv/sam is not there.
+        CommandError: the environment of SAM is not there.
     """
     machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    packages = "venv/sam/lib/python3*/site-packages"
-    found = sorted(BUILD.glob(f"{packages}/samcli/local/rapid/aws-lambda-rie-{machine}"))
+    packages = "lib/python3*/site-packages"
+    found = sorted(SAM.glob(f"{packages}/samcli/local/rapid/aws-lambda-rie-{machine}"))
     if not found:
-        raise CommandError("no emulator: make build/venv/sam/.stamp first")
+        raise CommandError(f"no emulator: make {TOOLS}/sam/.stamp first")
     found[0].chmod(0o755)
     return found[0]
 

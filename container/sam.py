@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from container.shell import BUILD, ROOT, CommandError, run
+from container.shell import BUILD, ROOT, SAM, CommandError, run
 from container.template import write_local_template
 
-COMMAND = BUILD / "venv/sam/bin/sam"
+COMMAND = SAM / "bin/sam"
 # SAM wants credentials to be there; none is sent anywhere.
 ENVIRONMENT = {
     "SAM_CLI_TELEMETRY": "0",

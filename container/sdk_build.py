@@ -1,6 +1,6 @@
 """Builds one target with the Docker client of SAM's environment, whose Python runs this.
 
-build/venv/sam/bin/python container/sdk_build.py FOLDER TARGET TAG BUILD_ARGUMENTS_AS_JSON
+python container/sdk_build.py FOLDER TARGET TAG BUILD_ARGUMENTS_AS_JSON
 """
 
 import json

@@ -11,6 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
+# Where the Makefile keeps the environments of tools, relative to ROOT or not.
+TOOLS = os.environ.get("TOOLS", "build/venv")
+SAM = ROOT / TOOLS / "sam"
 
 _BEGIN = time.monotonic()
 

@@ -13,6 +13,7 @@ from tests.aws.servers.radosgw import ServerUnavailableError, free_port, wait_un
 from tests.process_logs import LOGS
 
 ROOT = Path(__file__).resolve().parents[3]
+TOOLS = ROOT / os.environ.get("TOOLS", "build/venv")  # as in the Makefile
 ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
@@ -61,7 +62,7 @@ def running(handler: str, environment: Mapping[str, str]) -> Iterator[str]:
 def find_emulator() -> str:
     """The emulator's program: FACENET_RIE, the one on PATH, or the one inside SAM's package."""
     name = f"samcli/local/rapid/aws-lambda-rie-{ARCHITECTURE}"
-    inside_sam = sorted(ROOT.glob(f"build/venv/*/lib/python*/site-packages/{name}"))
+    inside_sam = sorted(TOOLS.glob(f"*/lib/python*/site-packages/{name}"))
     named = os.environ.get("FACENET_RIE") or shutil.which("aws-lambda-rie")
     found = named or next((str(path) for path in inside_sam), None)
     if not found:
