@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 LONGEST_LINE = 4000
-# A stretch of base64 as pictures and embeddings have it; a digest is allowed.
-DIGEST = re.compile(r'"[0-9a-f]{64}"')
+# A stretch of base64 as pictures and embeddings have it; a digest or a container's id is allowed.
+DIGEST = re.compile(r"(?<![\w+/])[0-9a-f]{64}(?![\w+/])")
 PACKED = re.compile(r"[A-Za-z0-9+/]{60,}")
 # Four numbers or more in a row, as an embedding begins.
 VECTOR = re.compile(r"(-?\d\.\d{3,}(e-\d+)?,\s*){4}")
