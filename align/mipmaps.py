@@ -56,7 +56,7 @@ class Mipmaps:
         matrices[:, :, 2] = (boxes[:, :2] - 1 + shrinks / 2) * scales - 0.5
         crops = np.empty((len(boxes), size, size, 3), np.uint8)
         for crop, level, matrix in zip(crops, levels, matrices, strict=True):
-            cv2.warpAffine(self._levels[level], matrix, (size, size), crop, SAMPLE)
+            cv2.warpAffine(self.level(level), matrix, (size, size), crop, SAMPLE)
         return crops
 
     def _scales(self, index: int) -> tuple[float, float]:

@@ -37,7 +37,7 @@ class View(Protocol):
 
 
 class FastView:
-    """Everything from mipmaps: one P-Net call on a canvas, crops in one bilinear sampling."""
+    """Everything from mipmaps: one P-Net call on a canvas, each crop in one bilinear warp."""
 
     def __init__(self, pixels: Pixels) -> None:
         self._mipmaps = Mipmaps(pixels)
