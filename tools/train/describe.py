@@ -29,7 +29,7 @@ SOURCES = {
         "davidsandberg/facenet 20180402-114759 (MIT)",
     ],
     "warm_start": "davidsandberg/facenet 20180402-114759 (MIT), narrowed by least squares",
-    "data": "33,260 chips: UTKFace, Pins, CASIA, Glint; see docs/models",
+    "data": "33,260 chips: UTKFace, Pins, CASIA, Glint, and faces made of them; see docs/models",
 }
 
 

@@ -7,9 +7,9 @@ on LFW it is nearly as good as the first teacher and errs elsewhere.
 from __future__ import annotations
 
 import os
+import shutil
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
-from tqdm import tqdm
 
+from tools.evaluate.cache import Arrays, in_chunks
 from tools.train.data import Pixels
 from tools.train.network import embed_full
 from tools.train.weights import Array, Weights
@@ -70,15 +70,20 @@ class SecondTeacher:
 
 
 def write_targets(weights: Weights, chip: Callable[[int], Pixels], count: int, path: Path) -> None:
-    """Embed `chip(0)` to `chip(count - 1)`, uint8[H,W,3] each, and save float16[count,512]."""
+    """Embed `chip(0)` to `chip(count - 1)`, uint8[H,W,3] each, and save float16[count,512].
+
+    Interrupted, the same call goes on where it stopped.
+    """
     teacher = SecondTeacher(weights)
 
-    def embed(number: int) -> Array:
-        return teacher.embed(view(chip(number))).astype(np.float16)
+    def embed(numbers: Sequence[int]) -> Arrays:
+        rows = [teacher.embed(view(chip(number))) for number in numbers]
+        return {"rows": np.stack(rows).astype(np.float16)}
 
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ThreadPoolExecutor(threads) as pool:
-        rows = list(tqdm(pool.map(embed, range(count)), path.stem, total=count, unit="chip"))
+    parts = path.with_suffix(".parts")
+    rows = in_chunks(parts, count, path.stem, embed, jobs=threads or 1)["rows"]
     unfinished = path.with_suffix(".partial.npy")
-    np.save(unfinished, np.stack(rows))
+    np.save(unfinished, rows)
     unfinished.replace(path)
+    shutil.rmtree(parts)

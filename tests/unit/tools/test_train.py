@@ -17,6 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from model_layer.manifest import read_manifest
 from tools.check_model import BUNDLED
+from tools.evaluate.cache import CHUNK
 from tools.train import fit as fitting
 from tools.train.augment import augment, centre
 from tools.train.channels import Design, choose_channels, input_channels
@@ -28,6 +29,7 @@ from tools.train.morph import Morphs, blend, match_colour
 from tools.train.narrow import narrow
 from tools.train.network import Topology, embed_full
 from tools.train.read_tflite import read_tflite
+from tools.train.second_teacher import write_targets
 from tools.train.student import Student, StudentSettings, pooled_features
 from tools.train.weights import Layer, load_facenet, load_weights, save_weights
 
@@ -364,6 +366,33 @@ SAME_WIDTHS = Design(
 NARROWER = dataclasses.replace(
     SAME_WIDTHS, conv_4a=7, block35=(2,), mixed_6a=(6, 3, 5), block17=(2,), mixed_7a=(5, 4, 3)
 )
+
+
+def test_an_interrupted_second_teacher_goes_on(full: Any, tmp_path: Path) -> None:
+    head = make([("Bottleneck", 1, 1, full["Block8_2_Conv2d_1x1"].bias.size, DIMENSION)])
+    weights = full | {"Bottleneck": Layer(head["Bottleneck"].kernel[0, 0], head["Bottleneck"].bias)}
+    count = CHUNK + 3
+    faces = np.random.default_rng(2).integers(0, 256, (count, 120, 120, 3)).astype(np.uint8)
+    asked = []
+
+    def chip(number: int) -> np.ndarray:
+        asked.append(number)
+        return faces[number]
+
+    def stopping_chip(number: int) -> np.ndarray:
+        if number >= CHUNK:
+            raise KeyboardInterrupt
+        return faces[number]
+
+    with pytest.raises(KeyboardInterrupt):
+        write_targets(weights, stopping_chip, count, tmp_path / "targets.npy")
+    write_targets(weights, chip, count, tmp_path / "targets.npy")
+    assert sorted(asked) == list(range(CHUNK, count))
+    write_targets(weights, faces.__getitem__, count, tmp_path / "at_once.npy")
+    targets = np.load(tmp_path / "targets.npy")
+    assert targets.shape == (count, DIMENSION)
+    assert np.array_equal(targets, np.load(tmp_path / "at_once.npy"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["at_once.npy", "targets.npy"]
 
 
 def test_narrowing_to_the_same_widths_changes_nothing(full: Any, examples: Examples) -> None:
