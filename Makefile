@@ -33,7 +33,7 @@ help: ## list the targets
 
 ## ---------------------------------------------------------------- use
 
-.PHONY: run serve show evaluate import-model collect model-check local-api
+.PHONY: run serve show evaluate import-model collect model-check model-card local-api
 run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
 	@$(PY) -m tools.run_local $(ARGS)
 
@@ -57,6 +57,9 @@ collect: $(TEST) ## gather the results of a batch: ARGS="s3://bucket/prefix -o f
 
 model-check: $(TEST) ## check a model folder against its manifest
 	@$(PY) -m tools.check_model $(ARGS)
+
+model-card: $(TEST) ## measure the figures of the model card again (ARGS=--check: show what differs)
+	@$(PY) -m tools.train.card $(ARGS)
 
 ## ---------------------------------------------------------------- test
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -194,28 +194,34 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=Path, default=LFW / "images.zip", metavar="ZIP|DIR")
     parser.add_argument("--cache", type=Path, default=Path("out/conditions"), metavar="DIR")
     options = parser.parse_args(words)
-    pairs = read_pairs(options.pairs)
-    pictures = open_pictures(options.images)
-    model = model_layer.load(options.model)
+    for line in measure(options.model, options.pairs, options.images, options.cache):
+        print(line, flush=True)
+
+
+def measure(model_name: str, pairs_file: Path, images: Path, cache: Path) -> Iterator[str]:
+    """Lines of Markdown as they come: both tables, an empty line between."""
+    pairs = read_pairs(pairs_file)
+    pictures = open_pictures(images)
+    model = model_layer.load(model_name)
     choice = FaceChoice("fast", "central", alignment_of(model))
     threshold = model.manifest.threshold
     faces = find_faces(pictures, pairs.names, choice)
     by_name = dict(zip(pairs.names, faces, strict=True))
 
     def embed(source: Pictures) -> tuple[Chips, npt.NDArray[np.float32]]:
-        chips = make_chips(source, pairs.names, choice, options.cache)
-        return chips, make_embeddings(model, chips, EmbedOptions(), options.cache)
+        chips = make_chips(source, pairs.names, choice, cache)
+        return chips, make_embeddings(model, chips, EmbedOptions(), cache)
 
     _, plain = embed(pictures)
-    print("| one picture of the pair | no face found | accuracy | same refused | others accepted |")
-    print("|---|---|---|---|---|")
+    yield "| one picture of the pair | no face found | accuracy | same refused | others accepted |"
+    yield "|---|---|---|---|---|"
     worse = {name: worsened(pictures, by_name, name) for name in CONDITIONS}
     for label, source in {"as it is": pictures, **worse}.items():
         chips, vectors = embed(source)
         distances = pair_distances(plain, vectors, pairs)
-        print(row(label, distances, pairs, chips.found[pairs.right], threshold), flush=True)
-    print("\n| turned by | same | refused | others | accepted |\n|---|---|---|---|---|")
-    print("\n".join(turned_rows(pair_distances(plain, plain, pairs), pairs, faces, threshold)))
+        yield row(label, distances, pairs, chips.found[pairs.right], threshold)
+    yield from ("", "| turned by | same | refused | others | accepted |", "|---|---|---|---|---|")
+    yield from turned_rows(pair_distances(plain, plain, pairs), pairs, faces, threshold)
 
 
 def pair_distances(

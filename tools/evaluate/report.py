@@ -187,15 +187,13 @@ def to_markdown(report: Report) -> str:
         f"**Accuracy {accuracy.mean:.4f} +- {accuracy.deviation:.4f}** over "
         f"{len(accuracy.folds)} folds, threshold on squared L2 from the other folds "
         f"({', '.join(f'{value:.2f}' for value in accuracy.squared_thresholds)}).",
-        f"AUC {_interval(report.auc)}, EER {_interval(report.eer)}.",
+        f"AUC {in_words(report.auc)}, EER {in_words(report.eer)}.",
         "",
-        *_far_table(report),
+        *far_table(report),
         "",
-        f"similarity = 1 / (1 + exp({report.calibration.slope:.3f} * distance - "
-        f"{report.calibration.intercept:.3f})); expected calibration error on held-out folds "
-        f"{report.ece:.4f}.",
+        *calibration_lines(report),
         "",
-        *_reliability_table(report),
+        *reliability_table(report),
         "",
         *[f"![{name}]({name}.png)" for name in ("roc", "det", "scores", "reliability")],
         "",
@@ -203,23 +201,35 @@ def to_markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _interval(interval: Interval) -> str:
+def in_words(interval: Interval) -> str:
+    """The value, and the middle 95 % of its bootstrap samples."""
     return f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
 
 
-def _far_table(report: Report) -> list[str]:
+def far_table(report: Report) -> list[str]:
+    """Lines of Markdown: threshold and VAL at each false-accept rate."""
     return [
         "| FAR | threshold (L2) | VAL (95 % interval) | held out: VAL | held out: FAR |",
         "|---|---|---|---|---|",
         *[
-            f"| {row.far:g} | {row.threshold:.4f} | {_interval(row.val)} "
+            f"| {row.far:g} | {row.threshold:.4f} | {in_words(row.val)} "
             f"| {row.held_out_val:.4f} | {row.held_out_far:.4f} |"
             for row in report.by_far
         ],
     ]
 
 
-def _reliability_table(report: Report) -> list[str]:
+def calibration_lines(report: Report) -> list[str]:
+    """The probability's formula and how far its promises hold."""
+    fitted = report.calibration
+    return [
+        f"similarity = 1 / (1 + exp({fitted.slope:.3f} * distance - {fitted.intercept:.3f}));",
+        f"expected calibration error on held-out folds: {report.ece:.4f}.",
+    ]
+
+
+def reliability_table(report: Report) -> list[str]:
+    """Lines of Markdown: promised against observed probability."""
     return [
         "| probability | pairs | promised | observed |",
         "|---|---|---|---|",

@@ -33,20 +33,25 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.train.gap", description=__doc__)
     parser.add_argument("--work", type=Path, metavar="DIR", required=True, help="of the training")
     options = parser.parse_args(words)
-    plan = plan_training(parse_training(["fit", "--work", str(options.work)]))
+    print("\n".join(measure(options.work)))
+
+
+def measure(work: Path) -> list[str]:
+    """Lines of Markdown for the student in a training's folder."""
+    plan = plan_training(parse_training(["fit", "--work", str(work)]))
     weights = load_weights(plan.student)
     examples = plan.examples()
     train, held_out = examples.split()
-    print("| pictures | | cosine to teacher 1 | cosine to teacher 2 |\n|---|---|---|---|")
+    lines = ["| pictures | | cosine to teacher 1 | cosine to teacher 2 |", "|---|---|---|---|"]
     some = np.sort(np.random.default_rng(0).permutation(train)[:TRAINED])
     for name, rows in (("trained on", some), ("held out", held_out)):
         outputs = head_outputs(weights, centre(examples.chips[rows]))
         cosines = [mean_cosine(*each, rows) for each in zip(outputs, examples.targets, strict=True)]
-        print(f"| chips {name} | {len(rows):,} | {cosines[0]:.3f} | {cosines[1]:.3f} |")
+        lines.append(f"| chips {name} | {len(rows):,} | {cosines[0]:.3f} | {cosines[1]:.3f} |")
     chips = lfw_chips(plan)
     targets = second_opinion(plan, chips)
     followed = mean_cosine(head_outputs(weights, chips)[1], targets, np.arange(len(chips)))
-    print(f"| LFW folds 1-3 | {len(chips):,} | | {followed:.3f} |")
+    return [*lines, f"| LFW folds 1-3 | {len(chips):,} | | {followed:.3f} |"]
 
 
 def mean_cosine(outputs: Array, targets: Array, rows: Indices) -> float:
