@@ -55,7 +55,7 @@ import-model: $(TEST) ## make a FaceNet of your own servable: ARGS="20180402-114
 collect: $(TEST) ## gather the results of a batch: ARGS="s3://bucket/prefix -o faces.parquet"
 	@$(PY) -m tools.collect $(ARGS)
 
-model-check: $(TEST) ## check a model folder against its manifest
+model-check: $(TEST) ## check the bundled model against its manifest
 	@$(PY) -m tools.check_model $(ARGS)
 
 model-card: $(TEST) ## measure the figures of the model card again (ARGS=--check: show what differs)
