@@ -16,7 +16,7 @@ from align.views import ExactView, FastView
 
 PROFILES = {
     "exact": Profile("exact", 20, 1, (0.6, 0.7, 0.7), 0.7, (20_000, 10_000, 2_000)),
-    "fast": Profile("fast", 0.06, 30, (0.85, 0.6, 0.7), 0.4, (4_000, 600, 200)),
+    "fast": Profile("fast", 0.06, 30, (0.85, 0.6, 0.7), 0.4, (4_000, 1_500, 1_000)),
 }
 # A smallest face of this size keeps enough pixels for a chip when a JPEG is decoded smaller.
 CHIP_PIXELS = 80

@@ -26,6 +26,7 @@ MAX_CHUNKS = 65536
 # the classic way to make a small file slow.
 MAX_SCANS = 64
 
+STUFFING = 0x00
 START_OF_SCAN = 0xDA
 END_OF_IMAGE = b"\xff\xd9"
 LATER_SCAN = re.compile(b"\xff\xda")  # a pattern finds it three times as fast as bytes.count
@@ -88,6 +89,9 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             position += 1
         marker = data[position]
         position += 1
+        # The decoder takes this for padding and looks for markers in what we would skip.
+        if marker == STUFFING:
+            raise InvalidImage("the JPEG is damaged: a segment does not start with a marker")
         if marker in STANDALONE_MARKERS:
             continue
         (length,) = struct.unpack_from(">H", data, position)

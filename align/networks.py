@@ -6,6 +6,7 @@ more than a small call. So each class here keeps the shapes it needs warm, a bou
 
 import hashlib
 import json
+import math
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,9 @@ DIGESTS = WEIGHTS / "digests.json"
 OUTPUTS = {"pnet": 5, "rnet": 5, "onet": 15}
 
 Shape = tuple[int, ...]
+
+# Of all shapes that stay warm together: an interpreter of P-Net takes some 210 bytes for each.
+WARM_PIXELS = 3 << 18
 
 
 class WeightsDamaged(RuntimeError):  # noqa: N818 - reads as what happened
@@ -71,7 +75,10 @@ class Network:
 
 
 class ShapedNetwork:
-    """One net for inputs of any shape; the most recently used shapes stay warm."""
+    """One net for inputs of any shape; the most recently used shapes stay warm.
+
+    At most `warm` shapes, and fewer where they have more than WARM_PIXELS together.
+    """
 
     def __init__(self, net: str, threads: int, warm: int) -> None:
         self._net, self._threads, self._warm = net, threads, warm
@@ -85,11 +92,17 @@ class ShapedNetwork:
         return network(pixels)
 
     def _prepare(self, shape: Shape) -> Network:
-        if len(self._networks) < self._warm:
+        spare: Network | None = None
+        while self._networks and not self._has_room_for(shape):
+            _, spare = self._networks.popitem(last=False)
+        if spare is None:
             return Network(self._net, shape, self._threads)
-        _, oldest = self._networks.popitem(last=False)
-        oldest.resize(shape)
-        return oldest
+        spare.resize(shape)
+        return spare
+
+    def _has_room_for(self, shape: Shape) -> bool:
+        pixels = sum(math.prod(each[:3]) for each in (*self._networks, shape))
+        return len(self._networks) < self._warm and pixels <= WARM_PIXELS
 
 
 class BatchedNetwork:

@@ -15,10 +15,14 @@ from align.pyramid import pyramid_scales
 from align.types import Floats, Pixels
 
 WITHIN_LEVEL = 0.5
-# A level is run in strips of about this many pixels, which bounds P-Net's memory (some 130 bytes
-# a pixel). Output cells do not depend on each other, so the result is the same.
+# A level or a canvas is run in strips of about this many pixels, which bounds P-Net's memory (some
+# 210 bytes a pixel). Output cells do not depend on each other, so the result is the same. The
+# canvas of a picture as cameras make them is one strip.
 STRIP_PIXELS = 1 << 18
 CELL_REACH = 10
+# The reference cuts a face of any size into float64, 24 bytes a pixel. Beyond this many pixels a
+# side the picture is averaged down first: for crops of 48 pixels that changes nothing to speak of.
+LARGEST_CROP = 2048
 
 
 class View(Protocol):
@@ -37,7 +41,7 @@ class View(Protocol):
 
 
 class FastView:
-    """Everything from mipmaps: one P-Net call on a canvas, each crop in one bilinear warp."""
+    """Everything from mipmaps: P-Net on one canvas, each crop in one bilinear warp."""
 
     def __init__(self, pixels: Pixels) -> None:
         self._mipmaps = Mipmaps(pixels)
@@ -49,7 +53,7 @@ class FastView:
         plan = plan_canvas(self._width, self._height, min_face)
         if plan is None:
             return NONE
-        output = network(paint(plan, self._mipmaps)[None])[0]
+        output = run_in_strips(network, paint(plan, self._mipmaps))
         rows, columns = passing_cells(output, threshold)
         whole = plan.owner[rows, columns] >= 0
         rows, columns = rows[whole], columns[whole]
@@ -68,6 +72,7 @@ class ExactView:
 
     def __init__(self, pixels: Pixels) -> None:
         self._pixels = pixels
+        self._shrunk: dict[int, Pixels] = {1: pixels}
 
     def propose(
         self, network: ShapedNetwork, min_face: float, threshold: float, most: int
@@ -92,14 +97,25 @@ class ExactView:
 
     def cut(self, boxes: Boxes, size: int) -> Floats:
         crops = np.empty((len(boxes), size, size, 3), np.float32)
-        for index, box in enumerate(boxes.astype(np.int64)):
-            crop = _cut_padded(self._pixels, *box)
+        for index, (left, top, right, bottom) in enumerate(boxes.astype(np.int64).tolist()):
+            step = -(-(right - left + 1) // LARGEST_CROP)
+            corner = ((left - 1) // step + 1, (top - 1) // step + 1)
+            crop = _cut_padded(self._shrink(step), *corner, right // step, bottom // step)
             crops[index] = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
         return crops
 
+    def _shrink(self, step: int) -> Pixels:
+        """The picture with each `step` x `step` pixels averaged into one; kept."""
+        if step not in self._shrunk:
+            height, width = (side // step for side in self._pixels.shape[:2])
+            whole = self._pixels[: height * step, : width * step]
+            shrunk = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+            self._shrunk[step] = np.asarray(shrunk, np.uint8)
+        return self._shrunk[step]
+
 
 def run_in_strips(network: ShapedNetwork, level: Pixels) -> Floats:
-    """P-Net's float32[h,w,5] of a level, however tall, in bounded memory."""
+    """P-Net's float32[h,w,5] of a level or canvas, however large, in bounded memory."""
     height, width = level.shape[:2]
     rows = max(STRIP_PIXELS // width // 2 * 2, 2 * CELL_REACH)
     outputs = [

@@ -107,6 +107,23 @@ def slow_jpeg(width: int, height: int, scans: int, shade: int = 90) -> bytes:
     return data[:last] + data[last:-2] * scans + b"\xff\xd9"
 
 
+def jpeg_behind_padding(width: int, height: int) -> bytes:
+    """A large progressive JPEG in what looks like a segment, and a small frame header behind it.
+
+    Decoders take FF 00 for padding and find the large picture; whoever goes by the length of the
+    "segment" sees 10 x 10.
+    """
+    pixels = np.full((height, width, 3), 90, np.uint8)
+    large = encode("jpg", pixels, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    scan = large.find(b"\xff\xda")
+    frame = large.find(b"\xff\xc2")
+    decoy = bytearray(large[frame : frame + 19])
+    decoy[5:9] = struct.pack(">HH", 10, 10)
+    hidden = large[2:scan] + b"\xff\xe5" + struct.pack(">H", 2 + len(decoy))
+    padding = b"\xff\x00" + struct.pack(">H", 2 + len(hidden))
+    return large[:2] + padding + hidden + bytes(decoy) + large[scan:]
+
+
 def webp(*chunks: bytes) -> bytes:
     """A RIFF container of these chunks."""
     body = b"WEBP" + b"".join(chunks)
@@ -163,6 +180,10 @@ FOREIGN: Mapping[str, Maker] = MappingProxyType(
         "zip": lambda: b"PK\x03\x04" + bytes(64),
         "wave": lambda: b"RIFF\x24\x00\x00\x00WAVE" + bytes(36),
     }
+)
+# Long pictures, each of another shape: detectors like to keep what they needed for one.
+STRIPS: Mapping[int, Maker] = MappingProxyType(
+    {width: partial(flat_png, width, 500) for width in (16_384, 15_900, 15_400, 14_900)}
 )
 HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
     {
@@ -239,6 +260,8 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ("jpeg at the limit, 60 scans", partial(slow_jpeg, 8000, 5000, 51), "read"),
             ("jpeg at the limit, 60 grey scans", partial(slow_jpeg, 8000, 5000, 51, 128), "read"),
             ("jpeg of 500 scans", partial(slow_jpeg, 64, 48, 500), "InvalidImage"),
+            ("jpeg behind padding", lambda: jpeg_behind_padding(9000, 9000), "InvalidImage"),
+            ("jpeg behind padding, small", lambda: jpeg_behind_padding(64, 48), "InvalidImage"),
             ("jpeg of two bytes", lambda: JPEG_MAGIC[:2], "UnsupportedFormat"),
             ("jpeg of three bytes", lambda: JPEG_MAGIC, "InvalidImage"),
             ("webp, animated", animated_webp, "UnsupportedFormat"),
@@ -265,5 +288,6 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ("png's magic and a jpeg", lambda: PNG_MAGIC + encode("jpg"), "InvalidImage"),
         )
     }
+    | {f"png of {width} x 500": (maker, frozenset({"read"})) for width, maker in STRIPS.items()}
     | {name: (maker, frozenset({"UnsupportedFormat"})) for name, maker in FOREIGN.items()}
 )

@@ -180,3 +180,23 @@ def test_crops_of_the_exact_view_are_black_beyond_the_picture() -> None:
 def test_noise_from_a_stranger_stays_bounded(fast: align.Detector) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (700, 700, 3), np.uint8)
     assert len(fast.detect(align.Picture(noise, 700, 700))) <= 200
+
+
+def test_the_fast_views_canvas_may_be_run_in_strips(
+    collins: align.Picture, monkeypatch: pytest.MonkeyPatch, fast: align.Detector
+) -> None:
+    whole = fast.detect(collins)
+    monkeypatch.setattr("align.views.STRIP_PIXELS", 1 << 12)
+    (in_strips,) = fast.detect(collins)
+    assert overlap(in_strips, whole[0]) > 0.999
+
+
+def test_very_large_crops_of_the_exact_view_come_from_an_averaged_picture(
+    collins: align.Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = np.array([[1.0, 1, 512, 512], [-40, 101, 259, 400], [301, 301, 700, 700]])
+    exactly = ExactView(collins.pixels).cut(boxes, 48)
+    monkeypatch.setattr("align.views.LARGEST_CROP", 260)
+    averaged = ExactView(collins.pixels).cut(boxes, 48)
+    assert np.abs(averaged - exactly).mean() < 2.5
+    assert (averaged[1][:, :6] == 0).all()  # beyond the picture

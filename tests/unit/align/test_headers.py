@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 import align
+from align.opencv import cv2
+from fuzz.hostile_pictures import jpeg_behind_padding
 
 Encode = Callable[..., bytes]
 
@@ -137,3 +139,10 @@ def test_webp_sizes_that_contradict_are_invalid(scene: np.ndarray, encode: Encod
 def test_a_bomb_is_known_by_its_header() -> None:
     header = align.read_header(png_bomb(30_000, 30_000))
     assert (header.width, header.height) == (30_000, 30_000)
+
+
+def test_a_segment_whose_marker_is_padding_is_refused() -> None:
+    data = jpeg_behind_padding(64, 48)
+    assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
+    with pytest.raises(align.InvalidImage, match="marker"):
+        align.read_header(data)

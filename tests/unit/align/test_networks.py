@@ -67,3 +67,14 @@ def test_only_so_many_shapes_stay_warm_and_all_stay_right() -> None:
         network(picture[:, :, :width])
     assert len(network._networks) == 2
     assert np.array_equal(network(picture), first)
+
+
+def test_large_shapes_do_not_stay_warm_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "WARM_PIXELS", 60 * (90 + 80))
+    picture = np.random.default_rng(2).integers(0, 256, (1, 60, 90, 3), np.uint8)
+    network = ShapedNetwork("pnet", 1, warm=4)
+    for width in (90, 80, 70):
+        network(picture[:, :, :width])
+    assert list(network._networks) == [(1, 60, 80, 3), (1, 60, 70, 3)]
+    network(np.zeros((1, 120, 120, 3), np.uint8))  # more than all may have: it stays alone
+    assert list(network._networks) == [(1, 120, 120, 3)]
