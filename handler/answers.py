@@ -10,12 +10,14 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
+from handler.errors import ApiError
 from handler.faces import FoundFace, PictureFaces
 
 Encoding = Literal["float", "base64"]
 Point = tuple[float, float]
 # float32 unit vectors come back the same from this many decimals, at half the bytes.
 EMBEDDING_DECIMALS = 9
+SHORTEST_PAIR = 90  # bytes of JSON
 
 
 class Box(Struct, frozen=True):
@@ -178,6 +180,17 @@ class ModelCardAnswer(Struct, frozen=True, kw_only=True):
 
 encode = msgspec.json.Encoder().encode
 to_builtins = msgspec.to_builtins
+
+
+def require_payload(size: int, limit: int) -> None:
+    """Raises ResponseTooLarge for more than `limit` bytes, less a little for the headers."""
+    room = limit - 1024
+    if size > room:
+        raise ApiError(
+            "ResponseTooLarge",
+            "The answer does not fit into one response; send fewer images, or encoding base64.",
+            details={"limit_bytes": limit},
+        )
 
 
 def image_answers(

@@ -38,6 +38,11 @@ class Call:
         """Facts for the log line of this call; `observability` decides which it prints."""
         self.facts.update(facts)
 
+    def ended(self) -> dict[str, Any]:
+        """All facts, and how long it took."""
+        timings = self.timings_ms()
+        return {**self.facts, "timings_ms": timings, "duration_ms": timings["total"]}
+
     def remaining_ms(self) -> float:
         """Time left before Lambda stops the function; infinite outside Lambda."""
         return float(self._remaining()) if callable(self._remaining) else float("inf")

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 import pybase64
 
+from handler.answers import require_payload
 from handler.errors import ApiError
 from handler.settings import ALB_PAYLOAD, Limits
 
@@ -123,17 +124,6 @@ def require_deliverable(request: HttpRequest, response: HttpResponse, limits: Li
     if not response.content_type.startswith(TEXT_TYPES):
         size = len(response.body) * 4 // 3
     require_payload(size, limit)
-
-
-def require_payload(size: int, limit: int) -> None:
-    """Raises ResponseTooLarge for more than `limit` bytes, less a little for the headers."""
-    room = limit - 1024
-    if size > room:
-        raise ApiError(
-            "ResponseTooLarge",
-            "The answer does not fit into one response; send fewer images, or encoding base64.",
-            details={"limit_bytes": limit},
-        )
 
 
 def escaped_size(body: bytes) -> int:

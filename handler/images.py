@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from handler.errors import ApiError
 from handler.requests import ImageObject, S3Reference, Source
 from handler.settings import Limits
+from model_layer.distance import unit
 
-# A vector whose largest number is below this has no direction worth comparing.
-SHORTEST_LENGTH = 1e-6
 MAX_EMBEDDING_BYTES = 1 << 16
 
 
@@ -68,11 +67,10 @@ def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray
             f"The embedding has {len(vector)} numbers, the model makes {dimension}.",
             details={"model": model_id, "dimension": dimension},
         )
-    largest = float(np.abs(vector).max())
-    if not np.isfinite(largest) or largest < SHORTEST_LENGTH:
-        raise ApiError("InvalidRequest", "The embedding's numbers are not a direction.")
-    scaled = vector / largest  # so that no square of a huge number overflows
-    return (scaled / np.linalg.norm(scaled)).astype(np.float32)
+    try:
+        return unit(vector)
+    except ValueError:
+        raise ApiError("InvalidRequest", "The embedding's numbers are not a direction.") from None
 
 
 def _vector(embedding: list[float] | str | UnsetType) -> NDArray[np.float64]:

@@ -34,6 +34,11 @@ def match(
     ]
 
 
+def count_pairs(faces: Sequence[int]) -> int:
+    """How many pairs `match` makes of images with so many faces each."""
+    return (sum(faces) ** 2 - sum(count**2 for count in faces)) // 2
+
+
 def nearest_of_first(pairs: Sequence[Pair]) -> Pair:
     """The nearest pair of image 0 with another image."""
     return next(pair for pair in pairs if pair.a.image == 0)

@@ -16,7 +16,6 @@ from handler.errors import printable
 
 FIELDS = frozenset(
     {
-        "aws_request_id",
         "code",
         "cold_start",
         "detector",
@@ -25,14 +24,12 @@ FIELDS = frozenset(
         "error_type",
         "faces",
         "failures",
-        "field",
         "images",
         "method",
         "model",
         "model_sha256",
         "objects",
         "operation",
-        "precision",
         "request_id",
         "results",
         "route",
@@ -46,7 +43,7 @@ FIELDS = frozenset(
     }
 )
 LONGEST_VALUE = 128
-METRICS = {"duration_ms": "Milliseconds", "images": "Count", "faces": "Count", "failures": "Count"}
+METRICS = {"duration_ms": "Milliseconds", "images": "Count", "faces": "Count"}
 
 
 def log(message: str, *, level: str = "INFO", stream: TextIO | None = None, **fields: Any) -> None:

@@ -16,7 +16,7 @@ from handler.embedding import Embedder, Model, Way, choose_way, vectors_of
 from handler.errors import ApiError
 from handler.faces import Detector, FaceFinder, PictureFaces
 from handler.images import read_embedding, read_picture
-from handler.matching import match, nearest_of_first
+from handler.matching import count_pairs, match, nearest_of_first
 from handler.objects import ObjectReader
 from handler.requests import ImageObject, Job, Options, Source
 from handler.settings import Settings
@@ -71,6 +71,10 @@ class Service:
             self._find(index, source, job, way, call) if given[index] is None else None
             for index, source in enumerate(job.sources)
         ]
+        faces = [len(each.faces) if each else 1 for each in found]
+        answers.require_payload(
+            count_pairs(faces) * answers.SHORTEST_PAIR, self.settings.limits.response_bytes
+        )
         embedded = iter(self.embed_faces([each for each in found if each], way, call))
         groups = [vector if vector is not None else vectors_of(next(embedded)) for vector in given]
         threshold = job.options.threshold

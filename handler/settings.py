@@ -43,8 +43,8 @@ class Limits:
     images: int = 16
     image_bytes: int = 20 * 1024 * 1024
     pixels: int = 40_000_000
-    # More than the smallest faces sought by `fast` can fill a 16:9 picture (about 500), so that by
-    # default none is left out.
+    # As many as `fast` finds at most, and twice as many of its smallest faces as fill a 16:9
+    # picture, so that by default none is left out.
     faces: int = 1000
     time_reserve_ms: int = 500
 

@@ -7,12 +7,26 @@ from model_layer.errors import ModelMismatch
 
 # Below this a vector has no direction worth keeping.
 SMALLEST_NORM = 1e-10
+# A vector from outside whose largest number is below this has no direction worth comparing.
+SMALLEST_NUMBER = 1e-6
 
 
 def normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows of float32 [N,D] scaled to unit L2 length; a row of zeros stays zeros."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(norms, SMALLEST_NORM), dtype=np.float32)
+
+
+def unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:
+    """One vector [D] from outside, of any length, scaled to unit L2 length: float32 [D].
+
+    Raises ValueError for numbers that are no direction: zeros, infinities, NaN.
+    """
+    largest = float(np.abs(vector).max())
+    if not np.isfinite(largest) or largest < SMALLEST_NUMBER:
+        raise ValueError("the numbers are not a direction")
+    scaled = vector / largest  # so that no square of a huge number overflows
+    return np.asarray(scaled / np.linalg.norm(scaled), np.float32)
 
 
 def distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,6 @@ from handler.call import Call
 from handler.cold_start import AnyService, ready
 from handler.errors import render
 from handler.failures import as_api_error
-from handler.http import require_payload
 from handler.observability import log_call
 from handler.requests import parse_object
 
@@ -32,8 +31,7 @@ def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[
         )
     except Exception as failure:
         answer = render(as_api_error(failure, call), call.request_id)
-    call.note(timings_ms=call.timings_ms(), duration_ms=call.timings_ms()["total"])
-    log_call(call.facts, working.settings.metrics_namespace)
+    log_call(call.ended(), working.settings.metrics_namespace)
     return dict(answer)
 
 
@@ -41,5 +39,5 @@ def _deliverable(answer: Any, service: Any) -> Any:
     """`answer`, unless Lambda would refuse it. The runtime writes JSON with spaces in it."""
     body = answers.encode(answer)
     size = len(body) + body.count(b",") + body.count(b":")
-    require_payload(size, service.settings.limits.response_bytes)
+    answers.require_payload(size, service.settings.limits.response_bytes)
     return answer

@@ -32,12 +32,8 @@ def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[
     request = read_request(event)
     call.note(source=request.shape, request_id=call.request_id)
     response = _respond(request, service, call)
-    call.note(
-        status=response.status,
-        timings_ms=call.timings_ms(),
-        duration_ms=call.timings_ms()["total"],
-    )
-    log_call(call.facts, service.settings.metrics_namespace)
+    call.note(status=response.status)
+    log_call(call.ended(), service.settings.metrics_namespace)
     return write_response(request, response)
 
 

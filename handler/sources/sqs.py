@@ -19,7 +19,7 @@ from handler.call import Call
 from handler.cold_start import AnyService, ready
 from handler.errors import ApiError, render
 from handler.failures import as_api_error
-from handler.observability import log
+from handler.observability import log, log_call
 from handler.pipeline import Service
 from handler.requests import convert, parse_object
 from handler.sources import direct
@@ -125,7 +125,9 @@ def write_answer(
         return False
     call = Call(context)
     call.request_id = identifier
+    call.note(source="sqs", status=200, request_id=identifier)
     document = answer(request, service, call)
+    log_call(call.ended(), service.settings.metrics_namespace)
     if document is None:
         return False
     try:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from handler.matching import match, nearest_of_first
+from handler.answers import SHORTEST_PAIR, FaceIndex, Pair, encode
+from handler.matching import count_pairs, match, nearest_of_first
 
 
 def unit(*degrees: float) -> np.ndarray:
@@ -48,3 +49,15 @@ def test_the_verdict_is_about_image_0_even_where_others_are_nearer() -> None:
     nearest = nearest_of_first(pairs)
     assert (nearest.a.image, nearest.b.image) == (0, 1)
     assert pairs[0].a.image == 1
+
+
+@pytest.mark.parametrize("faces", [(1, 1), (1, 3), (2, 0, 3), (4, 4, 4)])
+def test_pairs_are_counted_without_making_them(faces: tuple[int, ...]) -> None:
+    groups = [unit(*range(count)).reshape(count, 2) for count in faces]
+    assert count_pairs(faces) == len(match(groups, 0.5, lambda _: 0.5))
+
+
+def test_no_pair_is_shorter_than_is_reckoned() -> None:
+    place = FaceIndex(image=0, face=0)
+    pair = Pair(a=place, b=place, distance=0.0, similarity=1.0, same=True)
+    assert len(encode(pair)) >= SHORTEST_PAIR

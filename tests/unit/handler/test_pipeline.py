@@ -119,6 +119,14 @@ class TestCompare:
         assert (error.code, error.details) == ("FaceNotFound", {"image": blind})
         assert error.message.startswith(f"images[{blind}]: ")
 
+    def test_more_pairs_than_an_answer_holds_are_refused_before_any_face_is_embedded(self) -> None:
+        crowd = [face_at(0, 0, 20, 40)] * 30
+        service = make_service(FakeDetector(lambda _: crowd), limits={"response_bytes": 50_000})
+        images = [text(RED)] * 4
+        error = refusal(service, operation="compare", images=images, face="all")
+        assert error.code == "ResponseTooLarge"
+        assert not service.model.calls  # type: ignore[attr-defined]
+
     def test_all_chips_share_one_batch(self) -> None:
         service = make_service()
         ask(service, operation="compare", images=[text(RED)] * 5)

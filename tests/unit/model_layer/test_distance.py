@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from model_layer import ModelMismatch, distances, normalise
+from model_layer.distance import unit
 
 
 def unit_vectors(count: int, seed: int) -> np.ndarray:
@@ -44,3 +45,16 @@ def test_normalise_gives_unit_rows_and_leaves_zero_rows_zero() -> None:
     scaled = normalise(np.array([[3, 4], [0, 0]], np.float32))
 
     np.testing.assert_allclose(scaled, [[0.6, 0.8], [0, 0]], atol=1e-7)
+
+
+def test_a_vector_from_outside_gets_unit_length_however_long_it_is() -> None:
+    for length in (1e-3, 1.0, 1e200):
+        found = unit(np.array([3.0, 4.0]) * length)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, [0.6, 0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("number", [0.0, 1e-9, np.inf, np.nan])
+def test_numbers_that_are_no_direction_are_refused(number: float) -> None:
+    with pytest.raises(ValueError, match="direction"):
+        unit(np.full(4, number))

@@ -170,3 +170,22 @@ def test_request_is_not_begun_without_time(load_event: Any, store: FakeStore, se
     answer = sqs.handle(load_event("sqs-request"), Deadline(at=0.0), FakeService(service.settings))
     assert len(failures(answer)) == 1
     assert store.results == {}
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [line for line in lines if line["message"] == "call"]
+
+
+def test_every_request_leaves_a_line_in_the_log(
+    store: FakeStore, service: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    event = {"Records": [message("m", {"images": ["", ""]})]}
+    answering = FakeService(service.settings)
+    sqs.handle(event, None, answering)
+    sqs.handle(event, None, FakeService(service.settings, RuntimeError("secret")))
+    good, bad = logged(capsys)
+    assert (good["source"], good["status"], good["request_id"]) == ("sqs", 200, "m")
+    assert good["duration_ms"] >= 0
+    assert (bad["status"], bad["code"], bad["error_type"]) == (500, "InternalError", "RuntimeError")
+    assert "secret" not in json.dumps(bad)
