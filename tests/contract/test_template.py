@@ -362,3 +362,37 @@ def test_deployed_files_lie_where_the_template_says() -> None:
     stages = re.findall(r"^FROM \S+ AS (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert metadata["DockerBuildTarget"] in stages
     assert stages[-1] == "default"
+
+
+# ---------------------------------------------------------------- what does not go together
+
+
+def test_the_public_page_goes_without_any_bucket() -> None:
+    rule = TEMPLATE["Rules"]["APublicPageSeesNoBucket"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "PublicPage"}, "yes"]}
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {
+        "Fn::And": [
+            {"Fn::Equals": [{"Ref": "InputBucket"}, ""]},
+            {"Fn::Equals": [{"Ref": "Batch"}, "no"]},
+        ]
+    }
+
+
+@pytest.mark.parametrize("role", ["FunctionRole", "BackfillRole", "BatchOperationsRole"])
+def test_whoever_reads_or_writes_the_output_may_use_its_key(role: str) -> None:
+    policies = [
+        policy["Properties"]
+        for policy in of_type("AWS::IAM::RolePolicy").values()
+        if policy["Properties"]["RoleName"] == {"Ref": role}
+    ]
+    granted = [
+        statement
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Resource"] == {"Ref": "KmsKeyArn"}
+    ]
+    assert {action for statement in granted for action in as_list(statement["Action"])} >= {
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+    }
