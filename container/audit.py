@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 
@@ -55,7 +56,8 @@ def _report(lock: str, done: subprocess.CompletedProcess[str]) -> int:
     if done.returncode == 0:
         say(f"{lock}: no known vulnerabilities")
         return 0
-    if "vulnerabilit" not in done.stderr and any(sign in text for sign in UNREACHABLE):
+    found = re.search(r"Found \d+ known vulnerabilit", text)
+    if not found and any(sign in text for sign in UNREACHABLE):
         say(f"{lock}: NOT CHECKED, the vulnerability service cannot be reached from here")
         return 0
     say(f"{lock}:\n{text}")

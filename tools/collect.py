@@ -154,7 +154,7 @@ def write_part(
     options: argparse.Namespace,
 ) -> int:
     """Write the rows of one page of keys as a part; the number of objects that are no results."""
-    wanted = [key for key in keys if key.endswith(".json") and REQUESTS not in key]
+    wanted = [key for key in keys if is_result(key, source)]
     decoded = [decode(body) for body in pool.map(source.read, wanted)]
     known = [result for result in decoded if result is not None]
     chosen = [result for result in known if options.model in (None, result.model.id)]
@@ -169,6 +169,11 @@ def write_part(
     pq.write_table(table.replace_schema_metadata(metadata), unfinished, compression="zstd")
     os.replace(unfinished, path)
     return len(keys) - len(known)
+
+
+def is_result(key: str, source: Source) -> bool:
+    """Whether to read it: answers to requests lie where no bucket's results can."""
+    return key.endswith(".json") and not key.startswith(source.prefix + REQUESTS)
 
 
 def decode(body: bytes) -> Result | None:

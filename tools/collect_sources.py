@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 
 class Source(Protocol):
-    """Results in a fixed order."""
+    """Results in a fixed order. `prefix` is what all keys begin with."""
+
+    @property
+    def prefix(self) -> str: ...
 
     def pages(self, after: str | None, size: int) -> Iterator[Sequence[str]]:
         """Keys after `after` in order, so many at a time."""
@@ -46,6 +49,7 @@ class Folder:
     """A local copy; keys are paths below it."""
 
     root: Path
+    prefix: str = ""
 
     def pages(self, after: str | None, size: int) -> Iterator[Sequence[str]]:
         paths = (path for path in self.root.rglob("*") if path.is_file())

@@ -25,7 +25,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument(
         "--image_size",
         "--image-size",
-        type=int,
+        type=pack_images.at_least(1),
         default=160,
         help="side of the packed images in pixels (160)",
     )

@@ -27,12 +27,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument(
         "--image_size",
         "--image-size",
-        type=int,
+        type=pack_images.at_least(1),
         default=160,
         help="side of the packed faces in pixels (160)",
     )
     parser.add_argument(
-        "--margin", type=int, default=44, help="pixels added around the face's box (44)"
+        "--margin",
+        type=pack_images.at_least(0),
+        default=44,
+        help="pixels added around the face's box (44)",
     )
     parser.add_argument(
         "--face", choices=["largest", "central"], default="largest", help="which of several faces"

@@ -1,8 +1,9 @@
 """The file that both UAI packers write: `{"cnt": N, "images": [base64, ...]}`."""
 
+import argparse
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,17 @@ from numpy.typing import NDArray
 import align
 
 DEFAULT_OUT = Path("test.json")
+
+
+def at_least(smallest: int) -> Callable[[str], int]:
+    """For argparse: a whole number from `smallest` on."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {smallest}")
+        return int(text)
+
+    return parse
 
 
 def read_picture(path: Path) -> align.Picture:
@@ -41,5 +53,8 @@ def pack(images: Sequence[bytes]) -> dict[str, object]:
 
 def write(images: Sequence[bytes], out: Path) -> None:
     text = json.dumps(pack(images))
-    out.write_text(text)
+    try:
+        out.write_text(text)
+    except OSError as exc:
+        raise SystemExit(f"{out}: {exc.strerror}") from exc
     print(f"{out}: {len(images)} images, {len(text):,} bytes")

@@ -30,7 +30,10 @@ def read_event(name: str) -> Any:
             )
         known = ", ".join(sorted(file.stem for file in EVENTS.glob("*.json")))
         raise SystemExit(f"no event {name!r}; there are {known}")
-    return json.loads(path.read_text())
+    try:
+        return json.loads(path.read_text())
+    except ValueError as exc:
+        raise SystemExit(f"{path} is not JSON: {exc}") from exc
 
 
 def check_compare(name: str, answer: Any) -> None:

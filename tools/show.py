@@ -249,9 +249,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except model_layer.ModelUnavailable as exc:
         raise SystemExit(f"{exc}; name one with --model") from exc
     comparison = compare(options.pictures, model, options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     figure = draw(comparison)
-    figure.savefig(options.out)
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(options.out)
+    except OSError as exc:
+        raise SystemExit(f"{options.out}: {exc.strerror}") from exc
     pyplot.close(figure)
     verdict = "same" if comparison.same else "different"
     print(f"{options.out}: {verdict}, distance {comparison.distance:.4f}")

@@ -14,6 +14,7 @@ from tests.aws.servers import fault_proxy, moto_server, radosgw
 from tests.aws.servers.fault_proxy import FaultProxy
 from tests.aws.servers.moto_server import MotoServer
 from tests.aws.servers.radosgw import Account, RadosGateway, ServerUnavailableError
+from tests.needs import not_here
 
 ACCOUNT_VARIABLES = (
     "AWS_ENDPOINT_URL_S3",
@@ -37,7 +38,7 @@ def gateway() -> Iterator[RadosGateway]:
     try:
         server = radosgw.start()
     except ServerUnavailableError as reason:
-        pytest.skip(f"no S3 server: {reason}")
+        not_here(f"no S3 server: {reason}")
     yield server
     server.stop()
 

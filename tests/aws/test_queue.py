@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 
+from container.template import read_template
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
 from tests.aws.servers.moto_server import MotoServer
@@ -105,24 +105,9 @@ def test_request_is_answered_once_under_its_message_id(
     assert expected.items() <= told.items()
 
 
-class CloudFormation(yaml.SafeLoader):
-    """YAML with CloudFormation's tags, which are kept as (tag, value)."""
-
-
-def keep_tag(loader: Any, tag: str, node: Any) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return (tag, loader.construct_scalar(node))
-    if isinstance(node, yaml.SequenceNode):
-        return (tag, loader.construct_sequence(node, deep=True))
-    return (tag, loader.construct_mapping(node, deep=True))
-
-
-CloudFormation.add_multi_constructor("!", keep_tag)
-
-
 def function_policy(root: Path, inputs: str, outputs: str) -> str:
     """What the template lets its function do with S3, on buckets of these names."""
-    template = yaml.load((root / "template.yaml").read_text(), CloudFormation)
+    template = read_template(root / "template.yaml")
     statements = [
         {**statement, "Resource": resource(statement["Resource"], inputs, outputs)}
         for name in ("ReadInput", "WriteOutput")
@@ -134,7 +119,7 @@ def function_policy(root: Path, inputs: str, outputs: str) -> str:
 
 def resource(value: Any, inputs: str, outputs: str) -> str:
     """The ARN that a `!Sub` of the template comes to."""
-    _, content = value
+    content = value["Fn::Sub"]
     text = content[0] if isinstance(content, list) else content
     for name, meant in (
         ("${AWS::StackName}-output-${AWS::AccountId}-${AWS::Region}", outputs),

@@ -1,7 +1,6 @@
 """A real Chromium, and the function's own HTTP server to show it the page."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from container.sam import free_port
 from tests.browser.install_chromium import find_chromium
 from tests.process_logs import LOGS
 
@@ -132,7 +132,7 @@ def serve(**environment: str) -> Iterator[str]:
 
 
 def wait_until_healthy(process: "subprocess.Popen[bytes]", health: str) -> None:
-    """Returns when the server answers 200; skips where it says that it has no model."""
+    """Returns when the server answers 200; fails where it answers anything else."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -142,14 +142,7 @@ def wait_until_healthy(process: "subprocess.Popen[bytes]", health: str) -> None:
                 return
         except urllib.error.HTTPError as refusal:
             with refusal:
-                pytest.skip(f"the function has no model to serve: {refusal.read().decode()}")
+                pytest.fail(f"the function is not healthy: {refusal.read().decode()}")
         except OSError:
             time.sleep(0.2)
     pytest.fail(f"tools.serve did not answer within {START_SECONDS} s")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

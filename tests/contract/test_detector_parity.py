@@ -104,12 +104,3 @@ def test_fast_chooses_the_same_central_face(cases: list[Case]) -> None:
         (expected,) = align.select(known, "central", width, height)
         (chosen,) = align.select(found, "central", width, height)
         assert overlap(known[expected].box, found[chosen].box) > 0.6, case.name
-
-
-@pytest.mark.parametrize("net", ["pnet", "rnet", "onet"])
-def test_kept_weights_compute_what_the_published_nets_do(net: str) -> None:
-    pytest.importorskip("mtcnn", reason="needs the dependency group detector-weights")
-    from tools import build_detector
-
-    kept = (build_detector.WEIGHTS / f"{net}.tflite").read_bytes()
-    assert build_detector.deviation(net, kept) < build_detector.TOLERANCE

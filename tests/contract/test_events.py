@@ -89,14 +89,6 @@ def test_grace_hopper_is_the_picture_of_the_matplotlib_wheel(root: Path) -> None
     check_views(make_pictures.views(make_pictures.GRACE, make_pictures.scaled(pixels, 0.8)), root)
 
 
-def test_eileen_collins_is_the_picture_of_the_scikit_image_wheel(root: Path) -> None:
-    source = make_pictures.installed(make_pictures.ASTRONAUT)
-    if source is None:
-        pytest.skip("scikit-image is not installed")
-    pixels = make_pictures.read_source(source, make_pictures.ASTRONAUT)
-    check_views(make_pictures.views(make_pictures.EILEEN, pixels), root)
-
-
 def check_views(views: dict[str, Any], root: Path) -> None:
     """JPEG bytes differ between OpenCV versions: the pixels are compared, within its loss."""
     for name, (pixels, _) in views.items():

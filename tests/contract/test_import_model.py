@@ -22,6 +22,7 @@ from tests.contract.facenet_graphs import (
     write_functions,
 )
 from tools.import_model import inception_resnet_v1
+from tools.import_model.calibrate import calibrate
 from tools.import_model.cli import describe, main, parse_arguments
 from tools.import_model.convert import convert
 from tools.import_model.freeze import freeze, simplify
@@ -346,3 +347,29 @@ def test_the_real_weights_import_in_one_command(real_weights: Path, tmp_path: Pa
     assert parity["float16"]["min_cosine"] > 0.9999
     assert parity["int8"]["min_cosine"] > 0.995
     assert manifest.threshold_at(0.01) == manifest.threshold
+
+
+def test_calibration_leaves_no_face_in_the_model_folder(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(root / "model_layer" / "models" / "facenet-compact-112", folder)
+    (folder / "parity.npz").unlink()
+    one, other, third = "eileen_collins", "eileen_collins_second", "grace_hopper"
+    pairs = [(fold, *pair) for fold in (1, 2) for pair in ((one, other, 1), (one, third, 0))]
+    lines = [f"{fold},{left}.jpg,{right}.jpg,{same}" for fold, left, right, same in pairs]
+    (tmp_path / "pairs.csv").write_text("\n".join(["fold,image_a,image_b,same", *lines]))
+    before = json.loads((folder / "manifest.json").read_text())
+    calibrate(folder, tmp_path / "pairs.csv", root / "events" / "pictures")
+    after = json.loads((folder / "manifest.json").read_text())
+    assert after["calibration"] != before["calibration"]
+    assert (folder / "calibration" / "report.json").exists()
+    assert not list(folder.rglob("*.npz"))
+
+
+@pytest.mark.parametrize("missing", ["--pairs", "--images"])
+def test_pairs_that_are_not_there_are_said_before_any_work(
+    missing: str, tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"--pairs": root / "README.md", "--images": root, missing: tmp_path / "absent"}
+    words = [str(word) for place in places.items() for word in place]
+    assert run(tmp_path / "source-that-is-not-there.pb", tmp_path, *words) == 1
+    assert "absent does not exist" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from tools.needs import packages_of
 
 with packages_of("evaluate"):
     from tools.evaluate import charts, report
-    from tools.evaluate.dataset import Pairs, open_pictures, read_pairs
+    from tools.evaluate.dataset import Pairs, open_pictures, read_pairs, require_measurable
     from tools.evaluate.embedding import (
         EmbedOptions,
         FaceChoice,
@@ -85,6 +85,7 @@ def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict
 def evaluate(options: Any) -> tuple[report.Report, Floats, Pairs]:
     """Runs the whole measurement: the report, and each pair's held-out distance."""
     pairs = read_pairs(options.pairs, set(options.folds) if options.folds else None)
+    require_measurable(pairs)
     model = model_layer.load(
         options.model,
         engine=options.engine,

@@ -23,7 +23,7 @@ from align.alignment import TEMPLATE, similarity_transform
 from align.quality import estimate_pose
 from tools.evaluate import protocol, report
 from tools.evaluate.cache import digest_of
-from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs
+from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs, require_measurable
 from tools.evaluate.embedding import (
     Chips,
     EmbedOptions,
@@ -201,6 +201,7 @@ def main(words: Sequence[str] | None = None) -> None:
 def measure(model_name: str, pairs_file: Path, images: Path, cache: Path) -> Iterator[str]:
     """Lines of Markdown as they come: both tables, an empty line between."""
     pairs = read_pairs(pairs_file)
+    require_measurable(pairs)
     pictures = open_pictures(images)
     model = model_layer.load(model_name)
     choice = FaceChoice("fast", "central", alignment_of(model))

@@ -3,14 +3,16 @@
 import csv
 import hashlib
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 COLUMNS = ("fold", "image_a", "image_b", "same")
+LABELS = {"1": True, "true": True, "0": False, "false": False}
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,12 @@ class Pictures:
 
 def read_pairs(path: Path, folds: set[int] | None = None) -> Pairs:
     """Reads fold,image_a,image_b,same; keeps the given folds, or all. Exits on another form."""
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames is None or not set(COLUMNS) <= set(reader.fieldnames):
             raise SystemExit(f"{path} needs the columns {', '.join(COLUMNS)}")
-        rows = [row for row in reader if folds is None or int(row["fold"]) in folds]
+        rows = [checked(row, f"{path}, line {reader.line_num}") for row in reader]
+    rows = [row for row in rows if folds is None or row["fold"] in folds]
     if not rows:
         raise SystemExit(f"{path} has no pairs in the folds asked for")
     names = sorted({row[side] for row in rows for side in ("image_a", "image_b")})
@@ -47,16 +50,36 @@ def read_pairs(path: Path, folds: set[int] | None = None) -> Pairs:
         names=tuple(names),
         left=np.array([place[row["image_a"]] for row in rows]),
         right=np.array([place[row["image_b"]] for row in rows]),
-        folds=np.array([int(row["fold"]) for row in rows]),
-        same=np.array([row["same"] == "1" for row in rows]),
+        folds=np.array([row["fold"] for row in rows]),
+        same=np.array([row["same"] for row in rows]),
     )
+
+
+def checked(row: Mapping[str, str | None], place: str) -> dict[str, Any]:
+    """A row with its fold as a number and its label as a truth value; exits naming the line."""
+    fold, label = ((row[name] or "").strip() for name in ("fold", "same"))
+    if not fold.isdecimal():
+        raise SystemExit(f"{place}: a fold is a whole number, not {fold!r}")
+    if label.lower() not in LABELS:
+        raise SystemExit(f"{place}: same is 1 or 0, not {label!r}")
+    return {**row, "fold": int(fold), "same": LABELS[label.lower()]}
+
+
+def require_measurable(pairs: Pairs) -> None:
+    """Exits unless thresholds can be chosen on some folds and tried on another."""
+    folds = np.unique(pairs.folds)
+    if len(folds) < 2:
+        raise SystemExit("the pairs need at least two folds: each is judged by the others")
+    for fold in folds:
+        if len(set(pairs.same[pairs.folds == fold].tolist())) < 2:
+            raise SystemExit(f"fold {fold} needs pairs of one person and pairs of two")
 
 
 def open_pictures(path: Path) -> Pictures:
     """A zip file or a folder of pictures. Exits, saying what is missing, where it is neither."""
     if path.is_dir():
         return Pictures(
-            _reader(path, lambda name: (path / name).read_bytes()), _digest(str(path.resolve()))
+            _reader(path, lambda name: (path / name).read_bytes()), _digest(_listing(path))
         )
     if not zipfile.is_zipfile(path):
         raise SystemExit(f"{path} is neither a folder nor a zip file of pictures")
@@ -77,6 +100,13 @@ def _reader(path: Path, read: Callable[[str], bytes]) -> Callable[[str], bytes]:
             ) from None
 
     return read_or_exit
+
+
+def _listing(folder: Path) -> str:
+    """What changes when a picture does."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    states = ((path, path.stat()) for path in files)
+    return "".join(f"{path}:{state.st_size}:{state.st_mtime_ns}\n" for path, state in states)
 
 
 def _digest(text: str) -> str:

@@ -77,6 +77,16 @@ def chip_of(data: bytes, detector: Detector, choice: FaceChoice) -> tuple[NDArra
     return align.align(picture, face, choice.alignment), bool(chosen)
 
 
+def chip_or_exit(
+    pictures: Pictures, name: str, detector: Detector, choice: FaceChoice
+) -> tuple[NDArray[np.uint8], bool]:
+    """`chip_of` a picture by its name, which is said where it cannot be read."""
+    try:
+        return chip_of(pictures.read(name), detector, choice)
+    except align.AlignError as exc:
+        raise SystemExit(f"{name}: {exc}") from exc
+
+
 def make_chips(
     pictures: Pictures, names: Sequence[str], choice: FaceChoice, folder: Path, jobs: int = 1
 ) -> Chips:
@@ -100,7 +110,7 @@ def make_chips(
     def make(rows: Sequence[int]) -> cache.Arrays:
         detector = detectors.get()
         try:
-            results = [chip_of(pictures.read(names[row]), detector, choice) for row in rows]
+            results = [chip_or_exit(pictures, names[row], detector, choice) for row in rows]
         finally:
             detectors.put(detector)
         pixels, found = zip(*results, strict=True)

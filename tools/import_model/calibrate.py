@@ -1,6 +1,7 @@
 """Thresholds and calibration of an imported model, measured by tools/evaluate."""
 
 import json
+import tempfile
 from pathlib import Path
 
 from model_layer.manifest import MANIFEST_NAME
@@ -15,9 +16,11 @@ def calibrate(folder: Path, pairs: Path, images: Path) -> None:
     from tools.evaluate.__main__ import main as evaluate  # draws charts: slow to import
 
     out = folder / "calibration"
-    places = {"--model": folder, "--pairs": pairs, "--images": images, "--out": out}
-    words = [str(word) for place in places.items() for word in place]
-    evaluate([*words, "--name", pairs.stem])
+    # The model folder may go into an image: no face may stay in it.
+    with tempfile.TemporaryDirectory() as cache:
+        places = {"--model": folder, "--pairs": pairs, "--images": images, "--out": out}
+        words = [str(word) for place in places.items() for word in place]
+        evaluate([*words, "--name", pairs.stem, "--cache", cache])
     measured = json.loads((out / "report.json").read_text())
     content = json.loads((folder / MANIFEST_NAME).read_text())
     content |= {field: measured["manifest"][field] for field in ("thresholds", "calibration")}

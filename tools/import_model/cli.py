@@ -117,6 +117,9 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     """Fetch, read, freeze, convert, check, describe."""
     if options.pairs and not options.images:
         raise ImportFailed("--pairs needs --images: the zip or folder that holds its pictures")
+    for path in filter(None, (options.pairs, options.images)):
+        if not path.exists():
+            raise ImportFailed(f"{path} does not exist")
     work = options.out / ".download"
     options.out.mkdir(parents=True, exist_ok=True)
     path = fetch(options.source, work, options.max_bytes)

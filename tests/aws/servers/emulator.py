@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.aws.servers.radosgw import ServerUnavailableError, free_port, wait_until
+from container.sam import free_port
+from tests.aws.servers.radosgw import ServerUnavailableError, wait_until
 from tests.process_logs import LOGS
 
 ROOT = Path(__file__).resolve().parents[3]

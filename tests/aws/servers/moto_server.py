@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from container.sam import free_port
 from tests.aws.servers.radosgw import (
     Account,
     ServerUnavailableError,
     answers,
-    free_port,
     wait_until,
 )
 

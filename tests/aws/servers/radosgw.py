@@ -7,7 +7,6 @@ runs in the foreground under our own process id and is stopped by it; ports are 
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
+
+from container.sam import free_port
 
 PACKAGES = ("ceph-mon", "ceph-osd", "ceph-mgr", "radosgw", "ceph-common")
 PROGRAMS = ("ceph-mon", "ceph-osd", "ceph-mgr", "radosgw", "ceph", "radosgw-admin", "monmaptool")
@@ -248,10 +249,3 @@ def wait_until(ready: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise ServerUnavailableError(f"{what} did not start in {START_TIMEOUT:.0f} s")
         time.sleep(0.2)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

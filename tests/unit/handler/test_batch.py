@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from handler.batch import raise_if_failed
+from handler.batch import BatchLimits, raise_if_failed
 from handler.batch_deadline import Deadline
 from handler.batch_types import Answer, ObjectReference, PictureObject, Status, TransientFailure
 from handler.errors import ApiError
@@ -222,12 +222,12 @@ def test_pictures_that_are_ready_share_a_group_up_to_the_limit(store: FakeStore)
     class Watched(FakeStore):
         def fetch(self, reference: ObjectReference) -> PictureObject:
             picture = super().fetch(reference)
-            if len(self.reads) == 9:
+            if len(self.reads) == BatchLimits.read_ahead:
                 all_read.set()
             return picture
 
     def embed(pictures: Sequence[bytes]) -> list[Answer]:
-        all_read.wait(timeout=10)
+        assert all_read.wait(timeout=10)
         sizes.append(len(pictures))
         return embed_pictures(pictures)
 

@@ -111,6 +111,12 @@ class TestCompare:
         assert len(answer["pairs"]) == 2
         assert {pair["a"]["image"] for pair in answer["pairs"]} == {0}
 
+    def test_all_faces_meet_the_largest_one_of_image_0(self) -> None:
+        service = make_service(FakeDetector(two_faces))
+        answer = ask(service, images=[text(RED), text(RED)], face="all")
+        (chosen,) = answer["images"][0]["faces"]
+        assert chosen["box"]["height"] == 40
+
     @pytest.mark.parametrize("blind", [0, 1, 2])
     def test_an_image_without_a_face_is_named_and_indices_never_shift(self, blind: int) -> None:
         images = [text(RED), text(GREEN), text(BLUE)]

@@ -156,3 +156,7 @@ class TestUaiConfFile:
         path = self.write(tmp_path, exec={"main_class": "CatModel"})
         with pytest.raises(SettingsError, match=r"UAI_SERVICE_CONFIG.*main_class"):
             read(UAI_SERVICE_CONFIG=path)
+
+
+def test_lambda_carries_six_megabytes_each_way() -> None:
+    assert Limits().body_bytes == Limits().response_bytes == 6 * 1024 * 1024

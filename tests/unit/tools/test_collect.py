@@ -109,6 +109,15 @@ def test_other_files_and_answers_to_requests_are_left_out(
     assert "3 objects are no results" in captured.err
 
 
+def test_a_key_may_be_named_like_the_answers_to_requests(folder: Path) -> None:
+    for key in ("holiday_requests/b.jpg", "2024/_requests/c.jpg"):
+        write(folder / f"photos/{key}/e.tiny.json", result(key))
+    run(folder)
+    assert {"holiday_requests/b.jpg", "2024/_requests/c.jpg"} <= {
+        row["key"] for row in rows(folder)
+    }
+
+
 def test_model_can_be_chosen(folder: Path) -> None:
     write(folder / "photos/z.jpg/e.other.json", result("z.jpg", model="other"))
     run(folder, "--model", "other")

@@ -103,3 +103,20 @@ def test_option_of_the_uai_tool_that_means_nothing_here_is_accepted(pictures: Pa
     arguments = ["--gpu_memory_fraction", "0.5", "--margin", "44", "--image_size", "160"]
     gen_img_json.main(["--image_files", picture, *arguments])
     assert packed()["cnt"] == 1
+
+
+@pytest.mark.parametrize(
+    "options", [["--image_size", "0"], ["--image_size", "-5"], ["--margin", "-500"]]
+)
+def test_sizes_that_hold_no_face_are_refused(
+    options: list[str], pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        gen_img_json.main(["--image_files", str(pictures / "eileen_collins.jpg"), *options])
+    assert "no whole number of at least" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_named(pictures: Path) -> None:
+    crop = str(pictures / "eileen_collins_face.jpg")
+    with pytest.raises(SystemExit, match=r"absent/x\.json: No such file"):
+        gen_example_json.main(["--image_files", crop, "--out", "absent/x.json"])

@@ -64,3 +64,47 @@ def test_zip_with_other_contents_has_another_digest(tmp_path: Path) -> None:
 def test_neither_zip_nor_folder_is_refused(csv_file: Path) -> None:
     with pytest.raises(SystemExit, match="neither a folder nor a zip"):
         dataset.open_pictures(csv_file)
+
+
+@pytest.mark.parametrize(("label", "same"), [("1", True), ("TRUE", True), (" 0", False)])
+def test_labels_are_numbers_or_words(tmp_path: Path, label: str, same: bool) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"\ufefffold,image_a,image_b,same\r\n1,ü.jpg,b.jpg,{label}\r\n", "utf-8")
+    pairs = dataset.read_pairs(path)
+    assert pairs.same.tolist() == [same]
+    assert pairs.names == ("b.jpg", "ü.jpg")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [("1,a,b,yes", "same is 1 or 0, not 'yes'"), ("one,a,b,1", "not 'one'"), ("1,a", "not ''")],
+)
+def test_a_row_that_says_something_else_is_named(tmp_path: Path, row: str, message: str) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"{CSV}{row}\n")
+    with pytest.raises(SystemExit, match=rf"pairs\.csv, line 4: .*{message}"):
+        dataset.read_pairs(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (("1,a,b,1", "1,a,c,0"), "two folds"),
+        (("1,a,b,1", "1,a,c,0", "2,a,b,1"), "fold 2 needs"),
+    ],
+)
+def test_pairs_that_cannot_be_measured_are_refused(
+    tmp_path: Path, rows: tuple[str, ...], message: str
+) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join(["fold,image_a,image_b,same", *rows]))
+    with pytest.raises(SystemExit, match=message):
+        dataset.require_measurable(dataset.read_pairs(path))
+
+
+def test_folder_with_another_picture_has_another_digest(tmp_path: Path) -> None:
+    digests = set()
+    for content in (b"one", b"three"):
+        (tmp_path / "a.jpg").write_bytes(content)
+        digests.add(dataset.open_pictures(tmp_path).digest)
+    assert len(digests) == 2

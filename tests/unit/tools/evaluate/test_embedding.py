@@ -129,3 +129,10 @@ def test_command_measures_writes_and_reports(
 def test_absent_data_is_said_with_an_example(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"absent\.csv does not exist.*\n.*tools\.evaluate"):
         command.main(["--model", "any", "--pairs", str(tmp_path / "absent.csv")])
+
+
+def test_a_picture_that_cannot_be_read_is_named(root: Path, tmp_path: Path) -> None:
+    whole = (root / "events" / "pictures" / NAMES[0]).read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[:2000])
+    with pytest.raises(SystemExit, match=r"cut\.jpg: .*cut short"):
+        embedding.make_chips(open_pictures(tmp_path), ["cut.jpg"], CHOICE, tmp_path / "cache")
