@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align.errors import ImageTooLarge, InvalidImage
-from align.headers import END_OF_IMAGE, read_header
+from align.headers import jpeg_end, read_header
 from align.opencv import cv2
 from align.types import Header, Picture, Pixels
 
@@ -45,7 +45,7 @@ def decode(
     Args:
         data: the encoded picture.
         max_pixels: largest allowed width times height, before any reduction; of a picture of 16
-            bits a sample, which takes twice the memory, half as many.
+            bits a sample and of a lossless WebP, which take twice the memory, half as many.
         max_side: longest allowed side in pixels, before any reduction.
         reduction: 1, 2, 4 or 8. A JPEG is decoded at that fraction of its size (fewer DCT
             coefficients, so less work); other formats ignore it.
@@ -72,11 +72,11 @@ def decode(
 
 def _check_limits(header: Header, max_pixels: int, max_side: int) -> None:
     size = {"width": header.width, "height": header.height}
-    deep = " of 16 bits" if header.depth > 8 else ""
-    max_pixels = max_pixels // 2 if deep else max_pixels
+    heavy = " of 16 bits" if header.depth > 8 else " of a lossless WebP" if header.lossless else ""
+    max_pixels = max_pixels // 2 if heavy else max_pixels
     if header.width * header.height > max_pixels:
         raise ImageTooLarge(
-            f"{header.width} x {header.height} is more than {max_pixels} pixels{deep}",
+            f"{header.width} x {header.height} is more than {max_pixels} pixels{heavy}",
             max_pixels=max_pixels,
             **size,
         )
@@ -111,7 +111,7 @@ def _runs_dry(data: bytes, pixels: Pixels, reduction: int) -> bool:
     """
     if not (pixels[-1, -1] == MIDDLE_GREY).all():
         return False
-    end = data.rfind(END_OF_IMAGE)
+    end = jpeg_end(data)
     longer = data[:end] + FILLER + data[end:]
     return not np.array_equal(_decode_pixels(longer, reduction), pixels)
 

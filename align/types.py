@@ -27,6 +27,7 @@ class Header:
         orientation: EXIF orientation, 1 to 8; 1 where absent or invalid.
         alpha: whether pixels may be transparent.
         depth: bits of a sample as it is decoded, 8 or 16.
+        lossless: whether a WebP is lossless, which may need tables as large as the picture.
     """
 
     format: str
@@ -35,6 +36,7 @@ class Header:
     orientation: int = 1
     alpha: bool = False
     depth: int = 8
+    lossless: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:

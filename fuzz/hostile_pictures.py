@@ -17,6 +17,8 @@ from align.headers import JPEG_MAGIC, PNG_MAGIC
 from align.opencv import cv2
 
 READ = "read"
+# What a camera may append to a JPEG: by chance it holds the bytes of any marker.
+FILM = b"ftypmp42" + b"\xff\xda\x12\x34" * 500 + b"\xff\xd9"
 Maker = Callable[[], bytes]
 
 
@@ -94,6 +96,17 @@ def jpeg_of_size(width: int, height: int) -> bytes:
     frame = data.find(b"\xff\xc0")
     data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
     return bytes(data)
+
+
+def jpeg_of_frame(marker: int) -> bytes:
+    """The scene's JPEG whose frame claims another way of coding."""
+    return encode("jpg").replace(b"\xff\xc0", bytes([0xFF, marker]), 1)
+
+
+def half_jpeg_with_film() -> bytes:
+    """Half of the scene's JPEG, an end marker, and bytes with an end marker of their own."""
+    whole = encode("jpg")
+    return whole[: len(whole) // 2 + 200] + b"\xff\xd9" + FILM
 
 
 def slow_jpeg(width: int, height: int, scans: int, shade: int = 90) -> bytes:
@@ -223,6 +236,11 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ("png, 16 bits grey", lambda: flat_png(64, 48, 16, 0), "read"),
             ("png with a 400 MB comment", text_bomb, "read InvalidImage"),
             ("png with a 400 MB profile", profile_bomb, "read InvalidImage"),
+            (
+                "png with 40 comments of 7 MB",
+                lambda: with_chunk(chunk(b"zTXt", b"a\x00\x00" + zeros(7 << 20)) * 40),
+                "InvalidImage",
+            ),
             ("png with an endless profile", lambda: with_chunk(chunk(b"iCCP", b"\x00")), "read"),
             (
                 "png with data for a hundred pictures",
@@ -262,6 +280,10 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ("jpeg of 500 scans", partial(slow_jpeg, 64, 48, 500), "InvalidImage"),
             ("jpeg behind padding", lambda: jpeg_behind_padding(9000, 9000), "InvalidImage"),
             ("jpeg behind padding, small", lambda: jpeg_behind_padding(64, 48), "InvalidImage"),
+            ("jpeg, arithmetic-coded", lambda: jpeg_of_frame(0xC9), "UnsupportedFormat"),
+            ("jpeg, lossless", lambda: jpeg_of_frame(0xC3), "UnsupportedFormat"),
+            ("jpeg with a film behind it", lambda: encode("jpg") + FILM, "read"),
+            ("jpeg cut in half, with a film behind it", half_jpeg_with_film, "InvalidImage"),
             ("jpeg of two bytes", lambda: JPEG_MAGIC[:2], "UnsupportedFormat"),
             ("jpeg of three bytes", lambda: JPEG_MAGIC, "InvalidImage"),
             ("webp, animated", animated_webp, "UnsupportedFormat"),
@@ -274,6 +296,16 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
                 "webp of 16,384 a side",
                 lambda: lossless_webp_of_size(16_384, 16_384),
                 "ImageTooLarge",
+            ),
+            (
+                "webp, lossless, twice too large",
+                lambda: lossless_webp_of_size(8000, 5000),
+                "ImageTooLarge",
+            ),
+            (
+                "webp that does not start with its picture",
+                lambda: webp(riff(b"JUNK", bytes(8)), canvas(0, 64, 48), encode("webp")[12:]),
+                "InvalidImage",
             ),
             ("webp without data", lambda: lossless_webp_of_size(4000, 4000), "InvalidImage"),
             (

@@ -17,7 +17,10 @@ Encoding = Literal["float", "base64"]
 Point = tuple[float, float]
 # float32 unit vectors come back the same from this many decimals, at half the bytes.
 EMBEDDING_DECIMALS = 9
-SHORTEST_PAIR = 90  # bytes of JSON
+# Bytes of JSON at least; of a number of an embedding, with its comma.
+SHORTEST_PAIR = 90
+SHORTEST_FACE = 200
+SHORTEST_NUMBER = 4
 
 
 class Box(Struct, frozen=True):
@@ -180,6 +183,12 @@ class ModelCardAnswer(Struct, frozen=True, kw_only=True):
 
 encode = msgspec.json.Encoder().encode
 to_builtins = msgspec.to_builtins
+
+
+def shortest_face(dimension: int, encoding: Encoding | None) -> int:
+    """Bytes of JSON that a face with an embedding of that dimension takes at least."""
+    embedding = dimension * 4 * 4 // 3 if encoding == "base64" else dimension * SHORTEST_NUMBER
+    return SHORTEST_FACE + embedding
 
 
 def require_payload(size: int, limit: int) -> None:

@@ -9,7 +9,7 @@ reasoning.
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from handler import observability
@@ -126,12 +126,12 @@ class _Run:
     pool: ThreadPoolExecutor
     ended: dict[ObjectReference, Outcome] = field(default_factory=dict)
     writing: dict[ObjectReference, Future[Outcome]] = field(default_factory=dict)
-    durations: list[float] = field(default_factory=list)
+    paces: list[float] = field(default_factory=list)  # seconds a picture, of each group
 
     def outcomes(self, references: Sequence[ObjectReference]) -> Mapping[ObjectReference, Outcome]:
         for group in self.groups(references):
             self.embed(group)
-        wait(self.writing.values(), timeout=self.batch.deadline.seconds_left())
+        wait(self.writing.values(), timeout=self.batch.deadline.seconds_to_write())
         for reference, future in self.writing.items():
             if future.done():
                 self.ended[reference] = future.result()
@@ -143,8 +143,9 @@ class _Run:
         """What has been read since the last group, while the next objects are being read.
 
         Nothing waits for a group to fill: the first one is small, and as inference takes longer
-        than a read, the others are full. Ends when all is read, or when the
-        time left is too short for a group as slow as the slowest so far.
+        than a read, the others are full. Near the deadline a group has only as many pictures as
+        end in time at the slowest pace so far. Ends when all is read, or when the time left is
+        too short for one.
         """
         waiting = deque(references)
         reading: dict[Future[PictureObject | Outcome], ObjectReference] = {}
@@ -154,9 +155,12 @@ class _Run:
                 reading[self.pool.submit(self.batch.read, reference)] = reference
             timeout = self.batch.deadline.seconds_left()
             done, _ = wait(reading, timeout=timeout, return_when=FIRST_COMPLETED)
-            if not done or self.batch.deadline.within(max(self.durations, default=0.0)):
+            pace = max(self.paces, default=0.0)
+            if not done or self.batch.deadline.within(pace):
                 return
-            ready = [future for future in reading if future in done][: self.batch.limits.group]
+            room = self.batch.deadline.room_for(pace) or self.batch.limits.group
+            ready = [future for future in reading if future in done]
+            ready = ready[: min(room, self.batch.limits.group)]
             yield self.readable([(reading.pop(future), future.result()) for future in ready])
 
     def readable(self, read: Sequence[tuple[ObjectReference, PictureObject | Outcome]]) -> Group:
@@ -178,7 +182,7 @@ class _Run:
         answers = self.batch.embed([picture for _, picture in group])
         for (reference, picture), answer in zip(group, answers, strict=True):
             self.finish(reference, picture, answer)
-        self.durations.append(self.batch.deadline.clock() - started)
+        self.paces.append((self.batch.deadline.clock() - started) / len(group))
 
     def finish(self, reference: ObjectReference, picture: PictureObject, answer: Answer) -> None:
         """Send the result of an object on its way, unless the answer is not about the object."""
@@ -186,6 +190,8 @@ class _Run:
             failure = TransientFailure(answer.code, answer.message)
             self.ended[reference] = failed(reference, failure)
         else:
+            # Its bytes have done their work; a queue of writes need not hold them.
+            picture = replace(picture, data=b"")
             future = self.pool.submit(self.batch.write, reference, picture, answer)
             self.writing[reference] = future
 

@@ -10,14 +10,16 @@ from typing import Any
 # so that a function with a short timeout still gets to work.
 RESERVE_SECONDS = 3.0
 RESERVE_SHARE = 0.1
+ANSWER_SHARE = 0.1  # of that reserve, to answer when all is written
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """A point on the clock after which no new work begins."""
+    """A point on the clock after which no new work begins, and one when all has to be written."""
 
     at: float
     clock: Callable[[], float] = time.monotonic
+    end: float = math.inf
 
     @classmethod
     def of(cls, context: Any, clock: Callable[[], float] = time.monotonic) -> "Deadline":
@@ -26,11 +28,25 @@ class Deadline:
         if remaining_ms is None:
             return cls(math.inf, clock)
         remaining = remaining_ms() / 1000
-        return cls(clock() + remaining - min(RESERVE_SECONDS, remaining * RESERVE_SHARE), clock)
+        reserve = min(RESERVE_SECONDS, remaining * RESERVE_SHARE)
+        now = clock()
+        return cls(now + remaining - reserve, clock, now + remaining - reserve * ANSWER_SHARE)
 
     def seconds_left(self) -> float | None:
         """Never negative; None, which `wait` takes as for ever, without an end."""
-        return None if math.isinf(self.at) else max(0.0, self.at - self.clock())
+        return self._until(self.at)
+
+    def seconds_to_write(self) -> float | None:
+        """As `seconds_left`, for what is embedded already."""
+        return self._until(self.end)
+
+    def room_for(self, seconds: float) -> int | None:
+        """How many works of so many seconds each end in time, at least one; None for any."""
+        left = self.seconds_left()
+        return None if left is None or not seconds else max(1, int(left / seconds))
+
+    def _until(self, moment: float) -> float | None:
+        return None if math.isinf(moment) else max(0.0, moment - self.clock())
 
     def within(self, seconds: float) -> bool:
         """Whether it comes within so many seconds, or has passed."""

@@ -67,14 +67,12 @@ class Service:
         """The distance of image 0 to the others, and with more than two all distances."""
         way = choose_way(self.model, job.options)
         given = [self._given(index, source, way) for index, source in enumerate(job.sources)]
-        found = [
-            self._find(index, source, job, way, call) if given[index] is None else None
-            for index, source in enumerate(job.sources)
-        ]
-        faces = [len(each.faces) if each else 1 for each in found]
-        answers.require_payload(
-            count_pairs(faces) * answers.SHORTEST_PAIR, self.settings.limits.response_bytes
-        )
+        found: list[PictureFaces | None] = []
+        for index, source in enumerate(job.sources):
+            picture = self._find(index, source, job, way, call) if given[index] is None else None
+            found.append(picture)
+            faces = [len(each.faces) if each else 1 for each in found]
+            self._require_room(count_pairs(faces) * answers.SHORTEST_PAIR)
         embedded = iter(self.embed_faces([each for each in found if each], way, call))
         groups = [vector if vector is not None else vectors_of(next(embedded)) for vector in given]
         threshold = job.options.threshold
@@ -135,9 +133,17 @@ class Service:
         )
 
     def _find_all(self, job: Job, way: Way | None, call: Call) -> list[PictureFaces]:
-        return [
-            self._find(index, source, job, way, call) for index, source in enumerate(job.sources)
-        ]
+        """All images of a request; with `way` their faces hold chips, and get embeddings."""
+        size = answers.shortest_face(self.model.dimension if way else 0, job.options.encoding)
+        found: list[PictureFaces] = []
+        for index, source in enumerate(job.sources):
+            found.append(self._find(index, source, job, way, call))
+            self._require_room(sum(len(each.faces) for each in found) * size)
+        return found
+
+    def _require_room(self, size: int) -> None:
+        """Before the work: raises ResponseTooLarge where its answer has `size` bytes at least."""
+        answers.require_payload(size, self.settings.limits.response_bytes)
 
     def _find(
         self, index: int, source: Source, job: Job, way: Way | None, call: Call

@@ -1,12 +1,14 @@
 """Whatever happens to a batch, each object ends once, and as what it is."""
 
 import threading
+import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
-from handler.batch import BatchLimits, raise_if_failed
+from handler.batch import Batch, BatchLimits, raise_if_failed
 from handler.batch_deadline import Deadline
 from handler.batch_types import Answer, ObjectReference, PictureObject, Status, TransientFailure
 from handler.errors import ApiError
@@ -177,23 +179,6 @@ def test_without_time_nothing_is_lost_and_nothing_is_embedded(store: FakeStore) 
     assert store.results == {}
 
 
-def test_no_group_begins_that_would_outlast_the_invocation(store: FakeStore) -> None:
-    now = 0.0
-
-    def embed_slowly(pictures: Sequence[bytes]) -> list[Answer]:
-        nonlocal now
-        now += 6.0
-        return embed_pictures(pictures)
-
-    references = [store.add(f"{n}.jpg", b"%d" % n) for n in range(20)]
-    deadline = Deadline(at=10.0, clock=lambda: now)
-    outcomes = batch(store, embed_slowly, deadline, group=4).run(references)
-    written = [outcome for outcome in outcomes if outcome.status is Status.WRITTEN]
-    assert now == 6.0
-    assert 1 <= len(written) <= 4
-    assert {o.code for o in outcomes if o.status is Status.FAILED} == {"Timeout"}
-
-
 def test_next_pictures_are_read_while_one_group_is_embedded(store: FakeStore) -> None:
     read_ahead = threading.Event()
     seen = []
@@ -271,3 +256,55 @@ def test_log_holds_counts_and_no_key(store: FakeStore, capsys: pytest.CaptureFix
     assert '"objects":2' in line
     assert '"results":2' in line
     assert "private-name" not in line
+
+
+def test_what_is_embedded_is_written_although_no_new_work_may_begin(store: FakeStore) -> None:
+    now = 0.0
+
+    def embed(pictures: Sequence[bytes]) -> list[Answer]:
+        nonlocal now
+        now = 11.0  # it took longer than there was time
+        return embed_pictures(pictures)
+
+    class Slow(FakeStore):
+        def put_new(self, key: str, body: bytes) -> bool:
+            time.sleep(0.2)
+            return super().put_new(key, body)
+
+    slow = Slow()
+    deadline = Deadline(at=10.0, clock=lambda: now, end=13.0)
+    (outcome,) = batch(slow, embed, deadline=deadline).run([slow.add("a.jpg", b"a")])
+    assert outcome.status is Status.WRITTEN
+
+
+def test_near_the_deadline_a_group_has_only_what_ends_in_time(store: FakeStore) -> None:
+    now = 0.0
+    sizes: list[int] = []
+
+    def embed(pictures: Sequence[bytes]) -> list[Answer]:
+        nonlocal now
+        now += 4.0 * len(pictures)
+        sizes.append(len(pictures))
+        time.sleep(0.1)  # the others are read meanwhile
+        return embed_pictures(pictures)
+
+    references = [store.add(f"{n}.jpg", b"%d" % n) for n in range(9)]
+    deadline = Deadline(at=15.0, clock=lambda: now)
+    outcomes = batch(store, embed, deadline=deadline, group=2).run(references)
+    assert now <= 15.0
+    assert sum(sizes) == 3
+    assert [outcome.status for outcome in outcomes].count(Status.WRITTEN) == 3
+
+
+def test_pictures_that_wait_to_be_written_hold_no_bytes(store: FakeStore) -> None:
+    held: list[int] = []
+
+    class Watched(Batch):
+        def write(self, reference: ObjectReference, picture: PictureObject, answer: Answer) -> Any:
+            held.append(len(picture.data))
+            return super().write(reference, picture, answer)
+
+    made = batch(store)
+    watched = Watched(**{name: getattr(made, name) for name in made.__dataclass_fields__})
+    watched.run([store.add("a.jpg", b"a picture")])
+    assert held == [0]

@@ -111,6 +111,20 @@ class TestCompare:
         assert len(answer["pairs"]) == 2
         assert {pair["a"]["image"] for pair in answer["pairs"]} == {0}
 
+    @pytest.mark.parametrize("operation", ["compare", "embed", "detect"])
+    def test_an_answer_that_cannot_fit_ends_the_work_at_once(self, operation: str) -> None:
+        looked: list[int] = []
+
+        def crowd(seen: align.Picture) -> list[align.Face]:
+            looked.append(1)
+            return [face_at(0, 0, 20, 40)] * 100
+
+        service = make_service(FakeDetector(crowd), limits={"response_bytes": 50_000})
+        error = refusal(service, operation=operation, images=[text(RED)] * 8, face="all")
+        assert error.code == "ResponseTooLarge"
+        assert len(looked) < 8
+        assert not service.model.calls  # type: ignore[attr-defined]
+
     def test_all_faces_meet_the_largest_one_of_image_0(self) -> None:
         service = make_service(FakeDetector(two_faces))
         answer = ask(service, images=[text(RED), text(RED)], face="all")
