@@ -98,7 +98,7 @@ class ExactView:
     def cut(self, boxes: Boxes, size: int) -> Floats:
         crops = np.empty((len(boxes), size, size, 3), np.float32)
         for index, (left, top, right, bottom) in enumerate(boxes.astype(np.int64).tolist()):
-            step = -(-(right - left + 1) // LARGEST_CROP)
+            step = max(-(-(right - left + 1) // LARGEST_CROP), 1)  # boxes may be turned inside out
             corner = ((left - 1) // step + 1, (top - 1) // step + 1)
             crop = _cut_padded(self._shrink(step), *corner, right // step, bottom // step)
             crops[index] = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)

@@ -19,7 +19,7 @@ Point = tuple[float, float]
 EMBEDDING_DECIMALS = 9
 # Bytes of JSON at least; of a number of an embedding, with its comma.
 SHORTEST_PAIR = 90
-SHORTEST_FACE = 200
+SHORTEST_FACE = 150
 SHORTEST_NUMBER = 4
 
 

@@ -191,6 +191,12 @@ def test_the_fast_views_canvas_may_be_run_in_strips(
     assert overlap(in_strips, whole[0]) > 0.999
 
 
+def test_a_box_that_is_turned_inside_out_is_a_crop_all_the_same() -> None:
+    view = ExactView(np.full((50, 60, 3), 200, np.uint8))
+    crops = view.cut(np.array([[20.0, 20, 19, 19], [30, 30, 10, 10]]), 24)
+    assert crops.shape == (2, 24, 24, 3)
+
+
 def test_very_large_crops_of_the_exact_view_come_from_an_averaged_picture(
     collins: align.Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

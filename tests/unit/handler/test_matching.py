@@ -1,9 +1,21 @@
 """Pairs of faces of different images, nearest first."""
 
+import math
+
+import msgspec
 import numpy as np
 import pytest
 
-from handler.answers import SHORTEST_PAIR, FaceIndex, Pair, encode
+from handler.answers import (
+    SHORTEST_PAIR,
+    Box,
+    Encoding,
+    FaceAnswer,
+    FaceIndex,
+    Pair,
+    encode,
+    shortest_face,
+)
 from handler.matching import count_pairs, match, nearest_of_first
 
 
@@ -55,6 +67,16 @@ def test_the_verdict_is_about_image_0_even_where_others_are_nearer() -> None:
 def test_pairs_are_counted_without_making_them(faces: tuple[int, ...]) -> None:
     groups = [unit(*range(count)).reshape(count, 2) for count in faces]
     assert count_pairs(faces) == len(match(groups, 0.5, lambda _: 0.5))
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_no_face_is_shorter_than_is_reckoned(encoding: Encoding) -> None:
+    nowhere = Box(0.0, 0.0, 0.0, 0.0)
+    bare = FaceAnswer(box=nowhere, box_ratio=nowhere, landmarks=None, score=0.0, quality=None)
+    assert len(encode(bare)) >= shortest_face(0, encoding)
+    embedding = [0.0] * 256 if encoding == "float" else "A" * math.ceil(256 * 4 / 3) * 4
+    embedded = msgspec.structs.replace(bare, embedding=embedding)
+    assert len(encode(embedded)) >= shortest_face(256, encoding)
 
 
 def test_no_pair_is_shorter_than_is_reckoned() -> None:
