@@ -30,8 +30,8 @@ MAX_SCANS = 64
 
 STUFFING = 0x00
 START_OF_SCAN = 0xDA
-END_OF_IMAGE = b"\xff\xd9"
 START_OF_IMAGE = 0xD8
+END_OF_IMAGE = 0xD9
 # Inside entropy-coded data FF is followed by 00, or is a restart marker (D0 to D7).
 NEXT_MARKER = re.compile(b"\xff[^\x00\xd0-\xd7\xff]")
 SEQUENTIAL_HUFFMAN = frozenset({0xC0, 0xC1})
@@ -132,7 +132,7 @@ def _find_end(data: bytes, position: int) -> int:
         if found is None:
             raise InvalidImage("the JPEG is cut short: it has no end marker")
         marker, position = data[found.end() - 1], found.end()
-        if marker == END_OF_IMAGE[1]:
+        if marker == END_OF_IMAGE:
             return found.start()
         if marker == START_OF_IMAGE:
             raise InvalidImage("the JPEG is damaged: it begins again before its end")

@@ -368,7 +368,7 @@ def test_deployed_files_lie_where_the_template_says() -> None:
 
 
 def test_the_public_page_goes_without_any_bucket() -> None:
-    rule = TEMPLATE["Rules"]["APublicPageSeesNoBucket"]
+    rule = TEMPLATE["Rules"]["PublicPageSeesNoBucket"]
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "PublicPage"}, "yes"]}
     (assertion,) = rule["Assertions"]
     assert assertion["Assert"] == {

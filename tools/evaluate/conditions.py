@@ -22,6 +22,7 @@ import model_layer
 from align.alignment import TEMPLATE, similarity_transform
 from align.quality import estimate_pose
 from tools.evaluate import protocol, report
+from tools.evaluate.__main__ import LFW, check_inputs
 from tools.evaluate.cache import digest_of
 from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs, require_measurable
 from tools.evaluate.embedding import (
@@ -29,13 +30,12 @@ from tools.evaluate.embedding import (
     EmbedOptions,
     FaceChoice,
     alignment_of,
-    central_face,
+    face_of,
     make_chips,
     make_embeddings,
 )
 from tools.evaluate.protocol import Bools, Floats
 
-LFW = Path(__file__).resolve().parents[2].parent / "shared" / "faces" / "lfw"
 Pixels = npt.NDArray[np.uint8]
 Worsen = Callable[[Pixels, align.Face], Pixels]  # uint8[H,W,3] RGB -> the same, any size
 YAW_EDGES = (0.0, 15.0, 30.0, 90.0)  # degrees
@@ -129,13 +129,7 @@ CONDITIONS: Mapping[str, Worsen] = {
 def find_faces(pictures: Pictures, names: Sequence[str], choice: FaceChoice) -> list[align.Face]:
     """The face of each picture, as `make_chips` chooses it."""
     detector = align.Detector.load(choice.detector, threads=1)
-    faces = []
-    for name in names:
-        picture = align.decode(pictures.read(name))
-        found = detector.detect(picture)
-        chosen = align.select(found, choice.rule, picture.width, picture.height)
-        faces.append(found[chosen[0]] if chosen else central_face(picture))
-    return faces
+    return [face_of(pictures, name, detector, choice)[1] for name in names]
 
 
 def worsened(pictures: Pictures, faces: Mapping[str, align.Face], condition: str) -> Pictures:
@@ -194,6 +188,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=Path, default=LFW / "images.zip", metavar="ZIP|DIR")
     parser.add_argument("--cache", type=Path, default=Path("out/conditions"), metavar="DIR")
     options = parser.parse_args(words)
+    check_inputs(options)
     for line in measure(options.model, options.pairs, options.images, options.cache):
         print(line, flush=True)
 

@@ -67,24 +67,27 @@ def central_face(picture: Picture) -> Face:
     return Face(box=box, landmarks=points.astype(np.float32), score=0.0)
 
 
-def chip_of(data: bytes, detector: Detector, choice: FaceChoice) -> tuple[NDArray[np.uint8], bool]:
-    """One picture's chip [S,S,3], and whether a face was found."""
-    header = align.read_header(data)
-    picture = align.decode(data, reduction=detector.reduction_for(header), header=header)
-    faces = detector.detect(picture)
-    chosen = align.select(faces, choice.rule, picture.width, picture.height)
-    face = faces[chosen[0]] if chosen else central_face(picture)
-    return align.align(picture, face, choice.alignment), bool(chosen)
-
-
-def chip_or_exit(
+def face_of(
     pictures: Pictures, name: str, detector: Detector, choice: FaceChoice
-) -> tuple[NDArray[np.uint8], bool]:
-    """`chip_of` a picture by its name, which is said where it cannot be read."""
+) -> tuple[Picture, Face, bool]:
+    """A picture, its chosen face, and whether one was found; exits naming what cannot be read."""
+    data = pictures.read(name)
     try:
-        return chip_of(pictures.read(name), detector, choice)
+        header = align.read_header(data)
+        picture = align.decode(data, reduction=detector.reduction_for(header), header=header)
     except align.AlignError as exc:
         raise SystemExit(f"{name}: {exc}") from exc
+    faces = detector.detect(picture)
+    chosen = align.select(faces, choice.rule, picture.width, picture.height)
+    return picture, faces[chosen[0]] if chosen else central_face(picture), bool(chosen)
+
+
+def chip_of(
+    pictures: Pictures, name: str, detector: Detector, choice: FaceChoice
+) -> tuple[NDArray[np.uint8], bool]:
+    """One picture's chip [S,S,3], and whether a face was found."""
+    picture, face, found = face_of(pictures, name, detector, choice)
+    return align.align(picture, face, choice.alignment), found
 
 
 def make_chips(
@@ -110,7 +113,7 @@ def make_chips(
     def make(rows: Sequence[int]) -> cache.Arrays:
         detector = detectors.get()
         try:
-            results = [chip_or_exit(pictures, names[row], detector, choice) for row in rows]
+            results = [chip_of(pictures, names[row], detector, choice) for row in rows]
         finally:
             detectors.put(detector)
         pixels, found = zip(*results, strict=True)
