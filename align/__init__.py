@@ -6,22 +6,28 @@ for index in align.select(faces, "largest", picture.width, picture.height):
     chip = align.align(picture, faces[index], align.BoxAlignment(size=160, margin=32))
 """
 
-from align.alignment import BoxAlignment, SimilarityAlignment, align, fit
+from align.alignment import BoxAlignment, SimilarityAlignment, align, alignment_for, fit
 from align.decode import decode
-from align.detector import Detector
-from align.errors import AlignError, FaceNotFound, ImageTooLarge, InvalidImage, UnsupportedFormat
+from align.detector import Detector, DetectorProfile
+from align.errors import (
+    AlignError,
+    ImageTooLarge,
+    InvalidImage,
+    UnsupportedFormat,
+    WeightsDamaged,
+)
 from align.headers import read_header
-from align.networks import WeightsDamaged
 from align.quality import Quality, measure_quality
-from align.selection import select
+from align.selection import FaceRule, select
 from align.types import Face, Header, Picture
 
 __all__ = [
     "AlignError",
     "BoxAlignment",
     "Detector",
+    "DetectorProfile",
     "Face",
-    "FaceNotFound",
+    "FaceRule",
     "Header",
     "ImageTooLarge",
     "InvalidImage",
@@ -31,6 +37,7 @@ __all__ = [
     "UnsupportedFormat",
     "WeightsDamaged",
     "align",
+    "alignment_for",
     "decode",
     "fit",
     "measure_quality",

@@ -55,6 +55,11 @@ class SimilarityAlignment:
     size: int
 
 
+def alignment_for(size: int, margin: int | None) -> BoxAlignment | SimilarityAlignment:
+    """Box alignment where there is a margin, as a model's manifest says, else by landmarks."""
+    return SimilarityAlignment(size) if margin is None else BoxAlignment(size, margin)
+
+
 def align(picture: Picture, face: Face, alignment: BoxAlignment | SimilarityAlignment) -> Pixels:
     """The chip of one face, uint8[size,size,3] RGB."""
     if isinstance(alignment, BoxAlignment):

@@ -4,8 +4,9 @@
 `fast` asks the same nets fewer questions; docs/decisions says what that costs.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 
@@ -14,9 +15,24 @@ from align.opencv import cv2
 from align.types import Face, Header, Picture, Pixels
 from align.views import ExactView, FastView
 
-PROFILES = {
-    "exact": Profile("exact", 20, 1, (0.6, 0.7, 0.7), 0.7, (20_000, 10_000, 2_000)),
-    "fast": Profile("fast", 0.06, 30, (0.85, 0.6, 0.7), 0.4, (4_000, 1_500, 1_000)),
+DetectorProfile = Literal["fast", "exact"]
+PROFILES: Mapping[DetectorProfile, Profile] = {
+    "exact": Profile(
+        name="exact",
+        min_face=20,
+        floor=1,
+        thresholds=(0.6, 0.7, 0.7),
+        refined_overlap=0.7,
+        most=(20_000, 10_000, 2_000),
+    ),
+    "fast": Profile(
+        name="fast",
+        min_face=0.06,
+        floor=30,
+        thresholds=(0.85, 0.6, 0.7),
+        refined_overlap=0.4,
+        most=(4_000, 1_500, 1_000),
+    ),
 }
 # A smallest face of this size keeps enough pixels for a chip when a JPEG is decoded smaller.
 CHIP_PIXELS = 80
@@ -34,7 +50,7 @@ class Detector:
 
     @classmethod
     def load(
-        cls, profile: str = "fast", *, min_face: float | None = None, threads: int = 1
+        cls, profile: DetectorProfile = "fast", *, min_face: float | None = None, threads: int = 1
     ) -> Self:
         """A detector by profile name.
 
@@ -57,6 +73,10 @@ class Detector:
             chosen = replace(chosen, min_face=min_face, floor=SMALLEST_FACE)
         cv2.setNumThreads(threads)
         return cls(chosen, threads)
+
+    def warm_up(self) -> None:
+        """Looks for faces in noise, so that the first caller does not pay for first times."""
+        self.detect(Picture.of(_noise(250)))
 
     def detect(self, picture: Picture) -> list[Face]:
         """All faces of a picture, highest score first, in full-size upright pixels."""
@@ -107,3 +127,12 @@ def _enlarge(face: Face, reduction: int) -> Face:
     left, top = (left - 1) * reduction + 1, (top - 1) * reduction + 1
     box = (left, top, right * reduction, bottom * reduction)
     return Face(box, (face.landmarks + 0.5) * reduction - 0.5, face.score)
+
+
+def _noise(side: int) -> Pixels:
+    """A picture of noise, uint8[side,side,3]. numpy.random would be better, and slow to import."""
+    mixed = np.arange(side * side * 3, dtype=np.uint32)
+    for _ in range(2):
+        mixed ^= mixed >> 16
+        mixed *= 0x45D9F3B
+    return (mixed >> 24).astype(np.uint8).reshape(side, side, 3)

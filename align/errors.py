@@ -4,7 +4,7 @@ AlignError
 ├── UnsupportedFormat   not a JPEG, PNG or WebP still picture
 ├── ImageTooLarge       more pixels, or a longer side, than allowed
 ├── InvalidImage        one of these formats, but damaged
-└── FaceNotFound        a picture without a face where one was needed
+└── WeightsDamaged      not about a picture: a weight file is missing or not the released one
 """
 
 
@@ -29,5 +29,5 @@ class InvalidImage(AlignError):  # noqa: N818
     """The picture is damaged: cut short, or not decodable."""
 
 
-class FaceNotFound(AlignError):  # noqa: N818
-    """A face was needed and none was found."""
+class WeightsDamaged(AlignError):  # noqa: N818 - reads as what happened
+    """A weight file is missing, or not the one that this version was released with."""

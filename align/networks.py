@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from align.errors import WeightsDamaged
 from align.types import Floats, Pixels
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -24,10 +25,6 @@ Shape = tuple[int, ...]
 
 # Of all shapes that stay warm together: an interpreter of P-Net takes some 210 bytes for each.
 WARM_PIXELS = 3 << 18
-
-
-class WeightsDamaged(RuntimeError):  # noqa: N818 - reads as what happened
-    """A weight file is missing, or not the one that this version was released with."""
 
 
 @cache

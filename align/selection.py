@@ -1,13 +1,14 @@
 """Which of several faces a request is about."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 from align.types import Face
 
-RULES = ("largest", "central", "all")
+FaceRule = Literal["largest", "central", "all"]
 
 
-def select(faces: Sequence[Face], rule: str, width: int, height: int) -> list[int]:
+def select(faces: Sequence[Face], rule: FaceRule, width: int, height: int) -> list[int]:
     """Indices of the chosen faces.
 
     Args:
@@ -24,8 +25,8 @@ def select(faces: Sequence[Face], rule: str, width: int, height: int) -> list[in
     Raises:
         ValueError: another rule.
     """
-    if rule not in RULES:
-        raise ValueError(f"no selection rule {rule!r}: choose from {RULES}")
+    if rule not in get_args(FaceRule):
+        raise ValueError(f"no selection rule {rule!r}: choose from {get_args(FaceRule)}")
     if rule == "all" or not faces:
         return list(range(len(faces)))
     if rule == "largest":

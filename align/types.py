@@ -73,8 +73,10 @@ class Face:
     """One detected face, in full-size upright pixel coordinates whatever the decode scale.
 
     Attributes:
-        box: (left, top, right, bottom); may reach beyond the picture.
-        landmarks: float32[5,2], (x, y) of eye, eye, nose, mouth corner, mouth corner.
+        box: (left, top, right, bottom); may reach beyond the picture. As in the reference
+            (MATLAB's MTCNN), pixels count from 1 here and the last one is inside.
+        landmarks: float32[5,2], (x, y) of eye, eye, nose, mouth corner, mouth corner; pixel
+            centres, counted from 0.
         score: the detector's confidence, 0 to 1.
     """
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from align.headers import JPEG_MAGIC, PNG_MAGIC
 from align.opencv import cv2
 
-READ = "read"
 # What a camera may append to a JPEG: by chance it holds the bytes of any marker.
 FILM = b"ftypmp42" + b"\xff\xda\x12\x34" * 500 + b"\xff\xd9"
 Maker = Callable[[], bytes]

@@ -1,4 +1,4 @@
-"""Everything that happens once: settings, detector, model, and one warm-up of each.
+"""Everything that happens once: settings, detector and model, loaded and warm.
 
 A failure is remembered and answered, call by call, as a clear error. Raising it here instead
 would make Lambda start the function over and over, which costs ten seconds a time and says less.
@@ -7,9 +7,6 @@ would make Lambda start the function over and over, which costs ten seconds a ti
 import time
 from dataclasses import dataclass
 from typing import NoReturn
-
-import numpy as np
-from numpy.typing import NDArray
 
 import align
 import model_layer
@@ -42,7 +39,7 @@ def start() -> AnyService:
     try:
         settings = Settings.from_environment()
         service = load(settings)
-        warm_up(service)
+        service.detector.warm_up()  # the model ran once as it was loaded
     except Exception as failure:
         error = _explain(failure)
         log(
@@ -87,26 +84,12 @@ def load(settings: Settings) -> Service:
     return Service(settings, detector, model)
 
 
-def warm_up(service: Service) -> None:
-    """One detection and one embedding of noise, so that the first caller does not pay for them."""
-    service.detector.detect(align.Picture.of(_noise(250)))
-    size = service.model.manifest.input.size
-    service.model.embed(np.full((1, size, size, 3), 128, np.uint8))
-
-
-def _noise(side: int) -> NDArray[np.uint8]:
-    """A picture of noise, uint8[side,side,3]. numpy.random would be better, and slow to import."""
-    mixed = np.arange(side * side * 3, dtype=np.uint32)
-    for _ in range(2):
-        mixed ^= mixed >> 16
-        mixed *= 0x45D9F3B
-    return (mixed >> 24).astype(np.uint8).reshape(side, side, 3)
-
-
 def _explain(failure: Exception) -> ApiError:
     """The failure as callers see it. Only our own errors say what happened."""
     if isinstance(failure, SettingsError):
         return ApiError("ModelUnavailable", f"The function is not set up: {failure}.")
+    if isinstance(failure, align.WeightsDamaged):
+        return ApiError("ModelUnavailable", f"The detector cannot be used: {failure}.")
     if isinstance(failure, model_layer.ModelError):
         return ApiError("ModelUnavailable", f"The model cannot be used: {failure}.")
     return ApiError("ModelUnavailable", "The function could not start; its log says where.")

@@ -58,10 +58,7 @@ def choose_way(model: Model, options: Options) -> Way:
     """
     own = model.manifest.alignment
     if options.profile != "uai":
-        alignment: Alignment = align.SimilarityAlignment(own.size)
-        if isinstance(own, BoxAlignment):
-            alignment = align.BoxAlignment(own.size, own.margin)
-        return Way(alignment, None, model.id, options.flip)
+        return Way(align.alignment_for(own.size, own.margin), None, model.id, options.flip)
     if not isinstance(own, BoxAlignment):
         raise ApiError(
             "InvalidRequest",

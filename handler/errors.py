@@ -58,7 +58,7 @@ class ApiError(Exception):
         self.status = STATUSES[code] if status is None else status
 
     @classmethod
-    def from_library(cls, failure: Exception, **details: Any) -> "ApiError":
+    def from_library(cls, failure: Exception) -> "ApiError":
         """An error of `align` or `model_layer`: its class name is the code.
 
         A class that the table does not know says nothing of itself to the caller.
@@ -67,7 +67,7 @@ class ApiError(Exception):
         if code not in STATUSES or not hasattr(failure, "details"):
             return cls.internal()
         text = str(getattr(failure, "message", failure)).rstrip(".")
-        return cls(code, f"{text[:1].upper()}{text[1:]}.", details={**failure.details, **details})
+        return cls(code, f"{text[:1].upper()}{text[1:]}.", details=failure.details)
 
     @classmethod
     def internal(cls) -> "ApiError":

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import align
+from align import FaceRule
 from align.errors import AlignError
 from handler.call import Call
 from handler.errors import ApiError
 from handler.quality import shortcomings
-from handler.requests import Job, QualityLimits
+from handler.requests import Options, QualityLimits
 from handler.settings import Limits
 
 Alignment = align.BoxAlignment | align.SimilarityAlignment
@@ -24,6 +25,8 @@ DECODE_MS_PER_MEGAPIXEL = 125
 
 class Detector(Protocol):
     """What the handler needs of `align.Detector`; tests bring their own."""
+
+    def warm_up(self) -> None: ...
 
     def detect(self, picture: align.Picture) -> list[align.Face]: ...
 
@@ -66,7 +69,12 @@ class FaceFinder:
     limits: Limits
 
     def find(
-        self, data: bytes, job: Job, rule: str, alignment: Alignment | None, call: Call
+        self,
+        data: bytes,
+        options: Options,
+        rule: FaceRule,
+        alignment: Alignment | None,
+        call: Call,
     ) -> PictureFaces:
         """The faces that `rule` selects; with `alignment`, each with its chip.
 
@@ -75,15 +83,15 @@ class FaceFinder:
         """
         call.require_time(self.limits.time_reserve_ms)
         try:
-            picture = self._decode(data, job.options.aligned, call)
+            picture = self._decode(data, options.aligned, call)
             with call.timed("detect"):
-                faces = self._faces(picture, job.options.aligned, rule)
-                faces = judge(faces, job.options.min_quality, rule)
+                faces = self._faces(picture, options.aligned, rule)
+                faces = judge(faces, options.min_quality, rule)
         except AlignError as failure:
             raise ApiError.from_library(failure) from failure
         if alignment is not None:
             with call.timed("align"):
-                whole = job.options.aligned
+                whole = options.aligned
                 faces = [_with_chip(picture, face, alignment, whole) for face in faces]
         return PictureFaces(picture.width, picture.height, tuple(faces))
 
@@ -100,7 +108,7 @@ class FaceFinder:
         pixels = header.width * header.height
         return pixels * DECODE_MS_PER_MEGAPIXEL // 1_000_000 if pixels <= self.limits.pixels else 0
 
-    def _faces(self, picture: align.Picture, aligned: bool, rule: str) -> list[FoundFace]:
+    def _faces(self, picture: align.Picture, aligned: bool, rule: FaceRule) -> list[FoundFace]:
         if aligned:
             return [self._whole(picture)]
         found = [face for face in self.detector.detect(picture) if _is_finite(face)]
@@ -117,7 +125,7 @@ class FaceFinder:
 
 
 def judge(
-    faces: list[FoundFace], wanted: float | QualityLimits | None, rule: str
+    faces: list[FoundFace], wanted: float | QualityLimits | None, rule: FaceRule
 ) -> list[FoundFace]:
     """The faces that can be judged. With rule `all` the others are left out.
 

@@ -22,7 +22,7 @@ def match(
     """
     places = [(image, face) for image, group in enumerate(groups) for face in range(len(group))]
     vectors = np.concatenate(groups)
-    lengths = np.minimum(distances(vectors, vectors), 2.0).tolist()
+    lengths = distances(vectors, vectors).tolist()
     pairs = sorted(
         (lengths[first][second], *places[first], *places[second])
         for first, second in combinations(range(len(places)), 2)

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from handler.errors import ApiError
 from handler.http import HttpRequest, HttpResponse
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -96,9 +95,7 @@ def addresses() -> Mapping[str, Path]:
 
 
 def _endpoint(path: str) -> Callable[[HttpRequest, Any, Any], HttpResponse]:
-    def show(request: HttpRequest, service: Any, _call: Any) -> HttpResponse:
-        if not service.settings.page:
-            raise ApiError("RouteNotFound", "The page is off; FACENET_PAGE=true turns it on.")
+    def show(request: HttpRequest, _service: Any, _call: Any) -> HttpResponse:
         moved = _canonical(path, request.path)
         if moved:
             return HttpResponse(308, b"", "text/plain; charset=utf-8", {"location": moved})

@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
+from align import FaceRule
 from handler import answers
 from handler.answers import CompareAnswer, DetectAnswer, EmbedAnswer, ModelAnswer
 from handler.call import Call
@@ -100,9 +101,9 @@ class Service:
         InvalidImage, ..., and Timeout for those that time did not reach).
         """
         call = call or Call()
-        job = Job("embed", (), Options(face="all"))
-        way = choose_way(self.model, job.options)
-        found = [self._try(data, job, way, call) for data in pictures]
+        options = Options()
+        way = choose_way(self.model, options)
+        found = [self._try(data, options, way, call) for data in pictures]
         good = [each for each in found if isinstance(each, PictureFaces)]
         embedded = iter(self.embed_faces(good, way, call))
         return [next(embedded) if isinstance(each, PictureFaces) else each for each in found]
@@ -114,7 +115,7 @@ class Service:
         return Embedder(self.model, self.settings).embed(pictures, way, call)
 
     def find(
-        self, source: Source, job: Job, rule: str, way: Way | None, call: Call
+        self, source: Source, options: Options, rule: FaceRule, way: Way | None, call: Call
     ) -> PictureFaces:
         """The faces of one image, read and looked at. Raises ApiError without the index."""
         reserve = self.settings.limits.time_reserve_ms
@@ -122,7 +123,7 @@ class Service:
         with call.timed("read"):
             data = read_picture(source, self.settings.limits, objects.read)
         finder = FaceFinder(self.detector, self.settings.limits)
-        return finder.find(data, job, rule, way.alignment if way else None, call)
+        return finder.find(data, options, rule, way.alignment if way else None, call)
 
     def describe(self, model_id: str | None = None) -> ModelAnswer:
         """The model as every answer names it."""
@@ -150,16 +151,16 @@ class Service:
     ) -> PictureFaces:
         """One image of a request; every error names it."""
         try:
-            found = self.find(source, job, _rule(job, index), way, call)
+            found = self.find(source, job.options, _rule(job, index), way, call)
             if way is not None and not found.faces:
                 raise no_face()
         except ApiError as failure:
             raise failure.about_image(index) from failure
         return found
 
-    def _try(self, data: bytes, job: Job, way: Way, call: Call) -> PictureFaces | ApiError:
+    def _try(self, data: bytes, options: Options, way: Way, call: Call) -> PictureFaces | ApiError:
         try:
-            found = self.find(data, job, job.rule, way, call)
+            found = self.find(data, options, "all", way, call)
         except ApiError as failure:
             return failure
         return found if found.faces else no_face()
@@ -186,7 +187,7 @@ def no_face() -> ApiError:
     return ApiError("FaceNotFound", "No face was found in the picture.")
 
 
-def _rule(job: Job, index: int) -> str:
+def _rule(job: Job, index: int) -> FaceRule:
     """`all` in a compare means every face of the others; image 0 stays one person."""
     reference = job.operation == "compare" and index == 0
     return "largest" if reference and job.rule == "all" else job.rule

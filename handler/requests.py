@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, NoReturn
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from align import FaceRule
 from handler.errors import ApiError, printable
 from handler.settings import Limits
 
 OPERATIONS = ("compare", "embed", "detect")
-FaceRule = Literal["largest", "central", "all"]
 
 Distance = Annotated[float, Meta(ge=0, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar, get_args
 
+from align import DetectorProfile
 from handler.uai_config import UaiConfig, read_config
-from model_layer import bundled_models
+from model_layer import EngineName, Precision, bundled_models
 
 # A Lambda invocation carries 6 MB each way; an ALB target group 1 MB.
 LAMBDA_PAYLOAD = 6 * 1024 * 1024
@@ -17,7 +18,6 @@ ALB_PAYLOAD = 1024 * 1024
 # Lambda's documented rate; what the function sees in /proc is the host's, not its share.
 MEGABYTES_PER_CPU = 1769
 
-Precision = Literal["int8", "float16", "float32"]
 Value = TypeVar("Value")
 Environment = Mapping[str, str]
 
@@ -54,9 +54,9 @@ class Settings:
     """The environment, understood. docs/api.md lists every variable."""
 
     model: str = ""
-    engine: str = "litert"
+    engine: EngineName = "litert"
     precision: Precision | None = None
-    detector: str = "fast"
+    detector: DetectorProfile = "fast"
     min_face: float | None = None
     threads: int = 1
     chips_per_batch: int = 16
@@ -88,9 +88,9 @@ class Settings:
         uai = _read(source, "UAI_SERVICE_CONFIG", _conf_file, UaiConfig())
         return cls(
             model=uai.model_dir or _text(source, "FACENET_MODEL") or _only_bundled_model(),
-            engine=_choice(source, "FACENET_ENGINE", ("litert", "tensorflow")) or "litert",
-            precision=_choice(source, "FACENET_PRECISION", ("int8", "float16", "float32")),
-            detector=_choice(source, "FACENET_DETECTOR", ("fast", "exact")) or "fast",
+            engine=_choice(source, "FACENET_ENGINE", get_args(EngineName)) or "litert",
+            precision=_choice(source, "FACENET_PRECISION", get_args(Precision)),
+            detector=_choice(source, "FACENET_DETECTOR", get_args(DetectorProfile)) or "fast",
             min_face=_read(source, "FACENET_MIN_FACE", _min_face, None),
             threads=_read(source, "FACENET_THREADS", _at_least(1), available_threads(source)),
             chips_per_batch=_read(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 16),

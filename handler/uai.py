@@ -19,7 +19,6 @@ from handler.errors import ApiError
 from handler.pipeline import Service
 from handler.requests import (
     ImageObject,
-    Job,
     Options,
     Source,
     check_count,
@@ -68,8 +67,7 @@ def _embed_one(service: Service, body: bytes, call: Call) -> str:
 
 def _detect(service: Service, body: bytes, call: Call) -> str:
     """FaceDetectionModel: the body is one picture, the answer [[x1, y1, x2, y2, score], ...]."""
-    job = Job("detect", (body,), Options())
-    found = service.find(body, job, "all", None, call)
+    found = service.find(body, Options(), "all", None, call)
     rows = [[*map(float, face.box), face.score] for face in found.faces]
     return msgspec.json.encode(rows).decode()
 
@@ -107,12 +105,11 @@ def _embed(service: Service, sources: tuple[Source, ...], call: Call) -> NDArray
     """float32 [N,D] of unit length, one row per face crop."""
     facenet = isinstance(service.model.manifest.alignment, BoxAlignment)
     options = Options(aligned=True, profile="uai" if facenet else "model")
-    job = Job("embed", sources, options)
     way = choose_way(service.model, options)
     found = []
     for index, source in enumerate(sources):
         try:
-            found.append(service.find(source, job, "largest", way, call))
+            found.append(service.find(source, options, "largest", way, call))
         except ApiError as failure:
             raise failure.about_image(index) from failure
     embedded = service.embed_faces(found, way, call)

@@ -8,7 +8,7 @@
 """
 
 from model_layer.distance import distances, normalise
-from model_layer.engine import Engine
+from model_layer.engine import Engine, EngineName
 from model_layer.errors import ModelError, ModelMismatch, ModelUnavailable
 from model_layer.files import bundled_models
 from model_layer.manifest import (
@@ -27,6 +27,7 @@ __all__ = [
     "BoxAlignment",
     "Calibration",
     "Engine",
+    "EngineName",
     "Manifest",
     "Model",
     "ModelError",

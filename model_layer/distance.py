@@ -32,8 +32,9 @@ def unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:
 def distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
     """L2 distance of every row of `left` [M,D] to every row of `right` [N,D]: float32 [M,N].
 
-    For unit vectors the answer lies in 0..2. Computed in float64 from |a|^2 + |b|^2 - 2ab, so a
-    vector is at distance 0 from itself, to 1e-7. Raises ModelMismatch where the dimensions differ.
+    The rows are unit vectors, so the answer lies in 0..2. Computed in float64 from |a|^2 + |b|^2
+    - 2ab, so a vector is at distance 0 from itself, to 1e-7. Raises ModelMismatch where the
+    dimensions differ.
     """
     if left.shape[1] != right.shape[1]:
         raise ModelMismatch(
@@ -43,4 +44,4 @@ def distances(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[
     first, second = left.astype(np.float64), right.astype(np.float64)
     lengths = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :]
     squared = lengths - 2.0 * (first @ second.T)
-    return np.asarray(np.sqrt(np.maximum(squared, 0.0)), np.float32)
+    return np.asarray(np.sqrt(np.clip(squared, 0.0, 4.0)), np.float32)

@@ -1,7 +1,7 @@
 """What runs a network: a small protocol, and the choice between its two implementations."""
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,15 @@ class Engine(Protocol):
 
 
 def open_engine(
-    folder: Path, manifest: Manifest, name: str, precision: Precision | None, threads: int
+    folder: Path, manifest: Manifest, name: EngineName, precision: Precision | None, threads: int
 ) -> tuple[Engine, WeightFile]:
     """Verifies the weight file that this engine needs, loads it, and returns both.
 
     Raises ModelUnavailable: unknown engine or precision, missing package, bad file.
     """
-    if name not in ("litert", "tensorflow"):
-        raise ModelUnavailable(f"unknown engine {name!r}; known: litert, tensorflow", engine=name)
+    known = get_args(EngineName)
+    if name not in known:
+        raise ModelUnavailable(f"unknown engine {name!r}; known: {', '.join(known)}", engine=name)
     entry = manifest.files[_choose_file(manifest, name, precision)]
     path = verify_file(folder, entry)
     if name == "litert":

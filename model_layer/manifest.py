@@ -7,7 +7,7 @@ alignment or a missing digest is an error at load, not a surprise at the first r
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -49,6 +49,7 @@ class SimilarityAlignment(Struct, frozen=True, kw_only=True, tag_field="kind", t
     """Turn, scale and shift the five landmarks onto the template of a `size`-pixel chip."""
 
     size: Positive
+    margin: ClassVar[None] = None
 
 
 class EmbeddingFormat(Struct, frozen=True, kw_only=True):

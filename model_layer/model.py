@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_layer.distance import normalise
-from model_layer.engine import Engine, open_engine
+from model_layer.engine import Engine, EngineName, open_engine
 from model_layer.errors import ModelUnavailable
 from model_layer.files import find_model
 from model_layer.manifest import Manifest, Precision, Standardization, read_manifest
@@ -63,10 +63,6 @@ class Model:
             vectors = normalise(vectors + mirrored)
         return self._subtract_mean(vectors)
 
-    def warm_up(self) -> None:
-        """Runs one inference on a grey chip, so that the first request does not pay for it."""
-        self.embed(np.full((1, self.input_size, self.input_size, 3), 128, np.uint8))
-
     def _check_chips(self, chips: NDArray[np.uint8]) -> None:
         expected = (self.input_size, self.input_size, 3)
         if chips.ndim != 4 or chips.shape[1:] != expected or not len(chips):
@@ -90,7 +86,7 @@ class Model:
 def load(
     name_or_folder: str | Path,
     *,
-    engine: str = "litert",
+    engine: EngineName = "litert",
     precision: Precision | None = None,
     threads: int = 1,
 ) -> Model:

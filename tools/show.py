@@ -69,7 +69,7 @@ class Comparison:
 
 
 def look(
-    path: Path, detector: align.Detector, rule: str, alignment: align.BoxAlignment | Any
+    path: Path, detector: align.Detector, rule: align.FaceRule, alignment: align.BoxAlignment | Any
 ) -> View:
     """Finds and aligns the face of a picture. Exits naming the picture where there is none."""
     picture = pack_images.read_picture(path)

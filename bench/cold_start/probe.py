@@ -77,7 +77,7 @@ def no_read_ahead(event: Any) -> Any:
     mark("our modules")
     service = cold_start.load(Settings.from_environment())
     mark("models")
-    cold_start.warm_up(service)
+    service.detector.warm_up()
     mark("warm-up")
     cold_start.start = lambda: service  # handler.app starts it as it is imported
     from handler.app import lambda_handler

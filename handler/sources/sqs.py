@@ -17,7 +17,7 @@ from handler.batch import Batch
 from handler.batch_types import ObjectReference, Status, TransientFailure
 from handler.call import Call
 from handler.cold_start import AnyService, ready
-from handler.errors import ApiError, render
+from handler.errors import ApiError, render, where
 from handler.failures import as_api_error
 from handler.observability import log, log_call
 from handler.pipeline import Service
@@ -127,12 +127,19 @@ def write_answer(
     call.request_id = identifier
     call.note(source="sqs", status=200, request_id=identifier)
     document = answer(request, service, call)
+    written = document is not None and put(document, batch, call)
     log_call(call.ended(), service.settings.metrics_namespace)
-    if document is None:
-        return False
+    return written
+
+
+def put(document: bytes, batch: Batch, call: Call) -> bool:
+    """Write an answer unless it is there. Whatever stops it must not stop the other messages."""
     try:
-        batch.store.put_new(batch.output.request_key(identifier), document)
-    except TransientFailure:
+        batch.store.put_new(batch.output.request_key(call.request_id), document)
+    except Exception as failure:
+        code = failure.code if isinstance(failure, TransientFailure) else "InternalError"
+        kind = type(failure).__name__
+        call.note(status=503, code=code, error_type=kind, where=where(failure))
         return False
     return True
 

@@ -3,9 +3,11 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import model_layer
+from align import DetectorProfile
+from model_layer import EngineName, Precision, Standardization
 from tools.needs import packages_of
 
 with packages_of("evaluate"):
@@ -41,17 +43,19 @@ def parse_arguments(arguments: list[str] | None) -> Any:
     data.add_argument("--cache", type=Path, metavar="DIR", help="kept work (OUT/cache)")
     model = parser.add_argument_group("model")
     model.add_argument("--model", required=True, help="id of a bundled model, or a model folder")
-    model.add_argument("--engine", choices=["litert", "tensorflow"], default="litert")
-    model.add_argument("--precision", choices=["int8", "float16", "float32"])
+    model.add_argument("--engine", choices=get_args(EngineName), default="litert")
+    model.add_argument("--precision", choices=get_args(Precision))
     model.add_argument("--threads", type=int, default=1, help="of the model (1)")
     model.add_argument("--flip", action="store_true", help="mean of each chip and its mirror image")
     model.add_argument("--subtract-mean", action="store_true", help="mean of the other folds")
-    model.add_argument("--standardization", choices=["fixed", "prewhiten"])
+    model.add_argument("--standardization", choices=get_args(Standardization))
     faces = parser.add_argument_group("faces")
-    faces.add_argument("--detector", choices=["exact", "fast"], default="fast")
+    faces.add_argument("--detector", choices=get_args(DetectorProfile), default="fast")
     faces.add_argument("--jobs", type=int, default=1, help="detectors side by side (1)")
     faces.add_argument("--face", choices=["central", "largest"], default="central")
-    faces.add_argument("--margin", type=int, help="margin of a box-aligned model, in chip pixels")
+    faces.add_argument(
+        "--margin", type=int, help="margin of a box-aligned model, in picture pixels"
+    )
     return parser.parse_args(arguments)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import align
 import model_layer
-from align import BoxAlignment, Detector, Face, Picture, SimilarityAlignment
+from align import BoxAlignment, Detector, DetectorProfile, Face, Picture, SimilarityAlignment
 from tools.evaluate import cache
 from tools.evaluate.dataset import Pictures
 
@@ -36,21 +36,17 @@ class Chips:
 class FaceChoice:
     """How a picture becomes a chip."""
 
-    detector: Literal["exact", "fast"]
+    detector: DetectorProfile
     rule: Literal["central", "largest"]
     alignment: Alignment
 
 
 def alignment_of(model: model_layer.Model, margin: int | None = None) -> Alignment:
     """The manifest's alignment; `margin` replaces the margin of a box."""
-    wanted = model.manifest.alignment
-    size = model.manifest.input.size
-    own_margin = getattr(wanted, "margin", None)
-    if own_margin is None:
-        if margin is not None:
-            raise SystemExit(f"{model.id} aligns by landmarks: it has no --margin")
-        return SimilarityAlignment(size=size)
-    return BoxAlignment(size=size, margin=own_margin if margin is None else margin)
+    own = model.manifest.alignment
+    if own.margin is None and margin is not None:
+        raise SystemExit(f"{model.id} aligns by landmarks: it has no --margin")
+    return align.alignment_for(own.size, own.margin if margin is None else margin)
 
 
 def central_face(picture: Picture) -> Face:

@@ -61,11 +61,7 @@ def read_chips(folder: Path, alignment: Alignment) -> Chips:
 
 def _faces(path: Path, detector: Any, alignment: Alignment) -> list[NDArray[np.uint8]]:
     picture = align.decode(path.read_bytes())
-    target: Any = (
-        align.BoxAlignment(size=alignment.size, margin=alignment.margin)
-        if isinstance(alignment, BoxAlignment)
-        else align.SimilarityAlignment(size=alignment.size)
-    )
+    target = align.alignment_for(alignment.size, alignment.margin)
     return [align.align(picture, face, target) for face in detector.detect(picture)]
 
 

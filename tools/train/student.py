@@ -92,7 +92,8 @@ class Whitening:
 
     def _at_mean(self, kernel: Tensor) -> Tensor:
         """What a kernel [H,W,in,out] or [in,out] gives for the mean input, away from edges."""
-        return tf.reduce_sum(kernel * self.mean[:, None], list(range(len(kernel.shape) - 1)))
+        over_places = tf.reduce_sum(kernel, list(range(len(kernel.shape) - 2)))
+        return tf.linalg.matvec(over_places, self.mean, transpose_a=True)
 
 
 @dataclass(frozen=True)

@@ -42,12 +42,5 @@ def test_beyond_the_picture_is_black(ramp: np.ndarray) -> None:
     assert (crops[1][..., 2] == 9).all()
 
 
-def test_more_crops_than_one_sampling_holds(ramp: np.ndarray) -> None:
-    boxes = np.tile([[31.0, 21.0, 78.0, 68.0]], (1500, 1))
-    crops = Mipmaps(ramp).cut(boxes, 24)
-    assert crops.shape == (1500, 24, 24, 3)
-    assert (crops == crops[0]).all()
-
-
 def test_no_boxes_give_no_crops(ramp: np.ndarray) -> None:
     assert Mipmaps(ramp).cut(np.empty((0, 4)), 48).shape == (0, 48, 48, 3)

@@ -63,6 +63,10 @@ class FakeDetector:
     faces: Callable[[align.Picture], list[align.Face]] = one_face
     sure: bool = True
     crops: int = 0
+    warmed: int = 0
+
+    def warm_up(self) -> None:
+        self.warmed += 1
 
     def detect(self, seen: align.Picture) -> list[align.Face]:
         return self.faces(seen)

@@ -73,21 +73,26 @@ def test_the_listed_part_is_in_memory_before_anybody_reads_it(
     assert wait_for(lambda: all(cached(library)[8:24]))
 
 
-def test_the_child_is_gone_when_it_is_done(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["", "what is this\n"])
+def test_the_child_ends_and_never_comes_back_to_the_caller(content: str, tmp_path: Path) -> None:
+    """A damaged listing too: two processes that both become the function would be worse."""
     listing = tmp_path / "read-ahead.txt"
-    listing.write_text("")
+    listing.write_text(content)
+    code = (
+        "import os, time; from pathlib import Path; from handler import boot\n"
+        f"boot.start_reading_ahead({str(listing)!r})\n"
+        "print('went on', flush=True)\n"
+        "children = Path(f'/proc/self/task/{os.getpid()}/children')\n"
+        "deadline = time.monotonic() + 10\n"
+        "while children.read_text() and time.monotonic() < deadline: time.sleep(0.01)\n"
+        "print(repr(children.read_text()))\n"
+    )
 
-    boot.start_reading_ahead(str(listing))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
 
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    assert wait_for(lambda: not children.read_text().split())
-
-
-def test_a_damaged_listing_stops_nothing(tmp_path: Path) -> None:
-    listing = tmp_path / "read-ahead.txt"
-    listing.write_text("what is this\n")
-
-    boot.start_reading_ahead(str(listing))
+    assert done.stdout.splitlines() == ["went on", "''"]
 
 
 def test_without_a_listing_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

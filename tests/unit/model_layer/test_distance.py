@@ -24,6 +24,7 @@ def test_a_vector_is_at_no_distance_from_itself_and_two_from_its_opposite() -> N
 
     np.testing.assert_allclose(np.diag(distances(vectors, vectors)), 0, atol=1e-6)
     np.testing.assert_allclose(np.diag(distances(vectors, -vectors)), 2, atol=1e-6)
+    assert distances(unit_vectors(400, seed=4), -unit_vectors(400, seed=4)).max() == 2
 
 
 def test_tiny_differences_are_not_lost_in_rounding() -> None:

@@ -155,15 +155,32 @@ def test_request_that_may_be_answered_later_comes_again(
     assert store.results == {}
 
 
+@pytest.mark.parametrize(
+    ("fault", "code", "kind"),
+    [
+        (SLOW_DOWN, SLOW_DOWN.code, "TransientFailure"),
+        (ValueError("secret"), "InternalError", "ValueError"),
+    ],
+)
 def test_answer_that_cannot_be_written_comes_again(
-    load_event: Any, store: FakeStore, service: Any
+    fault: Exception,
+    code: str,
+    kind: str,
+    load_event: Any,
+    store: FakeStore,
+    service: Any,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     event = load_event("sqs-request")
     key = f"out/_requests/{event['Records'][0]['messageId']}.json"
-    store.faults[key] = [SLOW_DOWN]
+    store.faults[key] = [fault]
     fine = FakeService(service.settings)
     assert len(failures(sqs.handle(event, None, fine))) == 1
     assert failures(sqs.handle(event, None, fine)) == []
+    bad, good = logged(capsys)
+    assert (bad["status"], bad["code"], bad["error_type"]) == (503, code, kind)
+    assert "secret" not in json.dumps(bad)
+    assert good["status"] == 200
 
 
 def test_request_is_not_begun_without_time(load_event: Any, store: FakeStore, service: Any) -> None:
