@@ -98,7 +98,7 @@ class EmbedAnswer(Struct, frozen=True, kw_only=True):
 
 
 class FaceIndex(Struct, frozen=True):
-    """`images[image].faces[face]` of the same answer."""
+    """`images[image].faces[face]` of the same answer; face 0 of an image given as `embedding`."""
 
     image: int
     face: int

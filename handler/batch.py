@@ -18,6 +18,7 @@ from handler.batch_output import PERMANENT_CODES, Output
 from handler.batch_types import (
     Answer,
     Embed,
+    ObjectArchived,
     ObjectGone,
     ObjectReference,
     ObjectStore,
@@ -89,6 +90,8 @@ class Batch:
             return self.store.fetch(reference)
         except ObjectGone:
             return skipped(reference, "ObjectNotFound", "deleted before it was read")
+        except ObjectArchived:
+            return skipped(reference, "ObjectArchived", "archived: restore it, then embed it")
         except Exception as failure:
             return unforeseen(reference, failure)
 

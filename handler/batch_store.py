@@ -8,10 +8,17 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handler.batch_types import ObjectGone, ObjectReference, PictureObject, TransientFailure
+from handler.batch_types import (
+    ObjectArchived,
+    ObjectGone,
+    ObjectReference,
+    PictureObject,
+    TransientFailure,
+)
 
 # A delete marker answers 405 to a read of it by version, 404 (NoSuchKey) otherwise.
 GONE = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404", "405"})
+ARCHIVED = "InvalidObjectState"
 EXISTS = frozenset({"PreconditionFailed", "412"})
 # Another conditional write of the same key is under way; S3 asks to send the request again.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
@@ -95,6 +102,8 @@ class S3Store:
 
 def read_failure(failure: ClientError) -> Exception:
     """ObjectGone only where S3 says so; a refusal may be a role to be mended, so it is retried."""
+    if code_of(failure) == ARCHIVED:
+        return ObjectArchived()
     return ObjectGone() if code_of(failure) in GONE else transient(failure)
 
 

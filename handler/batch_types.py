@@ -117,6 +117,10 @@ class ObjectGone(Exception):  # noqa: N818 - as TransientFailure
     """The object, or the version of it, was deleted before it could be read."""
 
 
+class ObjectArchived(Exception):  # noqa: N818 - as TransientFailure
+    """The object lies in an archive (Glacier, say) and has to be restored before it is read."""
+
+
 class ObjectStore(Protocol):
     """Where pictures are read and results written. Both calls are made from several threads."""
 
@@ -125,6 +129,7 @@ class ObjectStore(Protocol):
 
         Raises:
             ObjectGone: It does not exist any more.
+            ObjectArchived: It has to be restored first.
             TransientFailure: Anything else that kept it from being read.
         """
 

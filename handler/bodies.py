@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from handler.errors import ApiError
 from handler.http import HttpRequest
-from handler.requests import Job, from_fields, parse_json
+from handler.requests import Job, Request, from_fields, parse_json
 from handler.settings import Limits
 
 if TYPE_CHECKING:
@@ -27,10 +27,22 @@ def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
     body = request.body(limits)
     kind = _kind(request.content_type, body)
     if kind == "json":
+        _refuse_options(request)
         return parse_json(body, limits, operation)
     if kind == "multipart":
         return _multipart(request, body, operation, limits)
     return from_fields([body], request.query, limits, operation)
+
+
+def _refuse_options(request: HttpRequest) -> None:
+    """A threshold in the query of a JSON request must not be passed over in silence."""
+    given = sorted(request.query.keys() & set(Request.__struct_fields__))
+    if given:
+        raise ApiError(
+            "InvalidRequest",
+            f"{given[0]}: with a JSON body the options go into the body, not into the query.",
+            details={"field": given[0]},
+        )
 
 
 def _kind(content_type: str, body: bytes) -> str:

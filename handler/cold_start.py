@@ -35,7 +35,7 @@ AnyService = Service | BrokenService
 def start() -> AnyService:
     """The service, warm; or, where anything goes wrong, what answers in its place."""
     started = time.perf_counter()
-    settings = Settings()
+    settings = Settings.for_refusals()
     try:
         settings = Settings.from_environment()
         service = load(settings)

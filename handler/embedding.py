@@ -1,6 +1,6 @@
 """Faces with chips in, faces with embeddings out; chips of several pictures share batches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import align
 from handler.call import Call
 from handler.errors import ApiError
-from handler.faces import Alignment, FoundFace, PictureFaces
+from handler.faces import Alignment, PictureFaces
 from handler.requests import Options
 from handler.settings import Settings
 from model_layer.errors import ModelError
@@ -81,19 +81,33 @@ class Embedder:
 
         Raises Timeout and ModelUnavailable, as ApiError.
         """
-        chips = [face.chip for picture in pictures for face in picture.faces]
-        vectors = iter(self._embed_chips([chip for chip in chips if chip is not None], way, call))
-        return [
-            replace(picture, faces=tuple(_embedded(face, next(vectors)) for face in picture.faces))
-            for picture in pictures
-        ]
+        vectors = self._vectors(pictures, way, call)
+        return [_embedded(picture, vectors) for picture in pictures]
 
-    def _embed_chips(
-        self, chips: Sequence[NDArray[np.uint8]], way: Way, call: Call
-    ) -> list[NDArray[np.float32]]:
+    def embed_in_time(
+        self, pictures: Sequence[PictureFaces], way: Way, call: Call
+    ) -> list[PictureFaces | ApiError]:
+        """As `embed`, with a Timeout in the place of each picture that time did not reach."""
+        vectors = self._vectors(pictures, way, call)
+        done: list[PictureFaces | ApiError] = []
+        try:
+            for picture in pictures:
+                done.append(_embedded(picture, vectors))
+        except ApiError as failure:
+            if failure.code != "Timeout":
+                raise
+            done += [failure] * (len(pictures) - len(done))
+        return done
+
+    def _vectors(
+        self, pictures: Sequence[PictureFaces], way: Way, call: Call
+    ) -> Iterator[NDArray[np.float32]]:
+        """One embedding after the other; a batch is computed when its first one is asked for."""
+        faces = (face for picture in pictures for face in picture.faces)
+        chips = [face.chip for face in faces if face.chip is not None]
         size = self.settings.chips_per_batch
-        batches = [chips[start : start + size] for start in range(0, len(chips), size)]
-        return [vector for batch in batches for vector in self._embed_batch(batch, way, call)]
+        for start in range(0, len(chips), size):
+            yield from self._embed_batch(chips[start : start + size], way, call)
 
     def _embed_batch(
         self, chips: Sequence[NDArray[np.uint8]], way: Way, call: Call
@@ -116,5 +130,6 @@ def vectors_of(picture: PictureFaces) -> NDArray[np.float32]:
     return np.stack([face.embedding for face in picture.faces if face.embedding is not None])
 
 
-def _embedded(face: FoundFace, vector: NDArray[np.float32]) -> FoundFace:
-    return replace(face, embedding=vector, chip=None)
+def _embedded(picture: PictureFaces, vectors: Iterator[NDArray[np.float32]]) -> PictureFaces:
+    faces = [replace(face, embedding=next(vectors), chip=None) for face in picture.faces]
+    return replace(picture, faces=tuple(faces))

@@ -12,8 +12,6 @@ from handler.requests import ImageObject, S3Reference, Source
 from handler.settings import Limits
 from model_layer.distance import unit
 
-MAX_EMBEDDING_BYTES = 1 << 16
-
 
 def read_picture(
     source: Source, limits: Limits, read_object: Callable[[S3Reference], bytes]
@@ -32,7 +30,7 @@ def read_picture(
     return data
 
 
-def decode_base64(text: str, limit: int) -> bytes:
+def decode_base64(text: str, limit: int, what: str = "image") -> bytes:
     """Strict base64, bare or as a `data:` URI; line breaks between the letters are allowed.
 
     Raises PayloadTooLarge before decoding where the text is longer than `limit` bytes can be,
@@ -45,7 +43,7 @@ def decode_base64(text: str, limit: int) -> bytes:
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:
-        return _decode_lines(text)
+        return _decode_lines(text, what)
 
 
 def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray[np.float32]:
@@ -76,7 +74,7 @@ def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray
 def _vector(embedding: list[float] | str | UnsetType) -> NDArray[np.float64]:
     if not isinstance(embedding, str):
         return np.asarray(embedding or [], dtype=np.float64)
-    data = decode_base64(embedding, MAX_EMBEDDING_BYTES)
+    data = decode_base64(embedding, len(embedding), "embedding")
     if len(data) % 4:
         raise ApiError("InvalidBase64", "The embedding is not a whole number of float32.")
     return np.frombuffer(data, dtype="<f4").astype(np.float64)
@@ -89,12 +87,12 @@ def _data_uri(text: str) -> str:
     return rest
 
 
-def _decode_lines(text: str) -> bytes:
+def _decode_lines(text: str, what: str) -> bytes:
     """A second try for text wrapped into lines, as `base64 FILE` prints it."""
     try:
         return pybase64.b64decode("".join(text.split()), validate=True)
     except ValueError:
-        raise ApiError("InvalidBase64", "The image is not valid base64.") from None
+        raise ApiError("InvalidBase64", f"The {what} is not valid base64.") from None
 
 
 def _too_large(limit: int) -> ApiError:

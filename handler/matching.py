@@ -51,10 +51,7 @@ def _pair(
     threshold: float,
     similarity: Callable[[float], float],
 ) -> Pair:
+    shown = round(distance, 6)  # decided on what is answered: the two must never disagree
     return Pair(
-        a=a,
-        b=b,
-        distance=round(distance, 6),
-        similarity=round(similarity(distance), 6),
-        same=distance <= threshold,
+        a=a, b=b, distance=shown, similarity=round(similarity(shown), 6), same=shown <= threshold
     )

@@ -11,8 +11,10 @@ from handler.requests import S3Reference
 from handler.settings import Settings
 
 CHUNK_BYTES = 16 * 1024
+# A delete marker answers 405 to a read of it by version.
 NOT_FOUND = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"})
 REFUSED = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled"})
+ARCHIVED = "InvalidObjectState"  # in Glacier, say
 # Ours to fix or to wait for, so the same call may succeed later.
 PASSING = frozenset(
     {
@@ -22,6 +24,8 @@ PASSING = frozenset(
         "RequestTimeout",
         "RequestTimeTooSkewed",
         "ExpiredToken",
+        "InvalidToken",
+        "AuthorizationHeaderMalformed",
         "InternalError",
         "ServiceUnavailable",
     }
@@ -81,16 +85,19 @@ class ObjectReader:
 
 @functools.cache
 def client() -> Any:
-    """The S3 client. Timeouts are short and retries few: a Lambda call is short as well."""
+    """The S3 client. Timeouts are short and retries few: a Lambda call is short as well.
+
+    An S3 that says nothing costs two waits of three seconds, and the call still answers.
+    """
     import boto3
     from botocore.config import Config
 
     return boto3.client(
         "s3",
         config=Config(
-            connect_timeout=2,
-            read_timeout=5,
-            retries={"mode": "standard", "total_max_attempts": 3},
+            connect_timeout=1,
+            read_timeout=3,
+            retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=16,
         ),
     )
@@ -100,11 +107,13 @@ def from_client_error(failure: Any) -> ApiError:
     """A botocore ClientError as one of our codes; its text, which may hold names, is dropped."""
     code = str(failure.response.get("Error", {}).get("Code", ""))
     status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in NOT_FOUND or status in (404, 412):
+    if code == ARCHIVED:
+        return ApiError("ObjectNotFound", "The object is archived; restore it first.")
+    if code in NOT_FOUND or status in (404, 405, 412):
         return ApiError("ObjectNotFound", "There is no such object.")
     if code in PASSING or status >= 500 or status == 429:
         return unavailable()
-    if code in REFUSED or status == 403:
+    if code in REFUSED or status == 403 or code.startswith("KMS."):
         return ApiError(
             "BucketNotAllowed",
             "S3 refused access: the function's role, the bucket's owner or its key does not fit.",

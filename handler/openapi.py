@@ -127,17 +127,20 @@ def _schemas() -> Schema:
 def _query_parameters() -> list[Schema]:
     options = msgspec.json.schema_components([Options], ref_template=TEMPLATE)[1]["Options"]
     return [
-        {"name": name, "in": "query", "required": False, "schema": schema}
+        _query_parameter(name, schema)
         for name, schema in options["properties"].items()
         if name != "min_quality"
-    ] + [
-        {
-            "name": "min_quality",
-            "in": "query",
-            "required": False,
-            "schema": {"type": "number", "minimum": 0, "maximum": 1},
-        }
-    ]
+    ] + [_query_parameter("min_quality", {"type": "number", "minimum": 0, "maximum": 1})]
+
+
+def _query_parameter(name: str, schema: Schema) -> Schema:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": "For forms and bare pictures; with a JSON body it is refused.",
+        "schema": schema,
+    }
 
 
 def _form() -> Schema:

@@ -105,7 +105,8 @@ class Service:
         way = choose_way(self.model, options)
         found = [self._try(data, options, way, call) for data in pictures]
         good = [each for each in found if isinstance(each, PictureFaces)]
-        embedded = iter(self.embed_faces(good, way, call))
+        embedder = Embedder(self.model, self.settings)
+        embedded = iter(embedder.embed_in_time(good, way, call))
         return [next(embedded) if isinstance(each, PictureFaces) else each for each in found]
 
     def embed_faces(

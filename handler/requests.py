@@ -141,9 +141,10 @@ def parse_object(event: Mapping[str, Any], limits: Limits) -> Job:
 
 def to_job(request: Request, limits: Limits, operation: str | None = None) -> Job:
     """The checks that a type cannot say: operation, count, number of images."""
-    wanted = _operation(request, operation)
+    wanted = _operation(request.operation, operation)
     check_count(request.cnt, request.images, limits)
-    return _checked(Job(wanted, tuple(request.images), request))
+    default = "compare" if len(request.images) == 2 else "embed"
+    return _checked(Job(wanted or default, tuple(request.images), request))
 
 
 def from_fields(
@@ -151,8 +152,11 @@ def from_fields(
 ) -> Job:
     """Pictures of an HTTP body with the options given as text (query or form fields) as a Job."""
     texts = dict(fields)
-    count = convert({"cnt": texts.pop("cnt", None)}, _Count, strict=False).cnt
-    check_count(count, pictures, limits)
+    named = convert(
+        {name: texts.pop(name, None) for name in ("cnt", "operation")}, _Named, strict=False
+    )
+    _operation(named.operation, operation)
+    check_count(named.cnt, pictures, limits)
     return _checked(Job(operation, tuple(pictures), convert(texts, Options, strict=False)))
 
 
@@ -190,12 +194,15 @@ def convert(value: Any, kind: Any, *, strict: bool = True) -> Any:
         _refuse(failure)
 
 
-class _Count(Struct):
+class _Named(Struct):
+    """What a request may say about itself, besides its options."""
+
     cnt: int | None = None
+    operation: str | None = None
 
 
-def _operation(request: Request, routed: str | None) -> str:
-    named = request.operation
+def _operation(named: str | None, routed: str | None) -> str | None:
+    """The operation that the path or the request names. Raises UnknownOperation."""
     if named is not None and named not in OPERATIONS:
         raise ApiError(
             "UnknownOperation",
@@ -204,9 +211,9 @@ def _operation(request: Request, routed: str | None) -> str:
         )
     if routed and named and named != routed:
         raise ApiError(
-            "InvalidRequest", f"operation: this path does {routed}, the body asks for {named}."
+            "InvalidRequest", f"operation: this path does {routed}, the request asks for {named}."
         )
-    return routed or named or ("compare" if len(request.images) == 2 else "embed")
+    return routed or named
 
 
 def _checked(job: Job) -> Job:

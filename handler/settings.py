@@ -79,12 +79,23 @@ class Settings:
             )
 
     @classmethod
+    def for_refusals(cls, environment: Environment | None = None) -> "Settings":
+        """The few settings that answers need even where another one cannot be read."""
+        source = os.environ if environment is None else environment
+        return cls(
+            base_path=_text(source, "FACENET_BASE_PATH").strip("/"),
+            cors_origins=_names(source, "FACENET_CORS_ORIGINS"),
+            metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
+        )
+
+    @classmethod
     def from_environment(cls, environment: Environment | None = None) -> "Settings":
         """Read `environment` (the process's own by default).
 
         Raises SettingsError, which names the variable and what it may hold.
         """
         source = MappingProxyType(dict(os.environ if environment is None else environment))
+        answering = cls.for_refusals(source)
         uai = _read(source, "UAI_SERVICE_CONFIG", _conf_file, UaiConfig())
         return cls(
             model=uai.model_dir or _text(source, "FACENET_MODEL") or _only_bundled_model(),
@@ -98,10 +109,10 @@ class Settings:
             bucket_owner=_read(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
             output=_read(source, "FACENET_OUTPUT", _location, None),
             limits=_limits(source),
-            base_path=_text(source, "FACENET_BASE_PATH").strip("/"),
-            cors_origins=_names(source, "FACENET_CORS_ORIGINS"),
+            base_path=answering.base_path,
+            cors_origins=answering.cors_origins,
             page=_read(source, "FACENET_PAGE", _switch, False),
-            metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
+            metrics_namespace=answering.metrics_namespace,
             uai=uai,
         )
 

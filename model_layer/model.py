@@ -49,10 +49,11 @@ class Model:
     ) -> NDArray[np.float32]:
         """Embeds face chips: uint8 RGB [N,S,S,3], N >= 1 -> float32 [N,D] of unit length.
 
-        `flip` takes the mean of each chip's embedding and its mirror image's. `standardization`
-        overrides the manifest's. The manifest's mean vector, if any, is subtracted from the unit
-        vectors, which are then scaled to unit length again (as `--subtract_mean` of
-        davidsandberg/facenet's validation does). Raises ValueError for another shape or dtype.
+        `flip` takes the mean of each chip's embedding and its mirror image's. The manifest's mean
+        vector, if any, is subtracted from the unit vectors, which are then scaled to unit length
+        again (as `--subtract_mean` of davidsandberg/facenet's validation does). `standardization`
+        overrides the manifest's; the mean was not measured that way, and is left out. Raises
+        ValueError for another shape or dtype.
         """
         self._check_chips(chips)
         vectors = self._unit_vectors(chips, standardization or self.manifest.input.standardization)
@@ -61,7 +62,7 @@ class Model:
                 chips[:, :, ::-1], standardization or self.manifest.input.standardization
             )
             vectors = normalise(vectors + mirrored)
-        return self._subtract_mean(vectors)
+        return vectors if standardization else self._subtract_mean(vectors)
 
     def _check_chips(self, chips: NDArray[np.uint8]) -> None:
         expected = (self.input_size, self.input_size, 3)

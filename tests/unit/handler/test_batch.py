@@ -10,7 +10,14 @@ import pytest
 
 from handler.batch import Batch, BatchLimits, raise_if_failed
 from handler.batch_deadline import Deadline
-from handler.batch_types import Answer, ObjectReference, PictureObject, Status, TransientFailure
+from handler.batch_types import (
+    Answer,
+    ObjectArchived,
+    ObjectReference,
+    PictureObject,
+    Status,
+    TransientFailure,
+)
 from handler.errors import ApiError
 from tests.unit.handler.batch_fakes import (
     NO_FACE,
@@ -294,6 +301,13 @@ def test_near_the_deadline_a_group_has_only_what_ends_in_time(store: FakeStore) 
     assert now <= 15.0
     assert sum(sizes) == 3
     assert [outcome.status for outcome in outcomes].count(Status.WRITTEN) == 3
+
+
+def test_archived_object_is_skipped(store: FakeStore) -> None:
+    reference = store.add("a.jpg", b"a")
+    store.faults["a.jpg"] = [ObjectArchived()]
+    (outcome,) = batch(store).run([reference])
+    assert (outcome.status, outcome.code) == (Status.SKIPPED, "ObjectArchived")
 
 
 def test_pictures_that_wait_to_be_written_hold_no_bytes(store: FakeStore) -> None:

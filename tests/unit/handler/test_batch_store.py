@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from handler import batch_store
 from handler.batch_store import S3Store
-from handler.batch_types import ObjectGone, ObjectReference, TransientFailure
+from handler.batch_types import ObjectArchived, ObjectGone, ObjectReference, TransientFailure
 
 REFERENCE = ObjectReference("photos", "a b+c/ü.jpg", etag="told")
 
@@ -70,6 +70,12 @@ def test_bytes_above_the_limit_are_not_read(stub: Stubber) -> None:
 def test_deleted_object_is_gone(stub: Stubber, code: str, status: int) -> None:
     stub.add_client_error("get_object", code, http_status_code=status)
     with pytest.raises(ObjectGone):
+        store(stub).fetch(REFERENCE)
+
+
+def test_archived_object_is_said_to_be_archived(stub: Stubber) -> None:
+    stub.add_client_error("get_object", "InvalidObjectState", http_status_code=403)
+    with pytest.raises(ObjectArchived):
         store(stub).fetch(REFERENCE)
 
 

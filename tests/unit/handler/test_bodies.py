@@ -57,6 +57,14 @@ def test_json_is_read_under_its_own_type_and_under_those_of_careless_clients(
     assert job(json.dumps({"images": ["YQ=="]}).encode(), content_type).sources == ("YQ==",)
 
 
+@pytest.mark.parametrize("field", ["threshold", "min_quality", "cnt", "operation"])
+def test_options_beside_a_json_body_are_not_passed_over_in_silence(field: str) -> None:
+    body = json.dumps({"images": ["YQ=="]}).encode()
+    error = refusal(body, "application/json", {field: "1", "utm_source": "x"})
+    assert (error.code, error.details) == ("InvalidRequest", {"field": field})
+    assert job(body, "application/json", {"utm_source": "x"}).sources == ("YQ==",)
+
+
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "IMAGE/WEBP", "", None])
 def test_a_bare_picture_takes_its_options_from_the_query(content_type: str | None) -> None:
     read = job(PICTURE, content_type, {"face": "all", "encoding": "base64", "flip": "false"})
@@ -85,6 +93,13 @@ class TestForms:
         read = self.form({"a.jpg": PICTURE, "b.jpg": b"2"}, {"cnt": "2", "aligned": "false"})
         assert read.sources == (PICTURE, b"2")
         assert read.options.aligned is False
+
+    def test_the_operation_may_be_said_again(self) -> None:
+        assert self.form({"a.jpg": PICTURE}, {"operation": "embed"}).operation == "embed"
+        for other, code in (("detect", "InvalidRequest"), ("guess", "UnknownOperation")):
+            with pytest.raises(ApiError) as caught:
+                self.form({"a.jpg": PICTURE}, {"operation": other})
+            assert caught.value.code == code
 
     def test_a_part_of_a_pictures_type_needs_no_file_name(self) -> None:
         body = (

@@ -38,6 +38,20 @@ def test_a_good_start_warms_the_detector_once(
     assert (line["message"], line["model"], line["level"]) == ("cold_start", "tiny", "INFO")
 
 
+def test_a_setting_that_cannot_be_read_is_said_behind_a_base_path_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FACENET_BASE_PATH", "faces")
+    monkeypatch.setenv("FACENET_CORS_ORIGINS", "https://photos.example")
+    monkeypatch.setenv("FACENET_THREADS", "many")
+    event = http_v2("/faces/v1/health", method="GET")
+    event["headers"]["origin"] = "https://photos.example"
+    answer = app.dispatch(event, FakeContext(), start())
+    assert answer["statusCode"] == 503
+    assert "FACENET_THREADS" in answer["body"]
+    assert answer["headers"]["access-control-allow-origin"] == "https://photos.example"
+
+
 def test_a_failed_start_is_said_to_http_callers(broken: BrokenService) -> None:
     for path, method in (("/v1/health", "GET"), ("/v1/compare", "POST"), ("/service", "POST")):
         response = app.dispatch(http_v2(path, "{}", method=method), FakeContext(), broken)

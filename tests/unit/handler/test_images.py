@@ -110,6 +110,7 @@ class TestEmbeddings:
             (ImageObject(embedding=[0.0, 0, 0]), "InvalidRequest"),
             (ImageObject(embedding=[float("inf"), 0, 0]), "InvalidRequest"),
             (ImageObject(embedding=[float("nan"), 0, 0]), "InvalidRequest"),
+            (ImageObject(embedding="A" * 100_000), "ModelMismatch"),
             (ImageObject(embedding="AAA="), "InvalidBase64"),
             (ImageObject(embedding="?"), "InvalidBase64"),
         ],

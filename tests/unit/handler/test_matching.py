@@ -43,6 +43,15 @@ def test_the_threshold_is_the_largest_distance_that_is_the_same(
     assert pair.same is same
 
 
+def test_the_verdict_agrees_with_the_distance_that_is_answered() -> None:
+    for degrees in np.linspace(0, 180, 200):
+        groups = [unit(0), unit(float(degrees))]
+        (pair,) = match(groups, 1.0, lambda _: 0.5)
+        assert pair.same is (pair.distance <= 1.0)
+        (again,) = match(groups, pair.distance, lambda _: 0.5)
+        assert again.same is True
+
+
 def test_every_pair_of_images_appears_nearest_first() -> None:
     assert places([unit(0), unit(50), unit(20)]) == [(0, 0, 2, 0), (1, 0, 2, 0), (0, 0, 1, 0)]
 

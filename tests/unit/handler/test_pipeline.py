@@ -342,6 +342,18 @@ class TestManyPictures:
     def test_no_picture_is_no_work(self) -> None:
         assert make_service().embed_pictures([]) == []
 
+    def test_what_was_embedded_when_time_ran_out_is_kept(self) -> None:
+        class Running(FakeContext):
+            """Time for three pictures' detection and the first batch of chips."""
+
+            def get_remaining_time_in_millis(self) -> int:
+                return 30_000 if not service.model.calls else 100  # type: ignore[attr-defined]
+
+        service = make_service(chips_per_batch=2)
+        results = service.embed_pictures([picture(RED)] * 5, Call(Running()))
+        kinds = [getattr(result, "code", "embedded") for result in results]
+        assert kinds == ["embedded"] * 2 + ["Timeout"] * 3
+
     def test_pictures_that_time_did_not_reach_say_so(self) -> None:
         results = make_service().embed_pictures([picture(RED)], Call(FakeContext(100)))
         assert [result.code for result in results if isinstance(result, ApiError)] == ["Timeout"]

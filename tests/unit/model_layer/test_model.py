@@ -64,6 +64,8 @@ def test_a_mean_in_the_manifest_is_subtracted_from_unit_vectors(chips: np.ndarra
 
     expected = normalise(corner(chips) - np.float32(mean))
     np.testing.assert_allclose(centred.embed(chips), expected, atol=1e-6)
+    plain = model_with().embed(chips, standardization="prewhiten")
+    np.testing.assert_array_equal(centred.embed(chips, standardization="prewhiten"), plain)
 
 
 @pytest.mark.parametrize(

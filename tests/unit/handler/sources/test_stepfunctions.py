@@ -86,6 +86,16 @@ def test_empty_batch_is_no_work() -> None:
     assert stepfunctions.handle({"Items": []}, None, None) == {"results": []}
 
 
-@pytest.mark.parametrize("event", [{"bucket": "b"}, {"images": []}, {"Items": "x"}, {}])
+@pytest.mark.parametrize(
+    "event", [{"Key": "k", "Etag": "e", "Size": 1}, {"Items": {"Key": "k"}}, {"Items": "x"}]
+)
+def test_work_that_is_not_whole_fails_its_task(event: dict[str, Any]) -> None:
+    """An answer would pass for success, and a map of such items for a bucket embedded."""
+    assert stepfunctions.matches(event)
+    with pytest.raises(ApiError):
+        stepfunctions.handle(event, None, None)
+
+
+@pytest.mark.parametrize("event", [{"bucket": "b"}, {"images": []}, {}])
 def test_other_events_do_not_match(event: dict[str, Any]) -> None:
     assert not stepfunctions.matches(event)
