@@ -1,5 +1,6 @@
 # Two images from one file: `litert` (the default, no TensorFlow in it) and `tensorflow`.
-#   docker build .                            docker build --target tensorflow .
+#   docker build --target litert .            docker build --target tensorflow .
+# Without --target BuildKit makes `litert`; builders without it make TensorFlow's stages as well.
 # No USER line: Lambda picks its own user, and `sam local invoke` has to move a file as root.
 # Pin the base by digest with --build-arg BASE=debian@sha256:... ; docs/deploy.md says how.
 ARG BASE=debian:bookworm-slim
@@ -86,5 +87,5 @@ ENV FACENET_ENGINE=tensorflow TF_CPP_MIN_LOG_LEVEL=2
 COPY --from=packages-tensorflow /opt/venv /opt/venv
 COPY --from=code /var/task /var/task
 
-# What a plain `docker build .` makes.
+# What `docker build .` gives without --target.
 FROM litert AS default

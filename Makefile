@@ -1,4 +1,4 @@
-# `make help` lists what there is. Needs Python 3.11 and a package registry; nothing else
+# `make help` lists what there is. Needs Linux, Python 3.11 and a package registry; nothing else
 # until a container is asked for.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -9,6 +9,8 @@ VENV ?= .venv
 # Environments that must not meet the function's own packages, one per lock file.
 TOOLS ?= build/venv
 ARGS ?=
+GUIDED ?= --guided
+DEPLOY_ARGS ?=
 
 PY := $(VENV)/bin/python
 INSTALL := -m pip install -qq --disable-pip-version-check --no-input \
@@ -20,8 +22,14 @@ BROWSER := $(VENV)/.browser-stamp
 SAM := $(TOOLS)/sam/bin/sam
 SAM_ENV := SAM_CLI_TELEMETRY=0 PATH="$(abspath $(TOOLS)/sam/bin):$$PATH"
 
+# The locks hold wheels of Linux and CPython 3.11 alone; pip speaks of wrong hashes anywhere else.
+SUITS := import sys; sys.exit(sys.platform != "linux" or sys.version_info[:2] != (3, 11))
+
 # make_venv FOLDER: an environment with pip in it, left alone where there is one.
 define make_venv
+	@$(or $(wildcard $(1)/bin/python),$(PYTHON)) -c '$(SUITS)' 2>/dev/null || { echo \
+		"needs Python 3.11 on Linux (on a Mac or Windows: a Linux container or WSL2);" \
+		"$(or $(wildcard $(1)/bin/python),$(PYTHON)) is not that: set PYTHON=..." >&2; exit 1; }
 	@test -x $(1)/bin/python || { echo "making $(1)"; $(PYTHON) -m venv $(1); }
 	@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(1)/bin/python -m ensurepip >/dev/null
 endef
@@ -126,8 +134,9 @@ validate: $(SAM) $(TOOLS)/checkov/.stamp ## sam validate --lint, and checkov wit
 build: $(SAM) ## sam build
 	@$(SAM_ENV) sam build $(ARGS)
 
-deploy: build ## sam deploy --guided, into your own account
-	@$(SAM_ENV) sam deploy --guided $(ARGS)
+# ARGS reaches `sam build` as well, which needs the architecture; DEPLOY_ARGS does not.
+deploy: build ## sam deploy --guided, into your own account; unattended: GUIDED= DEPLOY_ARGS="..."
+	@$(SAM_ENV) sam deploy $(GUIDED) $(ARGS) $(DEPLOY_ARGS)
 
 bench: $(TEST) ## speed beside the peers, as the README shows it
 	@$(PY) -m bench.speed $(ARGS)

@@ -8,6 +8,7 @@ from align.boxes import (
     Boxes,
     apply_offsets,
     apply_proposal_offsets,
+    best_first,
     square,
     suppress,
     suppress_nested,
@@ -62,6 +63,8 @@ class Cascade:
     def _propose(self, view: View, min_face: float) -> Boxes:
         threshold, most = self.profile.thresholds[0], self.profile.most[0]
         found = view.propose(self._proposer, min_face, threshold, most)
+        # Suppression takes the square of their number; a hostile picture fills every level.
+        found = found.take(best_first(found.scores, most))
         kept = suppress(found.boxes, found.scores, ACROSS_LEVELS)
         kept = kept[: self.profile.most[1]]
         boxes = apply_proposal_offsets(found.boxes[kept], found.offsets[kept])

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align.errors import ImageTooLarge, InvalidImage
-from align.headers import jpeg_end, read_header
+from align.headers import jpeg_end, read_header, transparent_grey
 from align.opencv import cv2
 from align.types import Header, Picture, Pixels
 
@@ -14,8 +14,11 @@ DEFAULT_MAX_SIDE = 16_384
 # Transparent pictures are laid over white in strips of about so many pixels: they stay in the
 # processor's cache, and no second copy of the picture is ever in memory.
 STRIP_PIXELS = 1 << 17
-MIDDLE_GREY = 128
-FILLER = bytes(range(1, 241)) * 4
+# What becomes of data that is missing: middle grey, also of each ink (CMYK) and of YCCK.
+MISSING = (128, 65, 64)
+# More data, and the same after any restart marker, which ends an interval that ran dry.
+_RUN = bytes(range(1, 241)) * 4
+FILLER = _RUN + b"".join(bytes((0xFF, marker)) + _RUN for marker in range(0xD0, 0xD8))
 
 # Orientation is applied here, for all three formats alike, not by OpenCV.
 STORED = int(cv2.IMREAD_IGNORE_ORIENTATION)
@@ -109,7 +112,7 @@ def _runs_dry(data: bytes, pixels: Pixels, reduction: int) -> bool:
     The decoder then fills the rest with middle grey and says nothing. Where the last pixel is of
     that grey, decode again with more data before the end marker: a whole picture takes no notice.
     """
-    if not (pixels[-1, -1] == MIDDLE_GREY).all():
+    if not np.isin(pixels[-1, -1], MISSING).all():
         return False
     end = jpeg_end(data)
     longer = data[:end] + FILLER + data[end:]
@@ -120,7 +123,11 @@ def _decode_alpha(data: bytes) -> Pixels:
     """Lay a picture with transparency over white, as a viewer's page would show it."""
     stored = _decode_with(data, STORED | int(cv2.IMREAD_UNCHANGED))
     if stored.ndim != 3 or stored.shape[2] != 4:  # transparency announced, none stored
-        return _decode_pixels(data, reduction=1)
+        pixels = _decode_pixels(data, reduction=1)
+        key = transparent_grey(data)
+        if stored.ndim == 2 and key is not None:
+            pixels[stored == key] = 255
+        return pixels
     height, width = stored.shape[:2]
     pixels = np.empty((height, width, 3), np.uint8)
     rows = max(1, STRIP_PIXELS // width)

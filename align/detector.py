@@ -13,7 +13,7 @@ import numpy as np
 from align.cascade import Cascade, Profile, read_faces
 from align.opencv import cv2
 from align.types import Face, Header, Picture, Pixels
-from align.views import ExactView, FastView
+from align.views import Check, ExactView, FastView, no_check
 
 DetectorProfile = Literal["fast", "exact"]
 PROFILES: Mapping[DetectorProfile, Profile] = {
@@ -78,11 +78,15 @@ class Detector:
         """Looks for faces in noise, so that the first caller does not pay for first times."""
         self.detect(Picture.of(_noise(250)))
 
-    def detect(self, picture: Picture) -> list[Face]:
-        """All faces of a picture, highest score first, in full-size upright pixels."""
+    def detect(self, picture: Picture, check: Check = no_check) -> list[Face]:
+        """All faces of a picture, highest score first, in full-size upright pixels.
+
+        `check` is called every now and then (with `exact`, a crowd in 40 megapixels can take half
+        a minute); what it raises ends the work.
+        """
         smallest = self._min_face(picture.width, picture.height) / picture.reduction
         exact = self._profile.name == "exact"
-        view = ExactView(picture.pixels) if exact else FastView(picture.pixels)
+        view = (ExactView if exact else FastView)(picture.pixels, check)
         faces = self._cascade.find(view, max(smallest, SMALLEST_FACE))
         return [_enlarge(face, picture.reduction) for face in faces]
 

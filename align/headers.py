@@ -26,7 +26,7 @@ PACKED_CHUNKS = frozenset({b"zTXt", b"iTXt", b"iCCP"})
 MAX_PACKED_CHUNKS = 32
 # A progressive JPEG has about ten scans. Each costs a pass over all pixels, so their number is
 # the classic way to make a small file slow.
-MAX_SCANS = 64
+MAX_SCANS = 32
 
 STUFFING = 0x00
 START_OF_SCAN = 0xDA
@@ -73,10 +73,10 @@ def _reader(data: bytes) -> Callable[[bytes], Header]:
 
 
 def _read_jpeg(data: bytes) -> Header:
-    orientation = 1
+    orientation: int | None = None
     frame: tuple[int, int, int, int] | None = None
     for marker, start, end in _jpeg_segments(data):
-        if marker == APP1 and data.startswith(EXIF_PREFIX, start) and orientation == 1:
+        if marker == APP1 and data.startswith(EXIF_PREFIX, start) and orientation is None:
             orientation = read_orientation(data[start:end])
         elif marker in RARE_FRAMES:
             raise UnsupportedFormat("a lossless, hierarchical or arithmetic-coded JPEG")
@@ -85,7 +85,7 @@ def _read_jpeg(data: bytes) -> Header:
             frame = (marker, width, height, components)
         elif marker == START_OF_SCAN and frame is not None:
             _check_scans(data, end, *frame)
-            return Header("jpeg", frame[1], frame[2], orientation)
+            return Header("jpeg", frame[1], frame[2], orientation or 1)
     raise InvalidImage("the JPEG has no picture data")
 
 
@@ -177,6 +177,15 @@ def _read_png(data: bytes) -> Header:
     if b"IDAT" not in kinds:
         raise InvalidImage("the PNG has no pixels")
     return Header("png", width, height, orientation, alpha, depth=max(depth, 8))
+
+
+def transparent_grey(data: bytes) -> int | None:
+    """The one grey of a grey PNG (PNG 1.2, 4.2.1.1, tRNS) that stands for transparent, if any."""
+    if not data.startswith(PNG_MAGIC):
+        return None
+    keys = (data[start:end] for kind, start, end in _png_chunks(data) if kind == b"tRNS")
+    key = next(keys, b"")
+    return int.from_bytes(key, "big") if len(key) == 2 else None
 
 
 def _png_size(data: bytes) -> tuple[int, int, int, int]:

@@ -34,7 +34,10 @@ def read_weights(net: str) -> bytes:
     Raises:
         WeightsDamaged: missing, or its digest differs.
     """
-    entry = json.loads(DIGESTS.read_text())["files"][net]
+    try:
+        entry = json.loads(DIGESTS.read_text())["files"][net]
+    except OSError as error:
+        raise WeightsDamaged(f"{DIGESTS.name} cannot be read") from error
     try:
         content: bytes = (WEIGHTS / entry["name"]).read_bytes()
     except OSError as error:
@@ -78,6 +81,7 @@ class ShapedNetwork:
     """
 
     def __init__(self, net: str, threads: int, warm: int) -> None:
+        read_weights(net)  # so that damage is told when the detector is loaded
         self._net, self._threads, self._warm = net, threads, warm
         self._networks: OrderedDict[Shape, Network] = OrderedDict()
 

@@ -1,6 +1,7 @@
 """The two ways the cascade looks at a picture: as the reference does, and as fast as it can."""
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +26,13 @@ CELL_REACH = 10
 LARGEST_CROP = 2048
 
 
+Check = Callable[[], None]  # called every now and then; what it raises ends the detection
+
+
+def no_check() -> None:
+    """For callers without a clock."""
+
+
 class View(Protocol):
     """What the cascade asks of a picture."""
 
@@ -43,7 +51,8 @@ class View(Protocol):
 class FastView:
     """Everything from mipmaps: P-Net on one canvas, each crop in one bilinear warp."""
 
-    def __init__(self, pixels: Pixels) -> None:
+    def __init__(self, pixels: Pixels, check: Check) -> None:
+        self._check = check
         self._mipmaps = Mipmaps(pixels)
         self._height, self._width = pixels.shape[:2]
 
@@ -53,7 +62,7 @@ class FastView:
         plan = plan_canvas(self._width, self._height, min_face)
         if plan is None:
             return NONE
-        output = run_in_strips(network, paint(plan, self._mipmaps))
+        output = run_in_strips(network, paint(plan, self._mipmaps), self._check)
         rows, columns = passing_cells(output, threshold)
         whole = plan.owner[rows, columns] >= 0
         rows, columns = rows[whole], columns[whole]
@@ -70,7 +79,8 @@ class FastView:
 class ExactView:
     """The reference's arithmetic: davidsandberg/facenet, detect_face."""
 
-    def __init__(self, pixels: Pixels) -> None:
+    def __init__(self, pixels: Pixels, check: Check) -> None:
+        self._check = check
         self._pixels = pixels
         self._shrunk: dict[int, Pixels] = {1: pixels}
 
@@ -83,7 +93,7 @@ class ExactView:
         for scale in pyramid_scales(width, height, min_face):
             size = (math.ceil(width * scale), math.ceil(height * scale))
             level = cv2.resize(self._pixels, size, interpolation=cv2.INTER_AREA)
-            output = run_in_strips(network, np.asarray(level, np.uint8))
+            output = run_in_strips(network, np.asarray(level, np.uint8), self._check)
             rows, columns = passing_cells(output, threshold)
             boxes = cells_to_boxes(rows, columns, scale)
             found = Proposals.of(boxes, output[rows, columns], most)
@@ -98,6 +108,7 @@ class ExactView:
     def cut(self, boxes: Boxes, size: int) -> Floats:
         crops = np.empty((len(boxes), size, size, 3), np.float32)
         for index, (left, top, right, bottom) in enumerate(boxes.astype(np.int64).tolist()):
+            self._check()
             step = max(-(-(right - left + 1) // LARGEST_CROP), 1)  # boxes may be turned inside out
             corner = ((left - 1) // step + 1, (top - 1) // step + 1)
             crop = _cut_padded(self._shrink(step), *corner, right // step, bottom // step)
@@ -114,15 +125,15 @@ class ExactView:
         return self._shrunk[step]
 
 
-def run_in_strips(network: ShapedNetwork, level: Pixels) -> Floats:
+def run_in_strips(network: ShapedNetwork, level: Pixels, check: Check) -> Floats:
     """P-Net's float32[h,w,5] of a level or canvas, however large, in bounded memory."""
     height, width = level.shape[:2]
     rows = max(STRIP_PIXELS // width // 2 * 2, 2 * CELL_REACH)
-    outputs = [
+    outputs = []
+    for start in range(0, height - CELL_REACH, rows):
+        check()
         # A strip ends CELL_REACH pixels late, so that its last cells see all that they look at.
-        network(level[None, start : start + rows + CELL_REACH])[0]
-        for start in range(0, height - CELL_REACH, rows)
-    ]
+        outputs.append(network(level[None, start : start + rows + CELL_REACH])[0])
     return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
 
 

@@ -25,6 +25,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     manifest = model_layer.read_manifest(options.folder)
+    if LAST not in manifest.files:
+        parser.error(f"{options.folder} has no {LAST} file to compare with, as an import has")
     models = {
         precision: model_layer.load(options.folder, precision=precision, threads=1)
         for precision in manifest.precisions

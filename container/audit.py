@@ -25,7 +25,7 @@ UNREACHABLE = (
 
 
 def audit(python: str, locks: Sequence[str] = DEPLOYED) -> int:
-    """0 where nothing is known or nobody can be asked (and it says so), else 1."""
+    """0 where nothing is known or nobody can be asked, else 1; build/audit-LOCK.txt says which."""
     status = 0
     for lock in locks:
         command = [python, "-m", "pip_audit", "--requirement", f"requirements/{lock}.txt"]
@@ -52,13 +52,17 @@ def audit(python: str, locks: Sequence[str] = DEPLOYED) -> int:
 def _report(lock: str, done: subprocess.CompletedProcess[str]) -> int:
     BUILD.mkdir(exist_ok=True)
     text = done.stdout + done.stderr
-    (BUILD / f"audit-{lock}.txt").write_text(text)
-    if done.returncode == 0:
-        say(f"{lock}: no known vulnerabilities")
-        return 0
+    status, verdict = _judge(done.returncode, text)
+    (BUILD / f"audit-{lock}.txt").write_text(f"{verdict}\n{text}")
+    say(f"{lock}: {verdict}" + (f"\n{text}" if status else ""))
+    return status
+
+
+def _judge(returncode: int, text: str) -> tuple[int, str]:
+    """Exit status and verdict; .ci/run looks for NOT CHECKED."""
+    if returncode == 0:
+        return 0, "no known vulnerabilities"
     found = re.search(r"Found \d+ known vulnerabilit", text)
     if not found and any(sign in text for sign in UNREACHABLE):
-        say(f"{lock}: NOT CHECKED, the vulnerability service cannot be reached from here")
-        return 0
-    say(f"{lock}:\n{text}")
-    return 1
+        return 0, "NOT CHECKED, the vulnerability service cannot be reached from here"
+    return 1, "vulnerable, or the audit failed"

@@ -73,7 +73,7 @@ def fuzz(target: str, options: argparse.Namespace, seconds: float) -> Run:
     """Runs one target and reads what libFuzzer says of it."""
     found = BUILD / target / "found"
     found.mkdir(parents=True, exist_ok=True)
-    before = set((BUILD / target).iterdir())
+    begun = time.time()
     flags = [
         f"-max_total_time={max(1, round(seconds))}",
         f"-timeout={options.timeout}",
@@ -95,7 +95,9 @@ def fuzz(target: str, options: argparse.Namespace, seconds: float) -> Run:
     text = log.read_text(encoding="utf-8", errors="replace")
     if status:
         print(text[-4000:])
-    broken = sorted(path.name for path in set((BUILD / target).iterdir()) - before)
+    # By time, not by name: what was found before as well is overwritten.
+    files = (path for path in (BUILD / target).iterdir() if path.is_file())
+    broken = sorted(path.name for path in files if path.stat().st_mtime >= begun)
     return summarise(target, text, status, spent, tuple(broken))
 
 

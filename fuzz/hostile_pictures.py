@@ -4,6 +4,7 @@ Each comes with the codes that the function may answer with; `read` stands for a
 made here, from nothing, so that no scanner trips over the repository.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -113,10 +114,25 @@ def slow_jpeg(width: int, height: int, scans: int, shade: int = 90) -> bytes:
 
     One of middle grey (128) is decoded twice, as it could be cut short.
     """
-    pixels = np.full((height, width, 3), shade, np.uint8)
-    data = encode("jpg", pixels, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    data = progressive_jpeg(width, height, shade)
     last = data.rfind(b"\xff\xda")
     return data[:last] + data[last:-2] * scans + b"\xff\xd9"
+
+
+def slowest_jpeg(width: int, height: int, scans: int, shade: int = 90) -> bytes:
+    """The same with its first scan over and over: the one that has something for every block."""
+    data = progressive_jpeg(width, height, shade)
+    first = data.find(b"\xff\xda")
+    (length,) = struct.unpack_from(">H", data, first + 2)
+    after = re.compile(b"\xff[^\x00]").search(data, first + 2 + length)
+    assert after is not None
+    return data[:first] + data[first : after.start()] * scans + data[after.start() :]
+
+
+def progressive_jpeg(width: int, height: int, shade: int) -> bytes:
+    pixels = np.full((height, width, 3), shade, np.uint8)
+    sampling = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+    return encode("jpg", pixels, cv2.IMWRITE_JPEG_PROGRESSIVE, 1, *sampling)
 
 
 def jpeg_behind_padding(width: int, height: int) -> bytes:
@@ -274,8 +290,13 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ),
             ("jpeg that claims 65,535", lambda: jpeg_of_size(65_535, 65_535), "InvalidImage"),
             ("jpeg that claims 6,000", lambda: jpeg_of_size(6000, 6000), "InvalidImage"),
-            ("jpeg at the limit, 60 scans", partial(slow_jpeg, 8000, 5000, 51), "read"),
-            ("jpeg at the limit, 60 grey scans", partial(slow_jpeg, 8000, 5000, 51, 128), "read"),
+            ("jpeg at the limit, 30 scans", partial(slow_jpeg, 8000, 5000, 21), "read"),
+            ("jpeg at the limit, 30 full scans", partial(slowest_jpeg, 8000, 5000, 21), "read"),
+            (
+                "jpeg at the limit, 30 full grey scans",
+                partial(slowest_jpeg, 8000, 5000, 21, 128),
+                "read",
+            ),
             ("jpeg of 500 scans", partial(slow_jpeg, 64, 48, 500), "InvalidImage"),
             ("jpeg behind padding", lambda: jpeg_behind_padding(9000, 9000), "InvalidImage"),
             ("jpeg behind padding, small", lambda: jpeg_behind_padding(64, 48), "InvalidImage"),

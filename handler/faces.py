@@ -1,7 +1,8 @@
 """One picture: its bytes in, the faces that count and their chips out."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from handler.settings import Limits
 Alignment = align.BoxAlignment | align.SimilarityAlignment
 
 # No decoder stops half way, so the time has to be there before it starts: what the slowest legal
-# picture takes a core, rounded up (tests/contract/test_hostile_pictures.py prints it).
+# picture takes a core, rounded up (`python -m bench.decode` measures it).
 DECODE_MS_PER_MEGAPIXEL = 125
 
 
@@ -28,7 +29,7 @@ class Detector(Protocol):
 
     def warm_up(self) -> None: ...
 
-    def detect(self, picture: align.Picture) -> list[align.Face]: ...
+    def detect(self, picture: align.Picture, check: Callable[[], None]) -> list[align.Face]: ...
 
     def landmarks(self, crop: NDArray[np.uint8]) -> align.Face | None: ...
 
@@ -85,7 +86,7 @@ class FaceFinder:
         try:
             picture = self._decode(data, options.aligned, call)
             with call.timed("detect"):
-                faces = self._faces(picture, options.aligned, rule)
+                faces = self._faces(picture, options.aligned, rule, call)
                 faces = judge(faces, options.min_quality, rule)
         except AlignError as failure:
             raise ApiError.from_library(failure) from failure
@@ -108,10 +109,13 @@ class FaceFinder:
         pixels = header.width * header.height
         return pixels * DECODE_MS_PER_MEGAPIXEL // 1_000_000 if pixels <= self.limits.pixels else 0
 
-    def _faces(self, picture: align.Picture, aligned: bool, rule: FaceRule) -> list[FoundFace]:
+    def _faces(
+        self, picture: align.Picture, aligned: bool, rule: FaceRule, call: Call
+    ) -> list[FoundFace]:
         if aligned:
             return [self._whole(picture)]
-        found = [face for face in self.detector.detect(picture) if _is_finite(face)]
+        check = partial(call.require_time, self.limits.time_reserve_ms)
+        found = [face for face in self.detector.detect(picture, check) if _is_finite(face)]
         chosen = align.select(found, rule, picture.width, picture.height)[: self.limits.faces]
         return [_measured(picture, found[index]) for index in chosen]
 

@@ -3,10 +3,13 @@
     python -m tools.collect s3://bucket/prefix -o faces.parquet
     python -m tools.collect results/ -o faces.parquet
 
-An object that was rejected has one row without a face and with its error. The work is done in
-parts, kept beside the output until all are there: started again after an interruption, it goes
-on after the last whole part. Results that came to earlier places in between are left out then;
-`--restart` begins anew.
+An object that was rejected has one row without a face and with its error. A picture that was
+replaced has a result for each of its versions, alike in bucket and key: `written_at` says when
+each result was last written (UTC).
+
+The work is done in parts, kept beside the output until all are there: started again after an
+interruption, it goes on after the last whole part. Results that came to earlier places in between
+are left out then; `--restart` begins anew.
 """
 
 import argparse
@@ -31,7 +34,7 @@ with packages_of("collect"):
     from tqdm import tqdm
 
     from tools.collect_rows import SCHEMA, Result, rows
-    from tools.collect_sources import Source, open_source
+    from tools.collect_sources import Page, Source, open_source
     from tools.evaluate.cache import stopping
 
 SOURCE_KEY, LAST_KEY = b"facenet.source", b"facenet.last"
@@ -47,7 +50,9 @@ class CollectError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="tools.collect", description=(__doc__ or "").split("\n")[0]
+        prog="tools.collect",
+        description=(__doc__ or "").split("\n")[0],
+        epilog=f"Columns: {', '.join(SCHEMA.names)}.",
     )
     parser.add_argument("source", help="s3://bucket/prefix, or a folder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the Parquet file")
@@ -90,15 +95,16 @@ def collect(options: argparse.Namespace) -> dict[str, int]:
     """Read what is not read yet, part by part, and put the parts together.
 
     Raises:
-        CollectError: There is nothing, or the parts are of another source.
+        CollectError: There is nothing, or the parts cannot be gone on with or removed.
         BotoCoreError, ClientError, OSError: The source cannot be read, or the output not written.
     """
     if options.output.is_dir():
         raise CollectError(f"{options.output} is a folder; -o names the file to write")
     source = open_source(options.source)
     parts = options.output.with_name(options.output.name + ".parts")
-    if options.restart:
-        shutil.rmtree(parts, ignore_errors=True)
+    remove(forgotten(parts))
+    if options.restart and parts.exists():
+        forget(parts)
     parts.mkdir(parents=True, exist_ok=True)
     done = finished_parts(parts)
     last = last_key(done, identity(options))
@@ -106,9 +112,9 @@ def collect(options: argparse.Namespace) -> dict[str, int]:
     bar = tqdm(unit=" results", disable=options.quiet, initial=sum(map(results_in, done)))
     threading.Thread(target=count, args=(source, last, bar), daemon=True).start()
     with bar, stopping(ThreadPoolExecutor(THREADS)) as pool:
-        for number, keys in enumerate(source.pages(last, options.page), start=len(done)):
-            counts["strange"] += write_part(parts, number, keys, source, pool, options)
-            bar.update(len(keys))
+        for number, page in enumerate(source.pages(last, options.page), start=len(done)):
+            counts["strange"] += write_part(parts, number, page, source, pool, options)
+            bar.update(len(page))
     return counts | join(finished_parts(parts), options.output, parts)
 
 
@@ -127,18 +133,32 @@ def identity(options: argparse.Namespace) -> str:
     return f"{options.source} {options.model or ''}"
 
 
+def part_name(number: int) -> str:
+    return f"{number:06}.parquet"
+
+
 def finished_parts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.parquet"))
+    """The parts in their order. Raises CollectError where one is missing."""
+    parts = sorted(folder.glob("*.parquet"))
+    if [part.name for part in parts] != [part_name(number) for number in range(len(parts))]:
+        # The run would go on after the last one, and the results of the missing ones be lost.
+        raise CollectError(f"parts are missing in {folder}; use --restart")
+    return parts
 
 
 def last_key(parts: Sequence[Path], source: str) -> str | None:
     """The last key of an earlier run, to go on after it; None to begin."""
-    if not parts:
-        return None
-    metadata = pq.read_schema(parts[-1]).metadata
-    if metadata[SOURCE_KEY].decode() != source:
-        raise CollectError(f"{parts[-1].parent} is of another source; use --restart")
-    return str(metadata[LAST_KEY].decode())
+    last = None
+    for part in parts:
+        schema = pq.read_schema(part)
+        if not schema.equals(SCHEMA):
+            raise CollectError(
+                f"{part.parent} has other columns, of another version of this tool; use --restart"
+            )
+        if schema.metadata[SOURCE_KEY].decode() != source:
+            raise CollectError(f"{part.parent} is of another source; use --restart")
+        last = str(schema.metadata[LAST_KEY].decode())
+    return last
 
 
 def results_in(part: Path) -> int:
@@ -148,27 +168,27 @@ def results_in(part: Path) -> int:
 def write_part(
     folder: Path,
     number: int,
-    keys: Sequence[str],
+    page: Page,
     source: Source,
     pool: ThreadPoolExecutor,
     options: argparse.Namespace,
 ) -> int:
     """Write the rows of one page of keys as a part; the number of objects that are no results."""
-    wanted = [key for key in keys if is_result(key, source)]
-    decoded = [decode(body) for body in pool.map(source.read, wanted)]
-    known = [result for result in decoded if result is not None]
-    chosen = [result for result in known if options.model in (None, result.model.id)]
-    table = pa.Table.from_pylist([row for result in chosen for row in rows(result)], SCHEMA)
+    wanted = [key for key in page if is_result(key, source)]
+    decoded = zip(wanted, map(decode, pool.map(source.read, wanted)), strict=True)
+    known = [(result, page[key]) for key, result in decoded if result is not None]
+    chosen = [dated for dated in known if options.model in (None, dated[0].model.id)]
+    table = pa.Table.from_pylist([row for dated in chosen for row in rows(*dated)], SCHEMA)
     metadata = {
         SOURCE_KEY: identity(options),
-        LAST_KEY: keys[-1],
+        LAST_KEY: list(page)[-1],
         b"facenet.results": str(len(chosen)),
     }
-    path = folder / f"{number:06}.parquet"
+    path = folder / part_name(number)
     unfinished = path.with_suffix(".unfinished")
     pq.write_table(table.replace_schema_metadata(metadata), unfinished, compression="zstd")
     os.replace(unfinished, path)
-    return len(keys) - len(known)
+    return len(page) - len(known)
 
 
 def is_result(key: str, source: Source) -> bool:
@@ -188,20 +208,41 @@ def join(parts: Sequence[Path], output: Path, folder: Path) -> dict[str, int]:
     """Put the parts together, a row group each, and forget them."""
     counts: Mapping[str, int] = {"results": sum(map(results_in, parts))}
     if not counts["results"]:
-        shutil.rmtree(folder)
+        forget(folder)
         raise CollectError("there are no results here; name the prefix of FACENET_OUTPUT")
     unfinished = folder / "joined.unfinished"
     with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
         for table in tables(parts):
             writer.write_table(table)
     os.replace(unfinished, output)
-    shutil.rmtree(folder)
+    forget(folder)
     return {**counts, "rows": pq.read_metadata(output).num_rows}
 
 
 def tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
     for part in parts:
         yield pq.read_table(part).replace_schema_metadata(None)
+
+
+def forget(parts: Path) -> None:
+    """Remove all parts in one step: some, left by an interrupt, would be gone on with."""
+    os.replace(parts, forgotten(parts))
+    remove(forgotten(parts))
+
+
+def forgotten(parts: Path) -> Path:
+    """Where parts are that no run will use again."""
+    return parts.with_name(parts.name + ".done")
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, if it is there."""
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as failure:
+        why = failure.strerror or failure
+        raise CollectError(f"{folder} cannot be removed ({why}); remove it") from failure
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A result of the batch function as rows of a table."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,8 @@ SCHEMA = pa.schema(
         ("size", pa.int64()),
         ("model_id", pa.string()),
         ("model_sha256", pa.string()),
+        # Of the result, not of the picture: it orders the results of a picture that was replaced.
+        ("written_at", pa.timestamp("us", tz="UTC")),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("face", pa.int32()),
@@ -103,8 +106,13 @@ class Result(Struct):
     error: Error | None = None
 
 
-def rows(result: Result) -> Iterator[dict[str, Any]]:
-    """A row for each face, or one that says why there are none."""
+def rows(result: Result, written_at: datetime) -> Iterator[dict[str, Any]]:
+    """A row for each face, or one that says why there are none.
+
+    Args:
+        result: One JSON file of the output.
+        written_at: When that file was last written; aware of its time zone.
+    """
     common = {
         "bucket": result.object.bucket,
         "key": result.object.key,
@@ -113,6 +121,7 @@ def rows(result: Result) -> Iterator[dict[str, Any]]:
         "size": result.object.size,
         "model_id": result.model.id,
         "model_sha256": result.model.sha256,
+        "written_at": written_at,
         "width": result.width,
         "height": result.height,
     }

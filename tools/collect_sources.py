@@ -1,10 +1,13 @@
 """Where results are read from: a prefix in S3, or a folder."""
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+Page = Mapping[str, datetime]  # keys in the source's order, and when each was last written
 
 
 class Source(Protocol):
@@ -13,7 +16,7 @@ class Source(Protocol):
     @property
     def prefix(self) -> str: ...
 
-    def pages(self, after: str | None, size: int) -> Iterator[Sequence[str]]:
+    def pages(self, after: str | None, size: int) -> Iterator[Page]:
         """Keys after `after` in order, so many at a time."""
 
     def read(self, key: str) -> bytes:
@@ -28,7 +31,7 @@ class Prefix:
     bucket: str
     prefix: str
 
-    def pages(self, after: str | None, size: int) -> Iterator[Sequence[str]]:
+    def pages(self, after: str | None, size: int) -> Iterator[Page]:
         """One listing call for each page; S3 lists in the order of UTF-8."""
         paginator = self.client.get_paginator("list_objects_v2")
         for page in paginator.paginate(
@@ -38,7 +41,7 @@ class Prefix:
             PaginationConfig={"PageSize": size},
         ):
             if page.get("Contents"):
-                yield [row["Key"] for row in page["Contents"]]
+                yield {row["Key"]: row["LastModified"] for row in page["Contents"]}
 
     def read(self, key: str) -> bytes:
         return bytes(self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read())
@@ -51,15 +54,19 @@ class Folder:
     root: Path
     prefix: str = ""
 
-    def pages(self, after: str | None, size: int) -> Iterator[Sequence[str]]:
+    def pages(self, after: str | None, size: int) -> Iterator[Page]:
         paths = (path for path in self.root.rglob("*") if path.is_file())
         keys = sorted(path.relative_to(self.root).as_posix() for path in paths)
         rest = [key for key in keys if after is None or key > after]
         for start in range(0, len(rest), size):
-            yield rest[start : start + size]
+            yield {key: modified_at(self.root / key) for key in rest[start : start + size]}
 
     def read(self, key: str) -> bytes:
         return (self.root / key).read_bytes()
+
+
+def modified_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def open_source(text: str) -> Source:

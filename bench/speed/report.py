@@ -13,6 +13,8 @@ TITLES = {
     "group": "embed 10 faces at 1080p",
     "chips": "embed 32 aligned chips",
 }
+PEERS = ("plain TensorFlow + mtcnn", "facenet-pytorch")
+OURS_COLOUR, PEERS_COLOUR = "#2f6fed", "#8a94a6"
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,16 @@ def _table(rows: Sequence[Row], base: str, skipped: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _plot(rows: Sequence[Row], base: str, file: Path) -> None:
+def _plot(rows: Sequence[Row], file: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    colours = [PEERS_COLOUR if row.name in PEERS else OURS_COLOUR for row in rows]
     figure, axes = plt.subplots(1, len(TITLES), figsize=(15, 3.6), sharey=True)
     for axis, (scenario, title) in zip(axes, TITLES.items(), strict=True):
         values = [row.medians[scenario] for row in rows]
-        colours = ["#8a94a6" if row.name == base else "#2f6fed" for row in rows]
         bars = axis.barh([row.name for row in rows], values, color=colours)
         axis.bar_label(bars, [f"{value:.1f} ms" for value in values], padding=3, fontsize=8)
         axis.set_xscale("log")
@@ -78,5 +80,5 @@ def write_report(rows: Sequence[Row], base: str, skipped: Mapping[str, str], fol
     """Write speed.md and speed.png into `folder` and return the Markdown."""
     text = _table(rows, base, skipped)
     (folder / "speed.md").write_text(text + "\n")
-    _plot(rows, base, folder / "speed.png")
+    _plot(rows, folder / "speed.png")
     return text

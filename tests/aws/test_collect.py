@@ -24,8 +24,11 @@ def test_results_in_s3_become_rows_of_one_file(
     output = tmp_path / "faces.parquet"
     source = f"s3://{bench.outputs}/out"
     assert collect.main([source, "-o", str(output), "--page", "5", "--quiet"]) == 0
+    listed = bench.s3.list_objects_v2(Bucket=bench.outputs, Prefix="out/")["Contents"]
+    written = {row["LastModified"] for row in listed}
     rows = {row["key"]: row for row in pq.read_table(output).to_pylist()}
     assert set(rows) == set(bench.put_bytes)
+    assert {row["written_at"] for row in rows.values()} <= written
     assert rows.pop("empty.jpg")["error_code"] == "FaceNotFound"
     for key, row in rows.items():
         assert row["embedding"] == stand_in.embedding_of(bench.put_bytes[key])

@@ -51,6 +51,7 @@ def machine(root: Path) -> dict[str, Any]:
     """
     text = (root / "statemachine" / "backfill.asl.json").read_text()
     for name, value in (
+        ("Partition", "aws"),
         ("MaxConcurrency", "2"),
         ("InputBucket", INPUT),
         ("InputPrefix", ""),

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.container.conftest import ROOT
+from tests.needs import not_here
 
 EMULATOR = "qemu-x86_64"
 PACKAGE = "qemu-user"
@@ -40,7 +41,7 @@ def emulator() -> str:
         subprocess.run(command, check=True)
     found = shutil.which(EMULATOR)
     if not found:
-        pytest.skip(f"{EMULATOR} is missing (Debian: {PACKAGE})")
+        not_here(f"{EMULATOR} is missing (Debian: {PACKAGE})")
     return found
 
 

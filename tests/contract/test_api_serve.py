@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.needs import not_here
 from tests.process_logs import LOGS
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+Curl = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +48,15 @@ def wait_for_address(process: subprocess.Popen[bytes], log: Path) -> str:
     pytest.fail(f"the server stopped before it answered: {log.read_text()}")
 
 
-def curl(*arguments: str) -> str:
-    command = ["curl", "--silent", "--show-error", "--max-time", "60", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+@pytest.fixture
+def curl() -> Curl:
+    """Runs curl with these arguments; gives what it printed."""
+    if shutil.which("curl") is None:
+        not_here("needs curl")
+    command = ["curl", "--silent", "--show-error", "--max-time", "60"]
+    return lambda *arguments: (
+        subprocess.run([*command, *arguments], check=True, capture_output=True, text=True).stdout
+    )
 
 
 @pytest.fixture
@@ -59,12 +66,14 @@ def test_json(tmp_path: Path, load_event: Any) -> Path:
     return path
 
 
-def test_the_readme_of_the_uai_example_still_works(address: str, test_json: Path) -> None:
+def test_the_readme_of_the_uai_example_still_works(
+    address: str, curl: Curl, test_json: Path
+) -> None:
     answer = curl("-X", "POST", f"{address}/service", "-T", str(test_json))
     assert re.fullmatch(r"[01]\.\d{1,8}", answer)
 
 
-def test_a_form_of_two_files_is_compared(address: str, root: Path) -> None:
+def test_a_form_of_two_files_is_compared(address: str, curl: Curl, root: Path) -> None:
     pictures = root / "events" / "pictures"
     files = [f"images=@{pictures / name}" for name in ("eileen_collins.jpg", "grace_hopper.jpg")]
     answer = json.loads(
@@ -73,7 +82,7 @@ def test_a_form_of_two_files_is_compared(address: str, root: Path) -> None:
     assert answer["same"] is False
 
 
-def test_a_bare_picture_needs_no_content_type(address: str, root: Path) -> None:
+def test_a_bare_picture_needs_no_content_type(address: str, curl: Curl, root: Path) -> None:
     picture = root / "events" / "pictures" / "grace_hopper.jpg"
     answer = json.loads(curl("--data-binary", f"@{picture}", f"{address}/v1/detect?face=largest"))
     assert len(answer["images"][0]["faces"]) == 1

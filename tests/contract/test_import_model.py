@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
+import moto
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,10 +25,14 @@ from tests.contract.facenet_graphs import (
 )
 from tools.import_model import inception_resnet_v1
 from tools.import_model.calibrate import calibrate
+from tools.import_model.check_parity import Chips, Parity, deviating
 from tools.import_model.cli import describe, main, parse_arguments
 from tools.import_model.convert import convert
+from tools.import_model.errors import ImportFailed
+from tools.import_model.fetch import fetch
 from tools.import_model.freeze import freeze, simplify
-from tools.import_model.read_graph import TensorNames, read_graph
+from tools.import_model.read_graph import TensorNames, _find_checkpoint, read_graph
+from tools.import_model.write_manifest import provenance
 
 # TensorFlow's own deprecation notes about its TensorFlow 1 half, and SwigPy's about itself.
 pytestmark = [
@@ -138,7 +144,7 @@ def test_public_weights_are_recognised_by_their_name(tiny: dict[str, Any], tmp_p
     run(source, tmp_path / "out")
 
     manifest = load(tmp_path / "out").manifest
-    assert (manifest.id, manifest.licence) == ("20180402-114759", "MIT")
+    assert (manifest.id, manifest.licence) == (f"20180402-114759-size{TINY_SIZE}", "MIT")
     assert manifest.input.standardization == "fixed"
     assert getattr(manifest.alignment, "margin", None) == 32
 
@@ -150,6 +156,7 @@ def test_public_weights_are_recognised_by_their_name(tiny: dict[str, Any], tmp_p
         (["--standardization", "prewhiten"], False),
         (["--margin", "44"], False),
         (["--alignment", "similarity"], False),
+        (["--colour-order", "BGR"], False),
     ],
 )
 def test_thresholds_of_public_weights_hold_only_as_they_were_measured(
@@ -161,6 +168,43 @@ def test_thresholds_of_public_weights_hold_only_as_they_were_measured(
 
     assert (known.thresholds["default"]["far"] is not None) == measured
     assert known.calibration["protocol"].startswith("LFW" if measured else "not measured")
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ([], "20180402-114759"),
+        (
+            ["--standardization", "prewhiten", "--margin", "44"],
+            "20180402-114759-prewhiten-margin44",
+        ),
+        (["--alignment", "similarity", "--colour-order", "BGR"], "20180402-114759-similarity-bgr"),
+        (["--margin", "44", "--id", "mine-20180402-114759"], "mine-20180402-114759"),
+    ],
+)
+def test_public_weights_that_embed_in_another_way_have_an_id_of_their_own(
+    more: list[str], name: str
+) -> None:
+    options = parse_arguments(["20180402-114759.pb", "--out", "out", *more])
+
+    assert describe(options, Path("20180402-114759.pb"), size=160).id == name
+
+
+def test_the_size_of_a_chip_is_in_the_id_where_it_is_not_the_measured_one() -> None:
+    options = parse_arguments(["20180402-114759.pb", "--out", "out"])
+
+    assert describe(options, Path("x.pb"), size=128).id == "20180402-114759-size128"
+
+
+def test_the_command_in_the_manifest_hides_folders_and_nothing_else() -> None:
+    source = "s3://bucket/models/x.pb"
+    words = [source, "--out=models/x", "--faces", "/home/me/faces", "--input-tensor", "in/image:0"]
+
+    facts = provenance(source, Path("absent"), words, Chips(tiny_chips(), "tiny"), [])
+
+    assert facts["command"] == (
+        f"python -m tools.import_model {source} --out=x --faces faces --input-tensor in/image:0"
+    )
 
 
 def test_similarity_alignment_and_prewhitening_can_be_asked_for(
@@ -186,6 +230,8 @@ def test_a_zip_of_a_checkpoint_folder_is_unpacked(tiny: dict[str, Any], tmp_path
     with zipfile.ZipFile(archive, "w") as members:
         for path in tiny["checkpoint"].iterdir():
             members.write(path, f"tiny/{path.name}")
+            members.writestr(f"__MACOSX/tiny/._{path.name}", b"made by macOS")
+        members.writestr("tiny/._model-tiny.ckpt-900.index", b"made by macOS")
 
     assert run(archive, tmp_path / "out") == 0
 
@@ -202,6 +248,8 @@ def test_a_zip_of_a_checkpoint_folder_is_unpacked(tiny: dict[str, Any], tmp_path
         (["--phase-tensor", "training:0"], "--fix phase_train:0=VALUE"),
         (["--input-tensor", "InceptionResnetV1/First_kernel:0"], "--fix"),
         (["--fix", "phase_train:0"], "NAME=VALUE"),
+        (["--fix", "phase_train:0=1.5"], "phase_train cannot be fixed to 1.5"),
+        (["--id", "x" * 201], "cannot be described"),
         (["--pairs", "pairs.csv"], "--images"),
     ],
 )
@@ -215,6 +263,42 @@ def test_an_import_that_cannot_work_says_what_to_do(
     assert run(tiny["frozen"], tmp_path, *more) == 1
 
     assert advice in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--margin", "-1"], ["--size", "-5"], ["--size", "0"]])
+def test_numbers_that_no_picture_has_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["x.pb", "--out", "out", *words])
+
+    assert f"{words[1]} is less than" in capsys.readouterr().err
+
+
+def test_a_damaged_picture_is_named_before_any_file_is_written(
+    tiny: dict[str, Any], tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = (root / "events" / "pictures" / "grace_hopper.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[:2000])
+
+    assert run(tiny["frozen"], tmp_path / "out", "--faces", str(tmp_path)) == 1
+
+    assert "cut.jpg" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_output_that_is_a_file_is_refused(
+    tiny: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tiny["frozen"], tiny["frozen"]) == 1
+
+    assert "cannot be a folder" in capsys.readouterr().err
+
+
+def test_a_tensor_may_be_named_by_its_operation() -> None:
+    options = parse_arguments(["x.pb", "--out", "out", "--output-tensor", "vectors"])
+
+    assert options.output_tensor == "vectors:0"
 
 
 def test_another_placeholder_can_be_given_its_value(tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -278,8 +362,68 @@ def test_a_file_that_deviates_leaves_no_model_behind(
 
     assert run(tiny["frozen"], tmp_path) == 1
 
-    assert "float32, tensorflow differs from TensorFlow" in capsys.readouterr().err
+    assert "float32, tensorflow: not equal to TensorFlow" in capsys.readouterr().err
     assert not (tmp_path / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "difference", "cosine", "wrong"),
+    [
+        ("float32", 1e-5, 1.0, False),
+        ("float32", 1e-3, 1.0, True),
+        ("int8", 7e-3, 0.9986, False),
+        ("int8", 0.2, 0.9, True),
+        ("float16", float("nan"), float("nan"), True),
+    ],
+)
+def test_every_precision_may_differ_by_its_own_rounding(
+    name: str, difference: float, cosine: float, wrong: bool
+) -> None:
+    assert deviating([Parity(name, 1, difference, cosine)]) == ([name] if wrong else [])
+
+
+@pytest.mark.parametrize(
+    ("meta", "others", "found"),
+    [
+        ("model-a", ["model-a.ckpt-100", "model-b.ckpt-900"], "model-a.ckpt-100"),
+        ("model-a", ["model-a.ckpt-100", "model-a-b.ckpt-900"], "model-a.ckpt-100"),
+        ("model-a", ["model-a.ckpt-100", "model-a.ckpt-900"], "model-a.ckpt-900"),
+        ("model.ckpt-100", ["model.ckpt-100", "model.ckpt-900"], "model.ckpt-100"),
+        ("graph", ["model.ckpt-100", "model.ckpt-900"], "model.ckpt-900"),
+    ],
+)
+def test_a_meta_goes_with_the_newest_checkpoint_that_is_named_after_it(
+    tmp_path: Path, meta: str, others: list[str], found: str
+) -> None:
+    for name in others:
+        (tmp_path / f"{name}.index").touch()
+
+    assert _find_checkpoint(tmp_path / f"{meta}.meta") == tmp_path / found
+
+
+def test_a_meta_without_a_checkpoint_of_its_own_is_not_given_a_strangers(tmp_path: Path) -> None:
+    for name in ("model-a.ckpt-100.index", "model-b.ckpt-900.index"):
+        (tmp_path / name).touch()
+
+    with pytest.raises(ImportFailed, match=r"named after graph\.meta"):
+        _find_checkpoint(tmp_path / "graph.meta")
+
+
+def test_objects_land_below_the_work_folder_whatever_their_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    outside = tmp_path / "outside" / "x.pb"
+    with moto.mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="models")
+        for key in (f"m/{outside}", "m/../../outside/x.pb"):
+            client.put_object(Bucket="models", Key=key, Body=b"x")
+
+        folder = fetch("s3://models/m/", tmp_path / "work", 1000)
+
+    assert not outside.exists()
+    assert [path.name for path in folder.rglob("*.pb")] == ["x.pb"]
 
 
 def reference_input() -> np.ndarray:
@@ -349,20 +493,44 @@ def test_the_real_weights_import_in_one_command(real_weights: Path, tmp_path: Pa
     assert manifest.threshold_at(0.01) == manifest.threshold
 
 
-def test_calibration_leaves_no_face_in_the_model_folder(root: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def bundled(root: Path, tmp_path: Path) -> Path:
+    """A copy of the bundled model that a test may change."""
     folder = tmp_path / "model"
     shutil.copytree(root / "model_layer" / "models" / "facenet-compact-112", folder)
     (folder / "parity.npz").unlink()
+    return folder
+
+
+def write_pairs(path: Path, *pairs: tuple[str, str, int]) -> Path:
+    """The same pairs in two folds."""
+    lines = [f"{fold},{a}.jpg,{b}.jpg,{same}" for fold in (1, 2) for a, b, same in pairs]
+    path.write_text("\n".join(["fold,image_a,image_b,same", *lines]))
+    return path
+
+
+def test_calibration_leaves_no_face_in_the_model_folder(
+    bundled: Path, root: Path, tmp_path: Path
+) -> None:
     one, other, third = "eileen_collins", "eileen_collins_second", "grace_hopper"
-    pairs = [(fold, *pair) for fold in (1, 2) for pair in ((one, other, 1), (one, third, 0))]
-    lines = [f"{fold},{left}.jpg,{right}.jpg,{same}" for fold, left, right, same in pairs]
-    (tmp_path / "pairs.csv").write_text("\n".join(["fold,image_a,image_b,same", *lines]))
-    before = json.loads((folder / "manifest.json").read_text())
-    calibrate(folder, tmp_path / "pairs.csv", root / "events" / "pictures")
-    after = json.loads((folder / "manifest.json").read_text())
+    pairs = write_pairs(tmp_path / "pairs.csv", (one, other, 1), (one, third, 0))
+    before = json.loads((bundled / "manifest.json").read_text())
+    calibrate(bundled, pairs, root / "events" / "pictures")
+    after = json.loads((bundled / "manifest.json").read_text())
     assert after["calibration"] != before["calibration"]
-    assert (folder / "calibration" / "report.json").exists()
-    assert not list(folder.rglob("*.npz"))
+    assert (bundled / "calibration" / "report.json").exists()
+    assert not list(bundled.rglob("*.npz"))
+
+
+def test_pairs_without_a_usable_threshold_leave_the_manifest_as_it_was(
+    bundled: Path, root: Path, tmp_path: Path
+) -> None:
+    one, other = "eileen_collins", "eileen_collins_second"
+    pairs = write_pairs(tmp_path / "pairs.csv", (one, other, 1), (one, one, 0))
+    before = (bundled / "manifest.json").read_text()
+    with pytest.raises(ImportFailed, match="keeps its old thresholds"):
+        calibrate(bundled, pairs, root / "events" / "pictures")
+    assert (bundled / "manifest.json").read_text() == before
 
 
 @pytest.mark.parametrize("missing", ["--pairs", "--images"])

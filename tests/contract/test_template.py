@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from container.template import read_template
+from handler.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")
@@ -129,13 +130,10 @@ def test_only_the_public_page_opens_the_url_and_nothing_but_the_url() -> None:
 
 
 def test_the_access_log_holds_neither_callers_nor_data() -> None:
-    fields = set(
-        re.findall(
-            r"\$context\.([A-Za-z.]+)", properties("HttpStage")["AccessLogSettings"]["Format"]
-        )
-    )
-    assert fields == {
-        "requestId", "requestTime", "routeKey", "status", "responseLatency", "error.messageString"
+    line = properties("HttpStage")["AccessLogSettings"]["Format"]
+    assert set(json.loads(line)) == {"requestId", "time", "route", "status", "latency", "error"}
+    assert set(re.findall(r"\$context\.([A-Za-z.]+)", line)) == {
+        "requestId", "requestTime", "routeKey", "status", "responseLatency", "error.message"
     }  # fmt: skip
 
 
@@ -183,6 +181,17 @@ def test_sizes_are_parameters_and_both_architectures_are_offered() -> None:
     }
 
 
+@pytest.mark.parametrize("value", ["", "1", "20", "99999", "0.03", "0.10", ".5"])
+def test_a_smallest_face_that_the_template_takes_is_one_that_the_handler_takes(value: str) -> None:
+    assert re.match(PARAMETERS["MinFace"]["AllowedPattern"], value)
+    assert Settings.from_environment({"FACENET_MIN_FACE": value})
+
+
+@pytest.mark.parametrize("value", ["0", "0.0", "-1", "1.", "20px", "100000"])
+def test_no_smallest_face_of_nothing_or_without_sense(value: str) -> None:
+    assert not re.match(PARAMETERS["MinFace"]["AllowedPattern"], value)
+
+
 # ---------------------------------------------------------------- batch
 
 
@@ -207,7 +216,9 @@ def test_what_fails_again_and_again_lands_in_the_dead_letters() -> None:
     redrive = properties("InputQueue")["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
     assert redrive["maxReceiveCount"] >= 5
-    assert properties("DeadLetters")["MessageRetentionPeriod"] == 14 * 24 * 3600
+    kept = {name: properties(name)["MessageRetentionPeriod"] for name in QUEUES}
+    assert kept["DeadLetters"] == 14 * 24 * 3600
+    assert kept["InputQueue"] < kept["DeadLetters"]  # the age of a message moves with it
     target = properties("ObjectCreated")["Targets"][0]
     assert target["DeadLetterConfig"]["Arn"] == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
 
@@ -232,7 +243,9 @@ def test_buckets_are_encrypted_private_and_kept(name: str) -> None:
     assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
         ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
     )
-    assert RESOURCES[name]["DeletionPolicy"] == "Retain"
+    # Names are fixed: a bucket left by a rolled back creation would stop the next one.
+    assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
 @pytest.mark.parametrize("name", BUCKETS)
@@ -353,6 +366,7 @@ def test_the_back_fill_is_a_distributed_map_that_retries_what_may_pass(state: st
     assert "TransientFailure" in task["Retry"][0]["ErrorEquals"]
     assert step["ItemBatcher"]["BatchInput"]["bucket"] == "${InputBucket}"
     assert step["ResultWriter"]["Parameters"]["Prefix"] == "_backfill"
+    assert step["ToleratedFailurePercentage"] == 100  # one bad object does not stop a million
 
 
 def test_deployed_files_lie_where_the_template_says() -> None:
@@ -375,6 +389,18 @@ def test_the_public_page_goes_without_any_bucket() -> None:
         "Fn::And": [
             {"Fn::Equals": [{"Ref": "InputBucket"}, ""]},
             {"Fn::Equals": [{"Ref": "Batch"}, "no"]},
+        ]
+    }
+
+
+def test_batch_goes_with_a_bucket_of_this_account_alone() -> None:
+    rule = TEMPLATE["Rules"]["BatchNeedsItsOwnBucket"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Batch"}, "yes"]}
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {
+        "Fn::Or": [
+            {"Fn::Equals": [{"Ref": "InputBucketOwner"}, ""]},
+            {"Fn::Equals": [{"Ref": "InputBucketOwner"}, {"Ref": "AWS::AccountId"}]},
         ]
     }
 

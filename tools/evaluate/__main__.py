@@ -23,9 +23,8 @@ with packages_of("evaluate"):
     from tools.evaluate.protocol import Bools, Floats
 
 LFW = Path(__file__).resolve().parents[2].parent / "shared" / "faces" / "lfw"
-EXAMPLE = (
-    "python -m tools.evaluate --model FOLDER --pairs pairs.csv --images images.zip --out out/lfw"
-)
+BUNDLED = "facenet-compact-112"
+EXAMPLE = "python -m tools.evaluate --pairs pairs.csv --images images.zip --out out/mine"
 
 
 def parse_arguments(arguments: list[str] | None) -> Any:
@@ -42,7 +41,7 @@ def parse_arguments(arguments: list[str] | None) -> Any:
     data.add_argument("--out", type=Path, default=Path("out/evaluate"), metavar="DIR")
     data.add_argument("--cache", type=Path, metavar="DIR", help="kept work (OUT/cache)")
     model = parser.add_argument_group("model")
-    model.add_argument("--model", required=True, help="id of a bundled model, or a model folder")
+    model.add_argument("--model", default=BUNDLED, help=f"id or folder ({BUNDLED})")
     model.add_argument("--engine", choices=get_args(EngineName), default="litert")
     model.add_argument("--precision", choices=get_args(Precision))
     model.add_argument("--threads", type=int, default=1, help="of the model (1)")
@@ -96,6 +95,10 @@ def evaluate(options: Any) -> tuple[report.Report, Floats, Pairs]:
         precision=options.precision,
         threads=options.threads,
     )
+    if options.subtract_mean and model.manifest.embedding.mean:
+        raise SystemExit(
+            f"{model.id} subtracts the mean of its manifest: no --subtract-mean on top"
+        )
     choice = FaceChoice(options.detector, options.face, alignment_of(model, options.margin))
     cache_folder = options.cache or options.out / "cache"
     pictures = open_pictures(options.images)
@@ -105,12 +108,14 @@ def evaluate(options: Any) -> tuple[report.Report, Floats, Pairs]:
     distances = report.pair_distances(
         vectors, pairs.left, pairs.right, pairs.folds, subtract_mean=options.subtract_mean
     )
+    mean = report.mean_of(vectors, pairs.left, pairs.right) if options.subtract_mean else None
     measured = report.measure(
         distances,
         pairs.same,
         pairs.folds,
         facts=facts_of(options, model, choice),
         found=chips.found,
+        mean=mean,
     )
     return measured, report.own_fold(distances, pairs.folds), pairs
 

@@ -22,7 +22,7 @@ import model_layer
 from align.alignment import TEMPLATE, similarity_transform
 from align.quality import estimate_pose
 from tools.evaluate import protocol, report
-from tools.evaluate.__main__ import LFW, check_inputs
+from tools.evaluate.__main__ import BUNDLED, LFW, check_inputs
 from tools.evaluate.cache import digest_of
 from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs, require_measurable
 from tools.evaluate.embedding import (
@@ -183,7 +183,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate.conditions", description=__doc__
     )
-    parser.add_argument("--model", default="facenet-compact-112", help="id or folder")
+    parser.add_argument("--model", default=BUNDLED, help="id or folder")
     parser.add_argument("--pairs", type=Path, default=LFW / "pairs.csv", metavar="CSV")
     parser.add_argument("--images", type=Path, default=LFW / "images.zip", metavar="ZIP|DIR")
     parser.add_argument("--cache", type=Path, default=Path("out/conditions"), metavar="DIR")

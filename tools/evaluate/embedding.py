@@ -132,10 +132,11 @@ class EmbedOptions:
 def make_embeddings(
     model: model_layer.Model, chips: Chips, options: EmbedOptions, folder: Path
 ) -> NDArray[np.float32]:
-    """Unit vectors float32 [N,D] of the chips, kept in `folder` per model file and options."""
+    """Unit vectors float32 [N,D] of the chips, kept in `folder` per model and options."""
     key = cache.key_of(
         chips=chips.key,
         model=[model.id, model.sha256, type(model.engine).__name__],
+        input=[model.manifest.input.colour_order, model.manifest.input.standardization],
         mean=model.manifest.embedding.mean,
         code=cache.digest_of("model_layer"),
         **asdict(options),

@@ -128,16 +128,17 @@ def threshold_at_far(distances: Floats, same: Bools, far: float) -> float:
     """The largest threshold that accepts at most the share `far` of the different pairs.
 
     It lies halfway to the first different pair that would be too many; with no different pair to
-    spare it lies just under the nearest one. Rests on `far` x number of different pairs: with few
-    pairs a low rate cannot be told from zero.
+    spare, or one that is as far, it lies just under it. Rests on `far` x number of different pairs:
+    with few pairs a low rate cannot be told from zero.
     """
     negatives = np.sort(distances[~same])
     allowed = int(np.floor(far * len(negatives) + 1e-9))
     if allowed >= len(negatives):
         return 2.0
+    just_under = float(np.nextafter(negatives[allowed], -np.inf))
     if allowed == 0:
-        return float(np.nextafter(negatives[0], -np.inf))
-    return float((negatives[allowed - 1] + negatives[allowed]) / 2)
+        return just_under
+    return min(float((negatives[allowed - 1] + negatives[allowed]) / 2), just_under)
 
 
 def val_at_far(distances: Floats, same: Bools, far: float) -> float:

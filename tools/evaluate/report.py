@@ -1,5 +1,6 @@
 """All figures of one measurement, as one object, one JSON document and one page of Markdown."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -42,6 +43,7 @@ class Report:
     calibration: Logistic
     reliability: tuple[Bin, ...]
     ece: float
+    mean: tuple[float, ...] | None = None  # of all embeddings, where it was subtracted
 
 
 def pair_distances(
@@ -61,11 +63,17 @@ def pair_distances(
         return _distances(vectors, left, right)
     rows = []
     for _, others, _ in protocol.splits(folds):
-        mean = vectors[np.concatenate([left[others], right[others]])].mean(axis=0)
-        moved = vectors - mean
+        moved = vectors - mean_of(vectors, left[others], right[others])
         unit = moved / np.linalg.norm(moved, axis=1, keepdims=True)
         rows.append(_distances(unit, left, right))
     return np.stack(rows)
+
+
+def mean_of(
+    vectors: NDArray[np.float32], left: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The mean float32[D] of the embeddings in pairs; one that is in two pairs counts twice."""
+    return np.asarray(vectors[np.concatenate([left, right])].mean(axis=0), np.float32)
 
 
 def _distances(
@@ -89,9 +97,13 @@ def measure(
     *,
     facts: Mapping[str, Any],
     found: NDArray[np.bool_],
+    mean: NDArray[np.float32] | None = None,
     rounds: int = 1000,
 ) -> Report:
-    """Every figure of the protocol. `found` bool[N]: in which pictures a face was found."""
+    """Every figure of the protocol. `found` bool[N]: in which pictures a face was found.
+
+    `mean` float32[D]: what a manifest must have for its thresholds to be these, if any.
+    """
     pooled = own_fold(distances, folds)
     table = calibration.reliability(calibration.held_out_probabilities(pooled, same, folds), same)
     return Report(
@@ -107,6 +119,7 @@ def measure(
         calibration=calibration.fit_logistic(pooled, same),
         reliability=table,
         ece=calibration.expected_calibration_error(table),
+        mean=None if mean is None else tuple(mean.tolist()),
     )
 
 
@@ -141,10 +154,20 @@ def _far_row(
     )
 
 
+def published(threshold: float) -> float:
+    """A threshold with four decimals; never above the measured one, whose rate would not hold."""
+    return math.floor(threshold * 10_000) / 10_000
+
+
 def manifest_fields(report: Report, protocol_name: str) -> dict[str, Any]:
-    """The `thresholds` and `calibration` that a manifest takes from a measurement."""
-    by_far = {f"{row.far:g}": round(row.threshold, 4) for row in report.by_far}
+    """The `thresholds` and `calibration` that a manifest takes from a measurement.
+
+    Where the mean was subtracted, also the `embedding` without which they do not hold.
+    """
+    by_far = {f"{row.far:g}": published(row.threshold) for row in report.by_far}
+    embedding = {} if report.mean is None else _embedding_entry(report.mean)
     return {
+        **embedding,
         "thresholds": {
             "default": {"distance": by_far[f"{DEFAULT_FAR:g}"], "far": DEFAULT_FAR},
             "by_far": by_far,
@@ -157,9 +180,15 @@ def manifest_fields(report: Report, protocol_name: str) -> dict[str, Any]:
     }
 
 
+def _embedding_entry(mean: tuple[float, ...]) -> dict[str, Any]:
+    return {"embedding": {"dimension": len(mean), "metric": "l2", "mean": mean}}
+
+
 def to_json(report: Report) -> dict[str, Any]:
+    fields = asdict(report)
+    del fields["mean"]  # hundreds of numbers, which stand in `manifest`
     return {
-        **asdict(report),
+        **fields,
         "accuracy": {
             **asdict(report.accuracy),
             "mean": report.accuracy.mean,
@@ -212,7 +241,7 @@ def far_table(report: Report) -> list[str]:
         "| FAR | threshold (L2) | VAL (95 % interval) | held out: VAL | held out: FAR |",
         "|---|---|---|---|---|",
         *[
-            f"| {row.far:g} | {row.threshold:.4f} | {in_words(row.val)} "
+            f"| {row.far:g} | {published(row.threshold):.4f} | {in_words(row.val)} "
             f"| {row.held_out_val:.4f} | {row.held_out_far:.4f} |"
             for row in report.by_far
         ],

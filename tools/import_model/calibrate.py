@@ -4,14 +4,17 @@ import json
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from model_layer.manifest import MANIFEST_NAME
+from tools.import_model.errors import ImportFailed
 from tools.import_model.write_manifest import save
 
 
 def calibrate(folder: Path, pairs: Path, images: Path) -> None:
     """Evaluates the folder's default file on the pairs and writes what comes out into its manifest.
 
-    The report stays in `folder`/calibration.
+    The report stays in `folder`/calibration. Raises ImportFailed where nothing usable comes out.
     """
     from tools.evaluate.__main__ import main as evaluate  # draws charts: slow to import
 
@@ -24,4 +27,10 @@ def calibrate(folder: Path, pairs: Path, images: Path) -> None:
     measured = json.loads((out / "report.json").read_text())
     content = json.loads((folder / MANIFEST_NAME).read_text())
     content |= {field: measured["manifest"][field] for field in ("thresholds", "calibration")}
-    save(folder, content)
+    try:
+        save(folder, content)
+    except msgspec.DecodeError as exc:
+        raise ImportFailed(
+            f"the pairs give no usable threshold ({exc}); the manifest keeps its old thresholds. "
+            f"Look for wrong labels among the pairs, see {out}/report.md"
+        ) from exc

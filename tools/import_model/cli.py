@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from tools.import_model.convert import PRECISIONS, convert
 from tools.import_model.errors import ImportFailed
 from tools.import_model.fetch import fetch
 from tools.import_model.freeze import freeze, simplify
-from tools.import_model.known_models import recognise
+from tools.import_model.known_models import KnownModel, recognise
 from tools.import_model.read_graph import TensorNames, read_graph
 from tools.import_model.write_manifest import Description, provenance, public_name, write_manifest
 
@@ -46,6 +46,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         description="Turn a trained FaceNet into a model folder that this project serves.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # the manifest quotes the command, and knows paths by their option
     )
     parser.add_argument(
         "source",
@@ -76,15 +77,19 @@ def _add_model_options(group: Any) -> None:
     group.add_argument("--licence", help="licence of the weights (default: known, or 'unknown')")
     group.add_argument("--standardization", choices=["fixed", "prewhiten"], help="default: fixed")
     group.add_argument("--alignment", choices=["box", "similarity"], default="box")
-    group.add_argument("--margin", type=int, help="of the box, in picture pixels (default: 32)")
-    group.add_argument("--size", type=int, help="side of a chip (default: the graph's, or 160)")
+    group.add_argument(
+        "--margin", type=_at_least(0), help="of the box, in picture pixels (default: 32)"
+    )
+    group.add_argument(
+        "--size", type=_at_least(1), help="side of a chip (default: the graph's, or 160)"
+    )
     group.add_argument("--colour-order", choices=["RGB", "BGR"], default="RGB")
 
 
 def _add_graph_options(group: Any) -> None:
-    group.add_argument("--input-tensor", default="input:0", metavar="NAME")
-    group.add_argument("--phase-tensor", default="phase_train:0", metavar="NAME")
-    group.add_argument("--output-tensor", default="embeddings:0", metavar="NAME")
+    group.add_argument("--input-tensor", type=_tensor, default="input:0", metavar="NAME")
+    group.add_argument("--phase-tensor", type=_tensor, default="phase_train:0", metavar="NAME")
+    group.add_argument("--output-tensor", type=_tensor, default="embeddings:0", metavar="NAME")
     group.add_argument(
         "--fix",
         action="append",
@@ -97,6 +102,20 @@ def _add_graph_options(group: Any) -> None:
         action="store_true",
         help="leave out the .pb that FACENET_ENGINE=tensorflow runs",
     )
+
+
+def _at_least(smallest: int) -> Callable[[str], int]:
+    def whole_number(text: str) -> int:
+        if int(text) < smallest:
+            raise argparse.ArgumentTypeError(f"{text} is less than {smallest}")
+        return int(text)
+
+    return whole_number
+
+
+def _tensor(name: str) -> str:
+    """A tensor's name; of an operation's name, its first output."""
+    return name if ":" in name else f"{name}:0"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,15 +139,15 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     for path in filter(None, (options.pairs, options.images)):
         if not path.exists():
             raise ImportFailed(f"{path} does not exist")
+    _make_folder(options.out)
     work = options.out / ".download"
-    options.out.mkdir(parents=True, exist_ok=True)
     path = fetch(options.source, work, options.max_bytes)
     names = TensorNames(options.input_tensor, options.phase_tensor, options.output_tensor)
     source = read_graph(path, names)
     original = freeze(source, options.size, _fixed_values(options.fix))
     description = describe(options, path, _input_size(original))
-    files = write_files(original, options.out, frozen_graph=not options.no_frozen_graph)
     chips = check_parity.read_chips(options.faces, description.alignment)
+    files = write_files(original, options.out, frozen_graph=not options.no_frozen_graph)
     rows, dimension = check(original, files, chips, description)
     print(check_parity.table(rows, chips.description))
     _refuse_deviation(options.out, rows)
@@ -141,6 +160,13 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     return 0
 
 
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ImportFailed(f"--out {path} cannot be a folder ({exc.strerror})") from exc
+
+
 def _refuse_deviation(folder: Path, rows: Sequence[check_parity.Parity]) -> None:
     """A folder without manifest cannot be served, not even if an older import left one."""
     wrong = check_parity.deviating(rows)
@@ -148,8 +174,9 @@ def _refuse_deviation(folder: Path, rows: Sequence[check_parity.Parity]) -> None
         return
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
     raise ImportFailed(
-        f"{', '.join(wrong)} differs from TensorFlow by more than "
-        f"{check_parity.FLOAT32_TOLERANCE:g}; the folder has no manifest and will not load. "
+        f"{', '.join(wrong)}: not equal to TensorFlow (float32 to "
+        f"{check_parity.FLOAT32_TOLERANCE:g}, every file to a cosine of "
+        f"{check_parity.LOWEST_COSINE:g}); the folder has no manifest and will not load. "
         "Please report the model"
     )
 
@@ -164,16 +191,33 @@ def describe(options: argparse.Namespace, path: Path, size: int) -> Description:
     if options.alignment == "similarity":
         alignment = SimilarityAlignment(size=size)
     standardization = options.standardization or known.standardization
-    measured = BoxAlignment(size=known.size, margin=known.margin)
-    as_measured = (alignment, standardization) == (measured, known.standardization)
+    other = _other_choices(known, standardization, alignment, options.colour_order)
+    name = release or re.sub(r"\.\w{2,4}$", "", source_name.rsplit("/", 1)[-1])
     return Description(
-        id=options.id or release or re.sub(r"\.\w{2,4}$", "", source_name.rsplit("/", 1)[-1]),
-        known=known if as_measured else known.unmeasured(),
+        id=options.id or "-".join([name, *(other if release else ())]),
+        known=known.unmeasured() if other else known,
         licence=options.licence or known.licence,
         standardization=standardization,
         alignment=alignment,
         colour_order=options.colour_order,
     )
+
+
+def _other_choices(
+    known: KnownModel,
+    standardization: str,
+    alignment: BoxAlignment | SimilarityAlignment,
+    colour_order: str,
+) -> list[str]:
+    """What makes other embeddings than the known ones, in words that an id can carry."""
+    words = {
+        standardization: standardization != known.standardization,
+        "similarity": alignment.margin is None,
+        f"margin{alignment.margin}": alignment.margin not in (None, known.margin),
+        f"size{alignment.size}": alignment.size != known.size,
+        colour_order.lower(): colour_order != "RGB",
+    }
+    return [word for word, differs in words.items() if differs]
 
 
 def write_files(original: Any, folder: Path, *, frozen_graph: bool) -> dict[FileKind, Path]:

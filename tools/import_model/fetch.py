@@ -153,7 +153,8 @@ def _download_prefix(client: Any, bucket: str, prefix: str, work: Path, max_byte
     room = max_bytes
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
-            place = PurePosixPath(item["Key"][len(prefix) :])
+            # Slashes side by side are empty names to S3, and a path from the root here.
+            place = PurePosixPath(item["Key"][len(prefix) :].lstrip("/"))
             if item["Key"].endswith("/") or ".." in place.parts:
                 continue
             room -= item["Size"]

@@ -39,7 +39,8 @@ def freeze(source: SourceGraph, size: int | None, fixed: Mapping[str, Any]) -> A
 
     `size` None takes S from the graph. `fixed` gives further placeholders a value, by tensor name.
     The training conditionals are still there, their predicate being a constant: see `simplify`.
-    Raises ImportFailed where a named tensor is missing, or another placeholder is in the way.
+    Raises ImportFailed where a named tensor is missing, another placeholder is in the way, or one
+    cannot have the value in `fixed`.
     """
     names = source.names
     nodes = {node.name: node for node in source.definition.node}
@@ -121,7 +122,7 @@ def _cut(definition: Any, images: str, size: int, constants: Mapping[str, Any]) 
         if node.name == images:
             _become_placeholder(node, size)
         elif node.name in constants:
-            _become_constant(node, constants[node.name], _placeholder_dtype(node))
+            _fix(node, constants[node.name])
         elif node.op in PURE_OPS:
             node.op = PURE_OPS[node.op]
             node.attr.pop("use_locking", None)
@@ -147,6 +148,14 @@ def _become_placeholder(node: Any, size: int) -> None:
     node.name, node.op = name, "Placeholder"
     node.attr["dtype"].type = tf.float32.as_datatype_enum
     node.attr["shape"].shape.CopyFrom(tf.TensorShape([None, size, size, 3]).as_proto())
+
+
+def _fix(node: Any, value: Any) -> None:
+    """Gives a placeholder a value. Raises ImportFailed where it cannot have it."""
+    try:
+        _become_constant(node, value, _placeholder_dtype(node))
+    except (TypeError, ValueError) as exc:
+        raise ImportFailed(f"{node.name} cannot be fixed to {value!r}: {exc}") from exc
 
 
 def _become_constant(node: Any, value: Any, dtype: Any) -> None:

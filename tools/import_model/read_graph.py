@@ -64,7 +64,7 @@ def _read_folder(folder: Path, names: TensorNames) -> SourceGraph:
         "*.npz": lambda path: SourceGraph(_read_arrays(path), TensorNames()),
     }
     for pattern, read in readers.items():
-        found = sorted(folder.rglob(pattern))
+        found = sorted(path for path in folder.rglob(pattern) if not _is_resource_fork(path))
         if len(found) > 1:
             listed = ", ".join(str(path.relative_to(folder)) for path in found)
             raise ImportFailed(f"more than one model in the folder ({listed}); name one of them")
@@ -73,6 +73,11 @@ def _read_folder(folder: Path, names: TensorNames) -> SourceGraph:
     raise ImportFailed(
         f"{folder.name} holds no saved_model.pb, .meta, .pb or .npz; give the folder that does"
     )
+
+
+def _is_resource_fork(path: Path) -> bool:
+    """Whether macOS made the file beside a real one: its zips hold `__MACOSX/._NAME` for NAME."""
+    return path.name.startswith("._")
 
 
 def _read_frozen(path: Path) -> Any:
@@ -103,19 +108,34 @@ def _read_arrays(path: Path) -> Any:
 def _read_checkpoint(meta: Path, names: TensorNames) -> SourceGraph:
     graph = meta_graph_pb2.MetaGraphDef()
     graph.ParseFromString(meta.read_bytes())
-    return SourceGraph(graph.graph_def, names, _variable_reader(_find_checkpoint(meta.parent)))
+    return SourceGraph(graph.graph_def, names, _variable_reader(_find_checkpoint(meta)))
 
 
-def _find_checkpoint(folder: Path) -> Path:
-    """The prefix of the newest checkpoint: the highest step, in format V2 or V1."""
-    prefixes = {
-        re.sub(r"\.(index|data-\d+-of-\d+)$", "", path.name)
-        for path in folder.iterdir()
-        if ".ckpt" in path.name and path.suffix != ".meta"
-    }
+def _find_checkpoint(meta: Path) -> Path:
+    """The prefix of the newest checkpoint (the highest step) that belongs to the .meta.
+
+    Where none is named after it, the checkpoints beside it must at least be of one training.
+    """
+    prefixes = _checkpoint_prefixes(meta.parent)
     if not prefixes:
         raise ImportFailed("there is a .meta but no .ckpt-* beside it; put both in one folder")
-    return folder / max(prefixes, key=_training_step)
+    named_after = re.compile(re.escape(meta.stem) + r"(\.ckpt)?(-\d+)?")
+    own = {prefix for prefix in prefixes if named_after.fullmatch(prefix)}
+    if not own and len({prefix.split(".ckpt")[0] for prefix in prefixes}) > 1:
+        raise ImportFailed(
+            f"no checkpoint is named after {meta.name} and several are beside it "
+            f"({', '.join(sorted(prefixes))}); leave the one that belongs to it"
+        )
+    return meta.parent / max(own or prefixes, key=_training_step)
+
+
+def _checkpoint_prefixes(folder: Path) -> set[str]:
+    """Names of the checkpoints in a folder, in format V2 or V1."""
+    return {
+        re.sub(r"\.(index|data-\d+-of-\d+)$", "", path.name)
+        for path in folder.iterdir()
+        if ".ckpt" in path.name and path.suffix != ".meta" and not _is_resource_fork(path)
+    }
 
 
 def _training_step(prefix: str) -> int:

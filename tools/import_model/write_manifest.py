@@ -2,12 +2,14 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import tensorflow as tf
 
 from model_layer.files import sha256_of
@@ -18,10 +20,12 @@ from model_layer.manifest import (
     Manifest,
     SimilarityAlignment,
     Standardization,
-    read_manifest,
 )
 from tools.import_model.check_parity import Chips, Parity
+from tools.import_model.errors import ImportFailed
 from tools.import_model.known_models import KnownModel
+
+PATH_OPTIONS = {"--out", "--faces", "--pairs", "--images"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ def write_manifest(
     dimension: int,
     provenance: Mapping[str, Any],
 ) -> Manifest:
-    """Writes `folder`/manifest.json and reads it back through the loader's own validation."""
+    """Writes `folder`/manifest.json. Raises ImportFailed for one that would not load."""
     known = description.known
     content = {
         "format": 1,
@@ -63,15 +67,23 @@ def write_manifest(
         "provenance": dict(provenance),
         "accuracy": list(known.accuracy),
     }
-    save(folder, content)
-    return read_manifest(folder)
+    try:
+        return save(folder, content)
+    except msgspec.DecodeError as exc:
+        raise ImportFailed(f"the model cannot be described: {exc}") from exc
 
 
-def save(folder: Path, content: Mapping[str, Any]) -> None:
-    """Replaces the manifest in one step, so that nobody reads half of it."""
+def save(folder: Path, content: Mapping[str, Any]) -> Manifest:
+    """Replaces the manifest in one step, so that nobody reads half of it.
+
+    Raises msgspec.DecodeError, with the old one in place, for one that would not load.
+    """
+    text = json.dumps(content, indent=2) + "\n"
+    manifest = msgspec.json.decode(text, type=Manifest)
     partial = folder / f".{MANIFEST_NAME}"
-    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.write_text(text)
     partial.replace(folder / MANIFEST_NAME)
+    return manifest
 
 
 def provenance(
@@ -82,7 +94,7 @@ def provenance(
         "source": public_name(source),
         **({"sha256": sha256_of(path)} if path.is_file() else {}),
         "command": shlex.join(
-            ["python", "-m", "tools.import_model", *(public_name(word) for word in arguments)]
+            ["python", "-m", "tools.import_model", *_public_words(source, arguments)]
         ),
         "tensorflow": tf.__version__,
         "parity": {
@@ -93,6 +105,18 @@ def provenance(
             },
         },
     }
+
+
+def _public_words(source: str, arguments: Sequence[str]) -> Iterator[str]:
+    """The arguments, with `public_name` in place of the source and of every path."""
+    for before, word in pairwise(["", *arguments]):
+        option, equals, value = word.partition("=")
+        if word == source or before in PATH_OPTIONS:
+            yield public_name(word)
+        elif equals and option in PATH_OPTIONS:
+            yield f"{option}={public_name(value)}"
+        else:
+            yield word
 
 
 def public_name(source: str) -> str:

@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, ImageOps
 
 import align
 from align.decode import STRIP_PIXELS
+from fuzz.hostile_pictures import chunk
 from tests.unit.align.test_headers import png_bomb
 
 Encode = Callable[..., bytes]
@@ -109,6 +111,17 @@ def test_grey_with_transparency(scene: np.ndarray, encode: Encode) -> None:
     assert mean_difference(pixels, np.asarray(Image.fromarray(scene).convert("L"))[..., None]) == 0
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_one_grey_that_is_transparent_is_white(bits: int) -> None:
+    dtype = np.uint8 if bits == 8 else np.uint16
+    levels = np.array([[0, 7, 9], [7, 100, 255]], dtype)
+    plain = cv2.imencode(".png", levels)[1].tobytes()
+    header = 33  # the signature and IHDR
+    data = plain[:header] + chunk(b"tRNS", (7).to_bytes(2, "big")) + plain[header:]
+    expected = np.where(levels == 7, 255, levels >> (bits - 8)).astype(np.uint8)
+    assert (align.decode(data).pixels == expected[..., None]).all()
+
+
 @pytest.mark.parametrize("reduction", [2, 4, 8])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_a_jpeg_is_decoded_at_a_fraction(
@@ -177,9 +190,30 @@ def test_a_jpeg_cut_short_is_refused_even_with_an_end_marker(
         align.decode(data[: int(len(data) * share)] + b"\xff\xd9", reduction=reduction)
 
 
-def test_a_jpeg_that_is_grey_to_the_corner_is_accepted(encode: Encode) -> None:
-    grey = np.full((40, 40, 3), 128, np.uint8)
-    assert (align.decode(encode(grey, "jpeg")).pixels == 128).all()
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 4}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_cut_short_is_refused_whatever_its_form(
+    mode: str, options: dict[str, Any], collins: align.Picture, encode: Encode
+) -> None:
+    whole = encode(collins.pixels, "jpeg", mode=mode, **options)
+    assert align.decode(whole).width == collins.width
+    with pytest.raises(align.InvalidImage, match="cut short"):
+        align.decode(whole[: len(whole) // 30] + b"\xff\xd9")
+
+
+def test_a_jpeg_with_a_hole_between_restart_markers_is_refused(
+    collins: align.Picture, encode: Encode
+) -> None:
+    whole = encode(collins.pixels, "jpeg", restart_marker_blocks=4)
+    middle = len(whole) // 2
+    with pytest.raises(align.InvalidImage, match="cut short"):
+        align.decode(whole[:middle] + whole[middle + 4000 :])
+
+
+@pytest.mark.parametrize("level", [128, 65, 64])
+def test_a_jpeg_that_is_grey_to_the_corner_is_accepted(level: int, encode: Encode) -> None:
+    grey = np.full((40, 40, 3), level, np.uint8)
+    assert (align.decode(encode(grey, "jpeg")).pixels == level).all()
 
 
 def test_bytes_behind_the_end_marker_do_no_harm(scene: np.ndarray, encode: Encode) -> None:

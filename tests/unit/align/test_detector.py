@@ -9,7 +9,7 @@ import pytest
 import align
 from align.networks import ShapedNetwork
 from align.types import Header
-from align.views import ExactView, run_in_strips
+from align.views import ExactView, no_check, run_in_strips
 
 
 def overlap(one: align.Face, other: align.Face) -> float:
@@ -161,13 +161,29 @@ def test_strips_do_not_change_what_the_network_says(
         level = collins.pixels[:height, :200]
         whole = network(level[None])[0]
         monkeypatch.setattr("align.views.STRIP_PIXELS", 200 * 50)
-        in_strips = run_in_strips(network, level)
+        in_strips = run_in_strips(network, level, no_check)
         assert in_strips.shape == whole.shape
         assert np.abs(in_strips - whole).max() < 1e-3
 
 
+@pytest.mark.parametrize("profile", ["fast", "exact"])
+def test_a_check_that_raises_ends_the_detection(
+    profile: str, collins: align.Picture, request: pytest.FixtureRequest
+) -> None:
+    class LateError(Exception):
+        pass
+
+    def check() -> None:
+        raise LateError
+
+    detector = request.getfixturevalue(profile)
+    with pytest.raises(LateError):
+        detector.detect(collins, check)
+    assert detector.detect(collins)
+
+
 def test_crops_of_the_exact_view_are_black_beyond_the_picture() -> None:
-    view = ExactView(np.full((50, 60, 3), 200, np.uint8))
+    view = ExactView(np.full((50, 60, 3), 200, np.uint8), no_check)
     inside, across, outside = view.cut(
         np.array([[1.0, 1, 24, 24], [49, 39, 72, 62], [100, 100, 123, 123]]), 24
     )
@@ -193,7 +209,7 @@ def test_the_fast_views_canvas_may_be_run_in_strips(
 
 
 def test_a_box_that_is_turned_inside_out_is_a_crop_all_the_same() -> None:
-    view = ExactView(np.full((50, 60, 3), 200, np.uint8))
+    view = ExactView(np.full((50, 60, 3), 200, np.uint8), no_check)
     crops = view.cut(np.array([[20.0, 20, 19, 19], [30, 30, 10, 10]]), 24)
     assert crops.shape == (2, 24, 24, 3)
 
@@ -202,8 +218,8 @@ def test_very_large_crops_of_the_exact_view_come_from_an_averaged_picture(
     collins: align.Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boxes = np.array([[1.0, 1, 512, 512], [-40, 101, 259, 400], [301, 301, 700, 700]])
-    exactly = ExactView(collins.pixels).cut(boxes, 48)
+    exactly = ExactView(collins.pixels, no_check).cut(boxes, 48)
     monkeypatch.setattr("align.views.LARGEST_CROP", 260)
-    averaged = ExactView(collins.pixels).cut(boxes, 48)
+    averaged = ExactView(collins.pixels, no_check).cut(boxes, 48)
     assert np.abs(averaged - exactly).mean() < 2.5
     assert (averaged[1][:, :6] == 0).all()  # beyond the picture

@@ -46,6 +46,17 @@ def test_progressive_jpeg_is_read(scene: np.ndarray, encode: Encode) -> None:
     assert (header.width, header.height) == (64, 48)
 
 
+def test_the_first_exif_block_counts(scene: np.ndarray, encode: Encode) -> None:
+    def block(orientation: int) -> bytes:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        payload = exif.tobytes()
+        return b"\xff\xe1" + (len(payload) + 2).to_bytes(2, "big") + payload
+
+    plain = encode(scene, "jpeg")
+    assert align.read_header(plain[:2] + block(1) + block(6) + plain[2:]).orientation == 1
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
 def test_upright_size_follows_orientation(

@@ -68,7 +68,8 @@ class FakeDetector:
     def warm_up(self) -> None:
         self.warmed += 1
 
-    def detect(self, seen: align.Picture) -> list[align.Face]:
+    def detect(self, seen: align.Picture, check: Callable[[], None]) -> list[align.Face]:
+        check()
         return self.faces(seen)
 
     def landmarks(self, crop: np.ndarray) -> align.Face | None:

@@ -9,7 +9,14 @@ import pytest
 from handler import app, http
 from handler.errors import ApiError
 from handler.pipeline import Service
-from tests.unit.handler.service_fakes import RED, FakeContext, FakeDetector, make_service, picture
+from tests.unit.handler.service_fakes import (
+    RED,
+    FakeContext,
+    FakeDetector,
+    make_service,
+    one_face,
+    picture,
+)
 from tools import http_events
 from tools.http_events import http_v2
 
@@ -45,7 +52,7 @@ class TestDirect:
         assert answer["request_id"] == FakeContext().aws_request_id
 
     def test_an_answer_that_lambda_would_refuse_is_refused_first(self) -> None:
-        crowd = FakeDetector(lambda seen: FakeDetector().detect(seen) * 60)
+        crowd = FakeDetector(lambda seen: one_face(seen) * 60)
         service = make_service(crowd, limits={"response_bytes": 5000})
         answer = call({"operation": "detect", "images": [IMAGE]}, service)
         assert answer["error"]["code"] == "ResponseTooLarge"
@@ -178,7 +185,7 @@ class TestCors:
 
 def test_an_answer_too_large_for_an_alb_says_so_to_an_alb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "ALB_PAYLOAD", 5000)
-    service = make_service(FakeDetector(lambda seen: FakeDetector().detect(seen) * 20))
+    service = make_service(FakeDetector(lambda seen: one_face(seen) * 20))
     body = json.dumps({"images": [IMAGE], "face": "all"})
     assert call(http_events.rest_v1("/v1/detect", body), service)["statusCode"] == 200
     response = call(http_events.alb("/v1/detect", body), service)

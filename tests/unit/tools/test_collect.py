@@ -1,6 +1,9 @@
 """Results become rows, once each, also where the gathering was interrupted."""
 
 import json
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +79,20 @@ def test_each_face_is_a_row(folder: Path) -> None:
     assert (row["sharpness"], row["yaw"], row["model_id"]) == (0.25, 1.0, "tiny")
 
 
+def test_results_of_a_replaced_picture_are_told_apart_by_when_they_were_written(
+    folder: Path,
+) -> None:
+    written = {"older": datetime(2024, 2, 29, 23, 59, 58, 500_000, UTC), "newer": datetime.now(UTC)}
+    for etag, at in written.items():
+        path = folder / f"photos/z.jpg/{etag}.tiny.json"
+        write(path, result("z.jpg", object={**result("z.jpg")["object"], "etag": etag}))
+        os.utime(path, (at.timestamp(), at.timestamp()))
+    assert run(folder) == 0
+    found = {row["etag"]: row["written_at"] for row in rows(folder) if row["key"] == "z.jpg"}
+    assert found["older"] == written["older"]
+    assert abs(found["newer"] - written["newer"]) < timedelta(milliseconds=1)
+
+
 def test_rejected_object_is_a_row_with_its_error(folder: Path) -> None:
     error = {"code": "FaceNotFound", "message": "No face.", "details": {}, "retryable": False}
     broken = {**result("z.jpg", 0), "error": error}
@@ -85,6 +102,7 @@ def test_rejected_object_is_a_row_with_its_error(folder: Path) -> None:
     last = rows(folder)[-1]
     assert (last["key"], last["error_code"], last["face"]) == ("z.jpg", "FaceNotFound", None)
     assert last["embedding"] is None
+    assert last["written_at"] is not None
 
 
 def test_crop_without_landmarks_and_quality_is_a_row(folder: Path) -> None:
@@ -124,26 +142,94 @@ def test_model_can_be_chosen(folder: Path) -> None:
     assert [row["key"] for row in rows(folder)] == ["z.jpg"]
 
 
+FACES = sum(number % 3 for number in range(7))  # of `folder`
+
+
+def leave_parts(folder: Path) -> Path:
+    """Parts of two results each, as an interruption at the fifth of the seven leaves them."""
+
+    def interrupted(self: Folder, key: str) -> bytes:
+        if key.startswith("photos/5"):
+            raise KeyboardInterrupt
+        return (self.root / key).read_bytes()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Folder, "read", interrupted)
+        assert run(folder, "--page", "2") == 130
+    return folder.parent / "faces.parquet.parts"
+
+
 def test_interrupted_run_goes_on_where_it_stopped(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, reads = Folder.read, []
-
-    def interrupted(self: Folder, key: str) -> bytes:
-        reads.append(key)
-        if key.startswith("photos/5"):
-            raise KeyboardInterrupt
-        return read(self, key)
-
-    monkeypatch.setattr(Folder, "read", interrupted)
-    assert run(folder, "--page", "2") == 130
+    leave_parts(folder)
     assert not (folder.parent / "faces.parquet").exists()
-    reads.clear()
+    read, reads = Folder.read, []
     monkeypatch.setattr(Folder, "read", lambda self, key: reads.append(key) or read(self, key))
     assert run(folder, "--page", "2") == 0
     assert sorted(reads) == [f"photos/{number} ü.jpg/e.tiny.json" for number in (4, 5, 6)]
-    assert len(rows(folder)) == sum(number % 3 for number in range(7))
+    assert len(rows(folder)) == FACES
+    assert None not in {row["written_at"] for row in rows(folder)}
     assert sorted(path.name for path in folder.parent.iterdir()) == ["faces.parquet", "results"]
+
+
+def test_run_interrupted_while_it_removes_its_parts_loses_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(parts: Path, **_: Any) -> None:
+        min(parts.iterdir()).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupted)
+        assert run(folder, "--page", "2") == 130
+    assert len(rows(folder)) == FACES
+    assert run(folder, "--page", "2") == 0
+    assert len(rows(folder)) == FACES
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["faces.parquet", "results"]
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_parts_with_a_hole_are_not_gone_on_with(
+    folder: Path, missing: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = leave_parts(folder)
+    write(folder.parent / "faces.parquet", "complete")
+    shutil.copy(parts / "000001.parquet", parts / "000002.parquet")
+    (parts / f"{missing:06}.parquet").unlink()
+    assert run(folder) == 1
+    assert "--restart" in capsys.readouterr().err
+    assert (folder.parent / "faces.parquet").read_text() == "complete"
+    assert run(folder, "--restart") == 0
+    assert len(rows(folder)) == FACES
+
+
+def test_parts_of_an_older_version_are_not_gone_on_with(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in leave_parts(folder).iterdir():
+        pq.write_table(pq.read_table(part).drop_columns(["written_at"]), part)
+    capsys.readouterr()
+    assert run(folder) == 1
+    said = capsys.readouterr().err
+    assert ("other columns" in said, "--restart" in said) == (True, True)
+    assert run(folder, "--restart") == 0
+
+
+def test_parts_that_cannot_be_removed_are_not_taken_for_a_restart(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(path: str, **_: Any) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    leave_parts(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refused)
+        assert run(folder, "--restart") == 1
+    assert "cannot be removed (Permission denied)" in capsys.readouterr().err
+    assert not (folder.parent / "faces.parquet").exists()
+    assert run(folder) == 0
+    assert len(rows(folder)) == FACES
 
 
 def test_parts_of_another_source_are_not_mixed_in(
@@ -172,6 +258,7 @@ def test_nothing_is_said_and_no_file_is_made(
 
 def test_prefix_is_listed_after_the_last_key_in_pages() -> None:
     asked = {}
+    at = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 
     class Client:
         def get_paginator(self, name: str) -> Any:
@@ -179,9 +266,9 @@ def test_prefix_is_listed_after_the_last_key_in_pages() -> None:
 
         def paginate(self, **arguments: Any) -> list[dict[str, Any]]:
             asked.update(arguments)
-            return [{"Contents": [{"Key": "out/a"}]}, {}, {"Contents": [{"Key": "out/b"}]}]
+            return [{"Contents": [{"Key": "out/a", "LastModified": at}]}, {}]
 
     pages = list(Prefix(Client(), "faces", "out/").pages("out/0", 500))
-    assert pages == [["out/a"], ["out/b"]]
-    assert (asked["Prefix"], asked["StartAfter"]) == ("out/", "out/0")
+    assert pages == [{"out/a": at}]
+    assert (asked["Bucket"], asked["Prefix"], asked["StartAfter"]) == ("faces", "out/", "out/0")
     assert asked["PaginationConfig"] == {"PageSize": 500}

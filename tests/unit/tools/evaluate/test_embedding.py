@@ -1,5 +1,6 @@
 """Pictures go to embeddings along the product's path; what is not found is counted, not dropped."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +27,7 @@ class SmallModel:
         embedding_format = SimpleNamespace(mean=None, dimension=64)
         self.manifest = SimpleNamespace(
             alignment=alignment,
-            input=SimpleNamespace(size=alignment.size, standardization="fixed"),
+            input=SimpleNamespace(size=alignment.size, standardization="fixed", colour_order="RGB"),
             embedding=embedding_format,
             default_precision="int8",
         )
@@ -98,6 +99,17 @@ def test_embeddings_are_kept_per_option(pictures: Any, tmp_path: Path, model: An
     assert model.seen == 6
 
 
+@pytest.mark.parametrize("change", [{"standardization": "prewhiten"}, {"colour_order": "BGR"}])
+def test_embeddings_are_made_again_when_the_manifest_feeds_the_network_differently(
+    pictures: Any, tmp_path: Path, model: Any, change: dict[str, str]
+) -> None:
+    chips = embedding.make_chips(pictures, NAMES, CHOICE, tmp_path)
+    embedding.make_embeddings(model, chips, EmbedOptions(), tmp_path)
+    vars(model.manifest.input).update(change)
+    embedding.make_embeddings(model, chips, EmbedOptions(), tmp_path)
+    assert model.seen == 6
+
+
 def test_command_measures_writes_and_reports(
     root: Path, tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -118,12 +130,32 @@ def test_command_measures_writes_and_reports(
     out = tmp_path / "out"
     # When measured
     data = ["--pairs", str(tmp_path / "pairs.csv"), "--images", str(root / "events" / "pictures")]
-    command.main(["--model", "small", "--name", "four pictures", "--out", str(out), *data])
+    words = ["--model", "small", "--name", "four pictures", "--subtract-mean"]
+    command.main([*words, "--out", str(out), *data])
     # Then every pair is told apart, and the report and its pictures are there
     assert "**Accuracy 1.0000 +- 0.0000** over 2 folds" in capsys.readouterr().out
     assert {"report.json", "report.md", "roc.png", "scores.png"} <= {
         path.name for path in out.iterdir()
     }
+    # And the mean that a manifest needs for these figures
+    mean = json.loads((out / "report.json").read_text())["manifest"]["embedding"]["mean"]
+    assert len(mean) == 64
+
+
+def test_without_a_name_the_bundled_model_is_measured() -> None:
+    assert command.parse_arguments([]).model in model_layer.bundled_models()
+
+
+def test_a_mean_is_not_subtracted_twice(
+    root: Path, tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model.manifest.embedding.mean = (0.0,) * 64
+    monkeypatch.setattr(command.model_layer, "load", lambda *_, **__: model)
+    pairs = tmp_path / "pairs.csv"
+    rows = ("1,a,b,1", "1,a,c,0", "2,a,b,1", "2,a,c,0")
+    pairs.write_text("\n".join(["fold,image_a,image_b,same", *rows]))
+    with pytest.raises(SystemExit, match="no --subtract-mean on top"):
+        command.main(["--subtract-mean", "--pairs", str(pairs), "--images", str(root)])
 
 
 def test_absent_data_is_said_with_an_example(tmp_path: Path) -> None:

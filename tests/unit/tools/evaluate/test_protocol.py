@@ -101,6 +101,13 @@ def test_threshold_never_accepts_more_than_the_rate(far: float, low: float, high
     assert np.mean(DISTANCES[~SAME] <= threshold) <= far
 
 
+def test_pairs_as_far_as_the_first_too_many_are_not_accepted() -> None:
+    distances, same = np.array([0.2, 0.5, 0.5, 0.5, 1.1]), np.array([True] + [False] * 4)
+    threshold = protocol.threshold_at_far(distances, same, 0.5)
+    assert threshold == pytest.approx(0.5)
+    assert np.mean(distances[~same] <= threshold) <= 0.5
+
+
 def test_rate_of_one_accepts_everything() -> None:
     assert protocol.threshold_at_far(DISTANCES, SAME, 1.0) == 2.0
 

@@ -1,5 +1,6 @@
 """From vectors to the report, its JSON and its page."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -53,6 +54,27 @@ def test_json_of_a_report_is_json_and_carries_manifest_fields(
     assert list(fields["thresholds"]["by_far"]) == ["0.1", "0.01", "0.001"]
     assert fields["calibration"]["slope"] > 0
     assert document["accuracy"]["mean"] > 0.95
+
+
+def test_a_threshold_in_a_manifest_is_at_most_the_measured_one(
+    measured: tuple[report.Report, ...],
+) -> None:
+    rows = tuple(dataclasses.replace(row, threshold=1.00009) for row in measured[0].by_far)
+    exact = dataclasses.replace(measured[0], by_far=rows)
+    by_far = report.to_json(exact)["manifest"]["thresholds"]["by_far"]
+    assert set(by_far.values()) == {1.0}
+    assert "| 0.001 | 1.0000 |" in report.to_markdown(exact)
+
+
+def test_a_mean_that_was_subtracted_goes_into_the_manifest(
+    measured: tuple[report.Report, ...],
+) -> None:
+    vectors = np.array([[1, 0], [0, 1], [0, 1]], np.float32)
+    mean = report.mean_of(vectors, np.array([0, 0]), np.array([1, 2]))
+    moved = dataclasses.replace(measured[0], mean=tuple(mean.tolist()))
+    fields = json.loads(json.dumps(report.to_json(moved)))["manifest"]
+    assert fields["embedding"] == {"dimension": 2, "metric": "l2", "mean": [0.5, 0.5]}
+    assert "embedding" not in report.to_json(measured[0])["manifest"]
 
 
 def test_page_names_every_picture_that_is_drawn(
