@@ -55,7 +55,13 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="arrays of the published Inception-ResNet-v1",
     )
     data.add_argument("--lfw", type=Path, default=SHARED / "faces" / "lfw", metavar="DIR")
-    data.add_argument("--work", type=Path, default=ROOT / "build" / "train", metavar="DIR")
+    data.add_argument(
+        "--work",
+        type=Path,
+        default=ROOT / "build" / "train",
+        metavar="DIR",
+        help="what is kept; one for each run, which begins anew only in an empty one",
+    )
     data.add_argument("--out", type=Path, metavar="DIR", help="model folder (WORK/model)")
     data.add_argument("--id", default="facenet-compact-112", help="id of the model")
     data.add_argument(
@@ -118,6 +124,11 @@ def whole_command(options: argparse.Namespace) -> list[str]:
         words += ["--init-from", options.init_from]
     if options.minutes < math.inf:
         words += ["--minutes", options.minutes]
+    words += [
+        f"--{name}"
+        for name in ("train-stem", "float32")
+        if getattr(options, name.replace("-", "_"))
+    ]
     return ["python", "-m", "tools.train", *map(str, words)]
 
 

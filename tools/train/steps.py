@@ -59,7 +59,8 @@ class Plan:
 
     @property
     def morph_targets(self) -> Path:
-        return self.work / f"second_teacher_morphs_{self.morphs}.npy"
+        seed = f"_seed{self.fit.seed}" if self.fit.seed else ""  # which makes the faces
+        return self.work / f"second_teacher_morphs_{self.morphs}{seed}.npy"
 
     @property
     def start(self) -> Path:
