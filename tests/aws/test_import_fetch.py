@@ -39,6 +39,17 @@ def test_a_key_that_ends_in_a_slash_is_a_folder(bucket: str, tmp_path: Path) -> 
     }
 
 
+def test_objects_land_below_the_work_folder_whatever_their_key(bucket: str, tmp_path: Path) -> None:
+    outside = tmp_path / "outside" / "x.pb"
+    for key in (f"m/{outside}", "m/../../outside/x.pb"):
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+
+    folder = fetch.fetch(f"s3://{bucket}/m/", tmp_path / "work", 1000)
+
+    assert not outside.exists()
+    assert [path.name for path in folder.rglob("*.pb")] == ["x.pb"]
+
+
 def test_a_cut_download_of_an_object_is_continued(bucket: str, tmp_path: Path) -> None:
     etag = boto3.client("s3").head_object(Bucket=bucket, Key="v2/other.pb")["ETag"]
     (tmp_path / "other.pb.part").write_bytes(b"v2/")

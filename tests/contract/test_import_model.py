@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-import moto
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -29,7 +27,6 @@ from tools.import_model.check_parity import Chips, Parity, deviating
 from tools.import_model.cli import describe, main, parse_arguments
 from tools.import_model.convert import convert
 from tools.import_model.errors import ImportFailed
-from tools.import_model.fetch import fetch
 from tools.import_model.freeze import freeze, simplify
 from tools.import_model.read_graph import TensorNames, _find_checkpoint, read_graph
 from tools.import_model.write_manifest import provenance
@@ -407,23 +404,6 @@ def test_a_meta_without_a_checkpoint_of_its_own_is_not_given_a_strangers(tmp_pat
 
     with pytest.raises(ImportFailed, match=r"named after graph\.meta"):
         _find_checkpoint(tmp_path / "graph.meta")
-
-
-def test_objects_land_below_the_work_folder_whatever_their_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    outside = tmp_path / "outside" / "x.pb"
-    with moto.mock_aws():
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="models")
-        for key in (f"m/{outside}", "m/../../outside/x.pb"):
-            client.put_object(Bucket="models", Key=key, Body=b"x")
-
-        folder = fetch("s3://models/m/", tmp_path / "work", 1000)
-
-    assert not outside.exists()
-    assert [path.name for path in folder.rglob("*.pb")] == ["x.pb"]
 
 
 def reference_input() -> np.ndarray:
