@@ -4,7 +4,6 @@ Each comes with the codes that the function may answer with; `read` stands for a
 made here, from nothing, so that no scanner trips over the repository.
 """
 
-import re
 import struct
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from align.headers import JPEG_MAGIC, PNG_MAGIC
+from align.headers import JPEG_MAGIC, NEXT_MARKER, PNG_MAGIC
 from align.opencv import cv2
 
 # What a camera may append to a JPEG: by chance it holds the bytes of any marker.
@@ -124,7 +123,7 @@ def slowest_jpeg(width: int, height: int, scans: int, shade: int = 90) -> bytes:
     data = progressive_jpeg(width, height, shade)
     first = data.find(b"\xff\xda")
     (length,) = struct.unpack_from(">H", data, first + 2)
-    after = re.compile(b"\xff[^\x00]").search(data, first + 2 + length)
+    after = NEXT_MARKER.search(data, first + 2 + length)
     assert after is not None
     return data[:first] + data[first : after.start()] * scans + data[after.start() :]
 

@@ -15,10 +15,10 @@ from handler.batch_types import (
     PictureObject,
     TransientFailure,
 )
+from handler.objects import ARCHIVED
 
 # A delete marker answers 405 to a read of it by version, 404 (NoSuchKey) otherwise.
 GONE = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404", "405"})
-ARCHIVED = "InvalidObjectState"
 EXISTS = frozenset({"PreconditionFailed", "412"})
 # Another conditional write of the same key is under way; S3 asks to send the request again.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html

@@ -11,7 +11,6 @@ from handler.requests import S3Reference
 from handler.settings import Settings
 
 CHUNK_BYTES = 16 * 1024
-# A delete marker answers 405 to a read of it by version.
 NOT_FOUND = frozenset({"NoSuchKey", "NoSuchBucket", "NoSuchVersion", "404", "NotFound"})
 REFUSED = frozenset({"AccessDenied", "403", "Forbidden", "AllAccessDisabled"})
 ARCHIVED = "InvalidObjectState"  # in Glacier, say
@@ -109,7 +108,7 @@ def from_client_error(failure: Any) -> ApiError:
     status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == ARCHIVED:
         return ApiError("ObjectNotFound", "The object is archived; restore it first.")
-    if code in NOT_FOUND or status in (404, 405, 412):
+    if code in NOT_FOUND or status in (404, 405, 412):  # 405: a delete marker, by its version
         return ApiError("ObjectNotFound", "There is no such object.")
     if code in PASSING or status >= 500 or status == 429:
         return unavailable()

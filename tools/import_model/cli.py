@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tools.import_model.freeze import freeze, simplify
 from tools.import_model.known_models import KnownModel, recognise
 from tools.import_model.read_graph import TensorNames, read_graph
 from tools.import_model.write_manifest import Description, provenance, public_name, write_manifest
+from tools.pack_images import at_least
 
 EXAMPLES = """\
 examples:
@@ -78,10 +79,10 @@ def _add_model_options(group: Any) -> None:
     group.add_argument("--standardization", choices=["fixed", "prewhiten"], help="default: fixed")
     group.add_argument("--alignment", choices=["box", "similarity"], default="box")
     group.add_argument(
-        "--margin", type=_at_least(0), help="of the box, in picture pixels (default: 32)"
+        "--margin", type=at_least(0), help="of the box, in picture pixels (default: 32)"
     )
     group.add_argument(
-        "--size", type=_at_least(1), help="side of a chip (default: the graph's, or 160)"
+        "--size", type=at_least(1), help="side of a chip (default: the graph's, or 160)"
     )
     group.add_argument("--colour-order", choices=["RGB", "BGR"], default="RGB")
 
@@ -102,15 +103,6 @@ def _add_graph_options(group: Any) -> None:
         action="store_true",
         help="leave out the .pb that FACENET_ENGINE=tensorflow runs",
     )
-
-
-def _at_least(smallest: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        if int(text) < smallest:
-            raise argparse.ArgumentTypeError(f"{text} is less than {smallest}")
-        return int(text)
-
-    return whole_number
 
 
 def _tensor(name: str) -> str:
