@@ -12,8 +12,8 @@ from align.types import Face, Floats, Picture, Pixels
 # Pose by scaled orthography (DeMenthon and Davis 1995, "POS"): a rigid face of five points is
 # fitted to the landmarks. Across and down it is the median face of 580 LFW pictures as the `fast`
 # detector marks it, on the alignment template and made symmetric (`python -m bench.quality`). By
-# the template itself, which has the nose higher, it would look 6 degrees down. Only the nose leaves the
-# plane: with eyes 63 mm apart (Dodgson 2004) its tip stands some 30 mm before that of eyes and
+# the template itself, which has the nose higher, it would look 6 degrees down. Only the nose leaves
+# the plane: with eyes 63 mm apart (Dodgson 2004) its tip stands some 30 mm before that of eyes and
 # mouth corners.
 STRAIGHT: Floats = np.array(
     [(38.0, 52.2), (73.8, 52.2), (55.9, 73.1), (40.5, 91.2), (71.3, 91.2)], np.float32

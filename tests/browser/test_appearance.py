@@ -95,7 +95,10 @@ def test_a_strip_is_painted_again_in_the_dark(page: "Page"):
     canvas.wait_for()
     light: Any = canvas.evaluate("canvas => canvas.toDataURL()")
     page.emulate_media(color_scheme="dark")
-    assert canvas.evaluate("canvas => canvas.toDataURL()") != light
+    # The page hears of the change some frames later; this times out where it never paints again.
+    page.wait_for_function(
+        "light => document.querySelector('.strip canvas').toDataURL() !== light", arg=light
+    )
 
 
 def test_the_picture_of_the_readme_exists():
