@@ -73,6 +73,12 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     data.add_argument(
         "--morphs", type=int, default=0, metavar="N", help="train on N faces made of two as well"
     )
+    data.add_argument(
+        "--morphs-of",
+        default="",
+        metavar="SOURCE,...",
+        help="only those whose first face comes from these sources of chips.csv",
+    )
     _add_fit_options(parser.add_argument_group("training"))
     return parser.parse_args(words)
 
@@ -110,6 +116,7 @@ def plan(options: argparse.Namespace) -> steps.Plan:
             student=student,
         ),
         morphs=options.morphs,
+        morphs_of=tuple(filter(None, options.morphs_of.split(","))),
         command=tuple(whole_command(options)),
     )
 
@@ -120,6 +127,8 @@ def whole_command(options: argparse.Namespace) -> list[str]:
     words = [*steps.STEPS, *settings, "--seed", options.seed]
     if options.morphs:
         words += ["--morphs", options.morphs]
+    if options.morphs_of:
+        words += ["--morphs-of", options.morphs_of]
     if options.init_from is not None:
         words += ["--init-from", options.init_from]
     if options.minutes < math.inf:

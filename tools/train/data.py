@@ -44,12 +44,14 @@ class Examples:
 
     chips: uint8[N,H,W,3] RGB with their margin. targets: per teacher float32[N,D], length 1.
     morphs: made faces. morph_targets: float32[M,D], what the last teacher says of the first M.
+    morph_numbers: int64[m], those of the M that are trained on; None for all.
     """
 
     chips: Pixels
     targets: tuple[Array, ...]
     morphs: Morphs | None = None
     morph_targets: Array | None = None
+    morph_numbers: Indices | None = None
 
     def split(self) -> tuple[Indices, Indices]:
         """Indices to train on and indices held out; the same at every call."""
@@ -89,6 +91,8 @@ class Examples:
         targets = [target[rows] for target in self.targets]
         if self.morphs is not None and self.morph_targets is not None:
             numbers = made % len(self.morph_targets)
+            if self.morph_numbers is not None:
+                numbers = self.morph_numbers[made % len(self.morph_numbers)]
             chips += map(self.morphs.make, numbers)
             targets[-1] = np.concatenate([targets[-1], self.morph_targets[numbers]])
         return Batch(np.stack([augment(chip, random) for chip in chips]), tuple(targets))

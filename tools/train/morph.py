@@ -36,12 +36,20 @@ class Morphs:
 
     def make(self, number: int) -> Chip:
         """Face `number`: uint8[H,W,3] RGB."""
-        random = np.random.default_rng((self.seed, number))
-        first, second = (bend(self.chips[row], random) for row in random.choice(self.rows, 2))
+        random, rows = self._begin(number)
+        first, second = (bend(self.chips[row], random) for row in rows)
         face = first
         if random.random() >= UNBLENDED:
             face = blend(first, match_colour(second, first, random.random()), random)
         return fill_black(face, random) if random.random() < BACKDROPS else face
+
+    def first_row(self, number: int) -> int:
+        """The chip that face `number` looks most like: it gives the outline and the colours."""
+        return int(self._begin(number)[1][0])
+
+    def _begin(self, number: int) -> tuple[Random, npt.NDArray[np.int64]]:
+        random = np.random.default_rng((self.seed, number))
+        return random, random.choice(self.rows, 2)
 
 
 def bend(chip: Chip, random: Random) -> Chip:

@@ -11,7 +11,7 @@ import numpy as np
 from tools.train import network
 from tools.train.augment import centre
 from tools.train.channels import Design
-from tools.train.data import Examples, decode_chips, load_targets
+from tools.train.data import Examples, Indices, decode_chips, load_targets, read_rows
 from tools.train.describe import describe, ship
 from tools.train.export import fold_heads, write_files, write_parity
 from tools.train.fit import (
@@ -47,6 +47,7 @@ class Plan:
     bfloat16: bool
     fit: FitSettings
     morphs: int = 0
+    morphs_of: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
 
     @property
@@ -77,7 +78,20 @@ class Plan:
         real = Examples(np.load(self.chips, mmap_mode="r"), targets)
         if not self.morphs:
             return real
-        return replace(real, morphs=self.made(real), morph_targets=load_targets(self.morph_targets))
+        made = self.made(real)
+        return replace(
+            real,
+            morphs=made,
+            morph_targets=load_targets(self.morph_targets),
+            morph_numbers=self._numbers(made),
+        )
+
+    def _numbers(self, made: Morphs) -> Indices | None:
+        """The made faces whose first chip is of one of the sources `morphs_of`."""
+        if not self.morphs_of:
+            return None
+        wanted = [row["source"] in self.morphs_of for row in read_rows(self.data)]
+        return np.flatnonzero([wanted[made.first_row(face)] for face in range(self.morphs)])
 
     def made(self, real: Examples) -> Morphs:
         """Faces made out of the chips that are trained on."""

@@ -1,10 +1,10 @@
-"""The student's variables, its optimizer and one step of training.
+"""The student's variables and one step of training.
 
 The network has no batch norm: it is folded into kernels whose scales differ a hundredfold, behind
 ReLUs whose outputs are correlated and far from zero. Plain Adam makes no way there. So each layer
 is trained in coordinates in which its inputs are centred and white (`Whitening`; in the spirit of
 Desjardins et al. 2015, arXiv:1507.00210, with the statistics of the start kept throughout), with
-steps in proportion to its kernel's own size. A moving average of the weights is kept.
+steps in proportion to its kernel's own size.
 """
 
 from __future__ import annotations
@@ -20,12 +20,10 @@ from tools.train.augment import SIZE
 from tools.train.data import Batch, Pixels
 from tools.train.losses import Agreement, agreement
 from tools.train.network import Tensor, Topology
+from tools.train.optimizer import Slot
 from tools.train.weights import Array, Layer, Weights
 
-# Adam (Kingma & Ba 2015); a shorter memory of squares than usual, for a short run.
-BETA_1, BETA_2, EPSILON = 0.9, 0.995, 1e-8
 GRADIENT_LIMIT = 1.0  # global norm
-AVERAGE = 0.999  # decay of the moving average, shorter in the first steps
 DAMPING = 0.3  # added to the variance of each input direction, as a share of the mean variance
 COVARIANCE_ROWS = 20_000
 
@@ -41,23 +39,6 @@ class StudentSettings:
     relation_weight: float = 4.0
     second_weight: float = 2.0
     freeze_stem: bool = True
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One trained array: its value, Adam's two moments and the moving average."""
-
-    value: tf.Variable
-    first: tf.Variable
-    second: tf.Variable
-    average: tf.Variable
-
-    @classmethod
-    def starting_at(cls, value: tf.Variable) -> Slot:
-        def zeros() -> tf.Variable:
-            return tf.Variable(tf.zeros_like(value), trainable=False)
-
-        return cls(value, zeros(), zeros(), tf.Variable(value, trainable=False))
 
 
 @dataclass(frozen=True)
@@ -179,7 +160,7 @@ class Student:
         gradients, _ = tf.clip_by_global_norm(gradients, GRADIENT_LIMIT)
         self.steps.assign_add(1.0)
         for (slot, own_rate), gradient in zip(slots, gradients, strict=True):
-            self._update(slot, gradient, own_rate)
+            slot.step(gradient, own_rate, self.steps)
         return loss, [each.cosine for each in results], [each.relation for each in results]
 
     def _agreements(self, chips: Tensor, targets: Sequence[Tensor]) -> list[Agreement]:
@@ -202,22 +183,6 @@ class Student:
     def _loss(self, results: list[Agreement]) -> Tensor:
         first, *others = [each.loss(self.settings.relation_weight) for each in results]
         return first + self.settings.second_weight * sum(others)
-
-    def _update(self, slot: Slot, gradient: Tensor, rate: Tensor) -> None:
-        tf.raw_ops.ResourceApplyAdam(
-            var=slot.value.handle,
-            m=slot.first.handle,
-            v=slot.second.handle,
-            beta1_power=BETA_1**self.steps,
-            beta2_power=BETA_2**self.steps,
-            lr=rate,
-            beta1=BETA_1,
-            beta2=BETA_2,
-            epsilon=EPSILON,
-            grad=gradient,
-        )
-        decay = tf.minimum(AVERAGE, (1.0 + self.steps) / (10.0 + self.steps))
-        slot.average.assign_sub((1.0 - decay) * (slot.average - slot.value))
 
     def averaged(self) -> dict[str, Layer]:
         """The moving average of the weights: what is measured and exported."""

@@ -19,6 +19,7 @@ from model_layer.manifest import read_manifest
 from tools.check_model import BUNDLED
 from tools.evaluate.cache import CHUNK
 from tools.train import fit as fitting
+from tools.train.__main__ import parse_arguments, plan, whole_command
 from tools.train.augment import augment, centre
 from tools.train.channels import Design, choose_channels, input_channels
 from tools.train.data import Examples
@@ -28,6 +29,7 @@ from tools.train.fit import Clock, FitSettings, fit, fit_heads, learning_rate
 from tools.train.morph import Morphs, blend, match_colour
 from tools.train.narrow import narrow
 from tools.train.network import Topology, embed_full
+from tools.train.optimizer import orthogonalized
 from tools.train.read_tflite import read_tflite
 from tools.train.second_teacher import write_targets
 from tools.train.student import Student, StudentSettings, pooled_features
@@ -262,6 +264,48 @@ def test_a_made_face_depends_on_its_number_alone(with_morphs: Examples) -> None:
     assert (first.shape, first.dtype) == ((120, 120, 3), np.uint8)
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
+
+
+def test_only_chosen_made_faces_are_shown(with_morphs: Examples) -> None:
+    chosen = dataclasses.replace(with_morphs, morph_numbers=np.array([1, 4, 5]))
+    first, second = itertools.islice(chosen.batches(8, seed=3), 2)
+    assert with_morphs.morph_targets is not None
+    np.testing.assert_array_equal(first.targets[1][4:], with_morphs.morph_targets[[1, 4, 5, 1]])
+    np.testing.assert_array_equal(second.targets[1][4:], with_morphs.morph_targets[[4, 5, 1, 4]])
+
+
+def test_made_faces_are_chosen_by_the_source_of_their_first_face(
+    examples: Examples, tmp_path: Path
+) -> None:
+    sources = ["pins" if row % 3 else "utk" for row in range(len(examples.chips))]
+    lines = [f"{row}.jpg,{source}," for row, source in enumerate(sources)]
+    (tmp_path / "chips.csv").write_text("\n".join(["chip,source,identity", *lines]))
+    np.save(tmp_path / "chips.npy", examples.chips)
+    for name in ("targets_int8", "second_teacher", "second_teacher_morphs_20"):
+        count = 20 if "morphs" in name else len(examples.chips)
+        np.save(tmp_path / f"{name}.npy", np.ones((count, DIMENSION), np.float32))
+    folders = ["--data", str(tmp_path), "--work", str(tmp_path)]
+    options = parse_arguments(["fit", *folders, "--morphs", "20", "--morphs-of", "utk,casia"])
+    chosen = plan(options).examples()
+    assert chosen.morphs is not None
+    assert chosen.morph_numbers is not None
+    assert 0 < len(chosen.morph_numbers) < 20
+    for number in range(20):
+        of_utk = sources[chosen.morphs.first_row(number)] == "utk"
+        assert (number in chosen.morph_numbers) == of_utk
+    command = whole_command(options)
+    assert command[command.index("--morphs-of") + 1] == "utk,casia"
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
+def test_an_orthogonalized_matrix_moves_all_its_directions_alike(shape: tuple[int, int]) -> None:
+    matrix = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    uneven = (left * np.geomspace(1, 0.05, len(values))) @ right
+    result = orthogonalized(tf.constant(uneven, tf.float32)).numpy()
+    inner = left.T @ result @ right.T
+    assert (np.abs(np.diag(inner) - 1) < 0.35).all()
+    np.testing.assert_allclose(inner - np.diag(np.diag(inner)), 0, atol=1e-3)
 
 
 def test_a_blend_shows_both_faces_and_no_black_border() -> None:
