@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from align.boxes import Boxes, cells_to_boxes, suppress
+from align.boxes import STRIDE, Boxes, Indices, cells_to_boxes, suppress
 from align.canvas import locate, paint, plan_canvas
 from align.mipmaps import Mipmaps
 from align.networks import ShapedNetwork
@@ -62,11 +62,11 @@ class FastView:
         plan = plan_canvas(self._width, self._height, min_face)
         if plan is None:
             return NONE
-        output = run_in_strips(network, paint(plan, self._mipmaps), self._check)
-        rows, columns = passing_cells(output, threshold)
+        canvas = paint(plan, self._mipmaps)
+        rows, columns, cells = likely_cells(network, canvas, threshold, self._check)
         whole = plan.owner[rows, columns] >= 0
-        rows, columns = rows[whole], columns[whole]
-        found = Proposals.of(locate(plan, rows, columns), output[rows, columns], most)
+        boxes = locate(plan, rows[whole], columns[whole])
+        found = Proposals.of(boxes, cells[whole], most)
         return found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL))
 
     def settle(self, boxes: Boxes) -> Boxes:
@@ -93,10 +93,9 @@ class ExactView:
         for scale in pyramid_scales(width, height, min_face):
             size = (math.ceil(width * scale), math.ceil(height * scale))
             level = cv2.resize(self._pixels, size, interpolation=cv2.INTER_AREA)
-            output = run_in_strips(network, np.asarray(level, np.uint8), self._check)
-            rows, columns = passing_cells(output, threshold)
-            boxes = cells_to_boxes(rows, columns, scale)
-            found = Proposals.of(boxes, output[rows, columns], most)
+            level = np.asarray(level, np.uint8)
+            rows, columns, cells = likely_cells(network, level, threshold, self._check)
+            found = Proposals.of(cells_to_boxes(rows, columns, scale), cells, most)
             parts.append(found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL)))
         return Proposals.join(parts)
 
@@ -125,16 +124,26 @@ class ExactView:
         return self._shrunk[step]
 
 
-def run_in_strips(network: ShapedNetwork, level: Pixels, check: Check) -> Floats:
-    """P-Net's float32[h,w,5] of a level or canvas, however large, in bounded memory."""
+def likely_cells(
+    network: ShapedNetwork, level: Pixels, threshold: float, check: Check
+) -> tuple[Indices, Indices, Floats]:
+    """P-Net's cells at or above a score, column by column, in a level or canvas of any size.
+
+    Rows and columns int64[N], outputs float32[N,5]. Of what P-Net says of one strip only those
+    are kept.
+    """
     height, width = level.shape[:2]
-    rows = max(STRIP_PIXELS // width // 2 * 2, 2 * CELL_REACH)
-    outputs = []
-    for start in range(0, height - CELL_REACH, rows):
+    step = max(STRIP_PIXELS // width // 2 * 2, 2 * CELL_REACH)
+    strips = []
+    for start in range(0, height - CELL_REACH, step):
         check()
         # A strip ends CELL_REACH pixels late, so that its last cells see all that they look at.
-        outputs.append(network(level[None, start : start + rows + CELL_REACH])[0])
-    return np.concatenate(outputs) if len(outputs) > 1 else outputs[0]
+        output = network(level[None, start : start + step + CELL_REACH])[0]
+        rows, columns = passing_cells(output, threshold)
+        strips.append((rows + start // STRIDE, columns, output[rows, columns]))
+    rows, columns, cells = (np.concatenate(parts) for parts in zip(*strips, strict=True))
+    order = np.lexsort((rows, columns))
+    return rows[order], columns[order], cells[order]
 
 
 def _cut_padded(pixels: Pixels, left: int, top: int, right: int, bottom: int) -> Boxes:
