@@ -74,7 +74,7 @@ class Cascade:
         """R-Net: drop most candidates, move the rest, back to squares."""
         if not len(boxes):
             return boxes
-        output = self._refiner(view.cut(boxes, self._refiner.side))
+        output = self._refiner(view.cut(boxes, self._refiner.side), view.check)
         scores = sigmoid(output[:, 4])
         passed = scores > self.profile.thresholds[1]
         boxes, scores, output = boxes[passed], scores[passed], output[passed]
@@ -86,7 +86,7 @@ class Cascade:
         """O-Net: final score, box and landmarks."""
         if not len(boxes):
             return []
-        output = self._finisher(view.cut(boxes, self._finisher.side))
+        output = self._finisher(view.cut(boxes, self._finisher.side), view.check)
         scores = sigmoid(output[:, 14])
         passed = scores > self.profile.thresholds[2]
         boxes, scores, output = boxes[passed], scores[passed], output[passed]

@@ -59,6 +59,7 @@ def decode(
         UnsupportedFormat: not a JPEG, PNG or WebP, or an animation.
         ImageTooLarge: beyond a limit; known from the header, so nothing was decoded.
         InvalidImage: damaged or cut short.
+        MemoryError: the decoder got too little memory.
     """
     if reduction not in SCALED:
         raise ValueError(f"no reduction {reduction}: choose from {sorted(SCALED)}")
@@ -95,6 +96,8 @@ def _decode_with(data: bytes, flags: int) -> Pixels:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:  # no fault of the picture
+            raise MemoryError("no memory to decode the picture") from error
         raise InvalidImage("the picture cannot be decoded") from error
     if pixels is None:
         raise InvalidImage("the picture is damaged and cannot be decoded")

@@ -12,8 +12,8 @@ import numpy as np
 
 from align.cascade import Cascade, Profile, read_faces
 from align.opencv import cv2
-from align.types import Face, Header, Picture, Pixels
-from align.views import Check, ExactView, FastView, no_check
+from align.types import Check, Face, Header, Picture, Pixels, no_check
+from align.views import ExactView, FastView
 
 DetectorProfile = Literal["fast", "exact"]
 PROFILES: Mapping[DetectorProfile, Profile] = {

@@ -34,6 +34,7 @@ START_OF_IMAGE = 0xD8
 END_OF_IMAGE = 0xD9
 # Inside entropy-coded data FF is followed by 00, or is a restart marker (D0 to D7).
 NEXT_MARKER = re.compile(b"\xff[^\x00\xd0-\xd7\xff]")
+NO_PADDING = re.compile(b"[^\xff]")
 SEQUENTIAL_HUFFMAN = frozenset({0xC0, 0xC1})
 PROGRESSIVE_HUFFMAN = 0xC2
 FRAME_MARKERS = SEQUENTIAL_HUFFMAN | {PROGRESSIVE_HUFFMAN}
@@ -95,8 +96,10 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     for _ in range(MAX_SEGMENTS):
         if data[position] != 0xFF:
             raise InvalidImage("the JPEG is damaged: a segment does not start with a marker")
-        while data[position] == 0xFF:
-            position += 1
+        padded = NO_PADDING.search(data, position)
+        if padded is None:
+            raise InvalidImage("the JPEG ends inside a segment")
+        position = padded.start()
         marker = data[position]
         position += 1
         # The decoder takes this for padding and looks for markers in what we would skip.
@@ -180,12 +183,18 @@ def _read_png(data: bytes) -> Header:
 
 
 def transparent_grey(data: bytes) -> int | None:
-    """The one grey of a grey PNG (PNG 1.2, 4.2.1.1, tRNS) that stands for transparent, if any."""
+    """The one grey of a grey PNG (PNG 1.2, 4.2.1.1, tRNS) that stands for transparent, if any.
+
+    It counts as decoded pixels do: fewer than 8 bits are scaled to 8.
+    """
     if not data.startswith(PNG_MAGIC):
         return None
     keys = (data[start:end] for kind, start, end in _png_chunks(data) if kind == b"tRNS")
     key = next(keys, b"")
-    return int.from_bytes(key, "big") if len(key) == 2 else None
+    if len(key) != 2:
+        return None
+    _, _, depth, _ = _png_size(data)
+    return int.from_bytes(key, "big") * (255 // ((1 << depth) - 1) if depth < 8 else 1)
 
 
 def _png_size(data: bytes) -> tuple[int, int, int, int]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from align.errors import WeightsDamaged
-from align.types import Floats, Pixels
+from align.types import Check, Floats, Pixels, no_check
 
 WEIGHTS = Path(__file__).parent / "weights"
 DIGESTS = WEIGHTS / "digests.json"
@@ -117,11 +117,15 @@ class BatchedNetwork:
             for batch in sorted(batches, reverse=True)
         }
 
-    def __call__(self, crops: Floats | Pixels) -> Floats:
-        """Run on [N,side,side,3] pixel values 0..255; float32[N,outputs]."""
+    def __call__(self, crops: Floats | Pixels, check: Check = no_check) -> Floats:
+        """Run on [N,side,side,3] pixel values 0..255; float32[N,outputs].
+
+        `check` is called before each batch.
+        """
         output = np.empty((len(crops), self._width), np.float32)
         start = 0
         while start < len(crops):
+            check()
             batch = self._batch(len(crops) - start)
             part = crops[start : start + batch]
             output[start : start + batch] = self._networks[batch](part)

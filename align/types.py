@@ -5,6 +5,7 @@ landmarks are five (x, y) points, left to right and top to bottom as seen in the
 eye, nose, mouth corner, mouth corner. Images are uint8 RGB [H,W,3].
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,11 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
+Check = Callable[[], None]  # called every now and then; what it raises ends the work
+
+
+def no_check() -> None:
+    """For callers without a clock."""
 
 
 @dataclass(frozen=True)

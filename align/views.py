@@ -1,7 +1,6 @@
 """The two ways the cascade looks at a picture: as the reference does, and as fast as it can."""
 
 import math
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +12,7 @@ from align.networks import ShapedNetwork
 from align.opencv import cv2
 from align.proposals import NONE, Proposals, passing_cells
 from align.pyramid import pyramid_scales
-from align.types import Floats, Pixels
+from align.types import Check, Floats, Pixels
 
 WITHIN_LEVEL = 0.5
 # A level or a canvas is run in strips of about this many pixels, which bounds P-Net's memory (some
@@ -26,15 +25,10 @@ CELL_REACH = 10
 LARGEST_CROP = 2048
 
 
-Check = Callable[[], None]  # called every now and then; what it raises ends the detection
-
-
-def no_check() -> None:
-    """For callers without a clock."""
-
-
 class View(Protocol):
     """What the cascade asks of a picture."""
+
+    check: Check
 
     def propose(
         self, network: ShapedNetwork, min_face: float, threshold: float, most: int
@@ -52,7 +46,7 @@ class FastView:
     """Everything from mipmaps: P-Net on one canvas, each crop in one bilinear warp."""
 
     def __init__(self, pixels: Pixels, check: Check) -> None:
-        self._check = check
+        self.check = check
         self._mipmaps = Mipmaps(pixels)
         self._height, self._width = pixels.shape[:2]
 
@@ -63,7 +57,7 @@ class FastView:
         if plan is None:
             return NONE
         canvas = paint(plan, self._mipmaps)
-        rows, columns, cells = likely_cells(network, canvas, threshold, self._check)
+        rows, columns, cells = likely_cells(network, canvas, threshold, self.check)
         whole = plan.owner[rows, columns] >= 0
         boxes = locate(plan, rows[whole], columns[whole])
         found = Proposals.of(boxes, cells[whole], most)
@@ -80,7 +74,7 @@ class ExactView:
     """The reference's arithmetic: davidsandberg/facenet, detect_face."""
 
     def __init__(self, pixels: Pixels, check: Check) -> None:
-        self._check = check
+        self.check = check
         self._pixels = pixels
         self._shrunk: dict[int, Pixels] = {1: pixels}
 
@@ -94,7 +88,7 @@ class ExactView:
             size = (math.ceil(width * scale), math.ceil(height * scale))
             level = cv2.resize(self._pixels, size, interpolation=cv2.INTER_AREA)
             level = np.asarray(level, np.uint8)
-            rows, columns, cells = likely_cells(network, level, threshold, self._check)
+            rows, columns, cells = likely_cells(network, level, threshold, self.check)
             found = Proposals.of(cells_to_boxes(rows, columns, scale), cells, most)
             parts.append(found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL)))
         return Proposals.join(parts)
@@ -107,7 +101,7 @@ class ExactView:
     def cut(self, boxes: Boxes, size: int) -> Floats:
         crops = np.empty((len(boxes), size, size, 3), np.float32)
         for index, (left, top, right, bottom) in enumerate(boxes.astype(np.int64).tolist()):
-            self._check()
+            self.check()
             step = max(-(-(right - left + 1) // LARGEST_CROP), 1)  # boxes may be turned inside out
             corner = ((left - 1) // step + 1, (top - 1) // step + 1)
             crop = _cut_padded(self._shrink(step), *corner, right // step, bottom // step)

@@ -15,7 +15,7 @@ from handler.faces import FoundFace, PictureFaces
 
 Encoding = Literal["float", "base64"]
 Point = tuple[float, float]
-# float32 unit vectors come back the same from this many decimals, at half the bytes.
+# Of the numbers of a unit vector: exact to 5e-10, at half the bytes.
 EMBEDDING_DECIMALS = 9
 # Bytes of JSON at least; of a number of an embedding, with its comma.
 SHORTEST_PAIR = 90

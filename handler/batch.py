@@ -103,7 +103,7 @@ class Batch:
             log_failure(failure)
             if len(group) > 1:
                 return [answer for picture in group for answer in self.embed([picture])]
-            return [failure if isinstance(failure, ApiError) else ApiError.internal()]
+            return [failure.untraced() if isinstance(failure, ApiError) else ApiError.internal()]
 
     def write(self, reference: ObjectReference, picture: PictureObject, answer: Answer) -> Outcome:
         """Write the result of an object unless it is there, and say how the object ended."""

@@ -15,11 +15,15 @@ ANSWER_SHARE = 0.1  # of that reserve, to answer when all is written
 
 @dataclass(frozen=True)
 class Deadline:
-    """A point on the clock after which no new work begins, and one when all has to be written."""
+    """A point on the clock after which no new work begins, and one when all has to be written.
+
+    reserve: seconds between the first of them and the end of the invocation.
+    """
 
     at: float
     clock: Callable[[], float] = time.monotonic
     end: float = math.inf
+    reserve: float = 0.0
 
     @classmethod
     def of(cls, context: Any, clock: Callable[[], float] = time.monotonic) -> "Deadline":
@@ -30,7 +34,8 @@ class Deadline:
         remaining = remaining_ms() / 1000
         reserve = min(RESERVE_SECONDS, remaining * RESERVE_SHARE)
         now = clock()
-        return cls(now + remaining - reserve, clock, now + remaining - reserve * ANSWER_SHARE)
+        end = now + remaining
+        return cls(end - reserve, clock, end - reserve * ANSWER_SHARE, reserve)
 
     def seconds_left(self) -> float | None:
         """Never negative; None, which `wait` takes as for ever, without an end."""

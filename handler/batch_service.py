@@ -32,13 +32,15 @@ def open_batch(service: AnyService, context: Any) -> Batch:
         raise ApiError("InternalError", "FACENET_OUTPUT is not set: batches have no output.")
     image_bytes = settings.limits.image_bytes
     location = settings.output
+    deadline = Deadline.of(context)
+    finding = Call(context, kept_ms=deadline.reserve * 1000)
     return Batch(
         # Made here and not in a thread: making clients is not thread-safe, using them is.
         store=S3Store(objects.client(), location.bucket, image_bytes, settings.bucket_owner),
-        embed_pictures=partial(working.embed_pictures, call=Call(context)),
+        embed_pictures=partial(working.embed_pictures, call=Call(context), finding=finding),
         output=Output(location.bucket, location.prefix, msgspec.to_builtins(working.describe())),
         buckets=settings.input_buckets,
-        deadline=Deadline.of(context),
+        deadline=deadline,
         limits=BatchLimits(image_bytes=image_bytes),
     )
 

@@ -12,10 +12,12 @@ from handler.errors import ApiError
 class Call:
     """One invocation. The only thing in the handler that changes, and it dies with the call."""
 
-    def __init__(self, context: Any = None) -> None:
+    def __init__(self, context: Any = None, *, kept_ms: float = 0.0) -> None:
+        """`kept_ms` of the time that Lambda leaves are not for this work."""
         self.request_id = str(getattr(context, "aws_request_id", None) or uuid.uuid4())
         self.facts: dict[str, Any] = {}
         self._remaining = getattr(context, "get_remaining_time_in_millis", None)
+        self._kept_ms = kept_ms
         self._started = time.perf_counter()
         self._stages: dict[str, float] = {}
 
@@ -45,7 +47,9 @@ class Call:
 
     def remaining_ms(self) -> float:
         """Time left before Lambda stops the function; infinite outside Lambda."""
-        return float(self._remaining()) if callable(self._remaining) else float("inf")
+        if not callable(self._remaining):
+            return float("inf")
+        return float(self._remaining()) - self._kept_ms
 
     def require_time(self, reserve_ms: int) -> None:
         """Raises Timeout where less than `reserve_ms` is left: better an answer than a kill."""

@@ -25,8 +25,11 @@ class BrokenService:
     failure: ApiError
 
     def refuse(self) -> NoReturn:
-        """Raises the failure that was remembered."""
-        raise self.failure
+        """Raises the failure that was remembered, as a new error.
+
+        One error raised again and again would keep the frames of every call.
+        """
+        raise self.failure.untraced()
 
 
 AnyService = Service | BrokenService

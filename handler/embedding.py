@@ -96,7 +96,7 @@ class Embedder:
         except ApiError as failure:
             if failure.code != "Timeout":
                 raise
-            done += [failure] * (len(pictures) - len(done))
+            done += [failure.untraced()] * (len(pictures) - len(done))
         return done
 
     def _vectors(

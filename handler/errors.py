@@ -76,12 +76,16 @@ class ApiError(Exception):
 
     def about_image(self, index: int) -> "ApiError":
         """The same error, which also says which image of the request it is about."""
+        message = f"images[{index}]: {self.message}"
+        return self._saying(message, {**self.details, "image": index})
+
+    def untraced(self) -> "ApiError":
+        """The same error, for keeping: a traceback holds its frames, and they hold pictures."""
+        return self._saying(self.message, self.details)
+
+    def _saying(self, message: str, details: Mapping[str, Any]) -> "ApiError":
         return ApiError(
-            self.code,
-            f"images[{index}]: {self.message}",
-            details={**self.details, "image": index},
-            retryable=self.retryable,
-            status=self.status,
+            self.code, message, details=details, retryable=self.retryable, status=self.status
         )
 
 

@@ -20,7 +20,7 @@ from handler.settings import Limits
 Alignment = align.BoxAlignment | align.SimilarityAlignment
 
 # No decoder stops half way, so the time has to be there before it starts: what the slowest legal
-# picture takes a core, rounded up (`python -m bench.decode` measures it).
+# picture takes a whole processor, rounded up (`python -m bench.decode` measures it).
 DECODE_MS_PER_MEGAPIXEL = 125
 
 
@@ -107,7 +107,9 @@ class FaceFinder:
     def _decode_ms(self, header: align.Header) -> int:
         """Milliseconds to decode; none for a picture too large, which its header refuses."""
         pixels = header.width * header.height
-        return pixels * DECODE_MS_PER_MEGAPIXEL // 1_000_000 if pixels <= self.limits.pixels else 0
+        if pixels > self.limits.pixels:
+            return 0
+        return round(pixels / 1e6 * DECODE_MS_PER_MEGAPIXEL * self.limits.slowness)
 
     def _faces(
         self, picture: align.Picture, aligned: bool, rule: FaceRule, call: Call

@@ -14,7 +14,7 @@ from handler.errors import ApiError
 from handler.settings import ALB_PAYLOAD, Limits
 
 Shape = Literal["v2", "rest", "alb"]  # a function URL speaks v2
-TEXT_TYPES = ("text/", "application/json", "application/javascript", "image/svg+xml")
+TEXT_TYPES = ("text/", "application/json")
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,9 @@ def _shape(context: Mapping[str, Any]) -> Shape:
 
 
 def _joined(event: Mapping[str, Any], single: str, multiple: str) -> dict[str, str]:
-    """The parameters of either kind as single strings; of a repeated one the last counts."""
+    """The parameters of either kind as single strings. Of a repeated one the last counts, but in
+    payload v2 they come joined by commas.
+    """
     many = {
         name: values[-1]
         for name, values in _mapping(event.get(multiple)).items()

@@ -1,6 +1,7 @@
 """Pictures out of S3: only from allowed buckets, never more bytes than the limit."""
 
 import functools
+import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -67,7 +68,10 @@ class ObjectReader:
         """The body, unless it is too large; looks at the clock on the way, as S3 may be slow."""
         limit = self.settings.limits.image_bytes
         with closing(response["Body"]) as body:
-            if int(response["ContentLength"]) > limit:
+            size = response.get("ContentLength")
+            if size is None:  # whatever stands between S3 and us has lost its headers
+                raise unavailable()
+            if size > limit:
                 raise ApiError(
                     "PayloadTooLarge",
                     f"A picture may have at most {limit} bytes.",
@@ -77,7 +81,7 @@ class ObjectReader:
             for chunk in body.iter_chunks(CHUNK_BYTES):
                 data += chunk
                 self.require_time()
-        if len(data) != int(response["ContentLength"]):
+        if len(data) != size:
             raise unavailable()
         return bytes(data)
 
@@ -91,6 +95,9 @@ def client() -> Any:
     import boto3
     from botocore.config import Config
 
+    # Their warnings and debug lines name objects; what a caller should know is in our errors.
+    for library in ("boto3", "botocore", "urllib3"):
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     return boto3.client(
         "s3",
         config=Config(

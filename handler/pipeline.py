@@ -93,17 +93,19 @@ class Service:
         )
 
     def embed_pictures(
-        self, pictures: Sequence[bytes], call: Call | None = None
+        self, pictures: Sequence[bytes], call: Call | None = None, finding: Call | None = None
     ) -> list[PictureFaces | ApiError]:
         """Every face of each picture with its embedding; chips of all pictures share batches.
 
         One result per picture, in order: the faces, or why there are none (FaceNotFound,
-        InvalidImage, ..., and Timeout for those that time did not reach).
+        InvalidImage, ..., and Timeout for those that time did not reach). `finding` is the clock
+        of the first half of the work: it ends before `call` does, so that what is found by then
+        can be embedded.
         """
         call = call or Call()
         options = Options()
         way = choose_way(self.model, options)
-        found = [self._try(data, options, way, call) for data in pictures]
+        found = [self._try(data, options, way, finding or call) for data in pictures]
         good = [each for each in found if isinstance(each, PictureFaces)]
         embedder = Embedder(self.model, self.settings)
         embedded = iter(embedder.embed_in_time(good, way, call))
@@ -163,7 +165,7 @@ class Service:
         try:
             found = self.find(data, options, "all", way, call)
         except ApiError as failure:
-            return failure
+            return failure.untraced()
         return found if found.faces else no_face()
 
     def _given(self, index: int, source: Source, way: Way) -> NDArray[np.float32] | None:

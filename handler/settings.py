@@ -47,6 +47,7 @@ class Limits:
     # picture, so that by default none is left out.
     faces: int = 1000
     time_reserve_ms: int = 500
+    slowness: float = 1.0  # `slowness_of` this function's memory
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Settings:
     detector: DetectorProfile = "fast"
     min_face: float | None = None
     threads: int = 1
-    chips_per_batch: int = 16
+    chips_per_batch: int = 4
     input_buckets: frozenset[str] = frozenset()
     bucket_owner: str | None = None
     output: Location | None = None
@@ -104,7 +105,7 @@ class Settings:
             detector=_choice(source, "FACENET_DETECTOR", get_args(DetectorProfile)) or "fast",
             min_face=_read(source, "FACENET_MIN_FACE", _min_face, None),
             threads=_read(source, "FACENET_THREADS", _at_least(1), available_threads(source)),
-            chips_per_batch=_read(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 16),
+            chips_per_batch=_read(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 4),
             input_buckets=_names(source, "FACENET_INPUT_BUCKETS"),
             bucket_owner=_read(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
             output=_read(source, "FACENET_OUTPUT", _location, None),
@@ -134,8 +135,16 @@ def available_threads(environment: Environment) -> int:
     return max(1, min(visible, math.ceil(int(memory) / MEGABYTES_PER_CPU)))
 
 
+def slowness_of(environment: Environment) -> float:
+    """How many times as long work takes as on a whole processor; less memory pays for a part."""
+    memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
+    return max(1.0, MEGABYTES_PER_CPU / int(memory)) if memory.isdecimal() and int(memory) else 1.0
+
+
 def _limits(source: Environment) -> Limits:
     standard = Limits()
+    slowness = slowness_of(source)
+    reserve = round(standard.time_reserve_ms * slowness)
     return Limits(
         body_bytes=_read(source, "FACENET_MAX_BODY_BYTES", _at_least(1), standard.body_bytes),
         response_bytes=_read(
@@ -145,9 +154,8 @@ def _limits(source: Environment) -> Limits:
         image_bytes=_read(source, "FACENET_MAX_IMAGE_BYTES", _at_least(1), standard.image_bytes),
         pixels=_read(source, "FACENET_MAX_PIXELS", _at_least(1), standard.pixels),
         faces=_read(source, "FACENET_MAX_FACES", _at_least(1), standard.faces),
-        time_reserve_ms=_read(
-            source, "FACENET_TIME_RESERVE_MS", _at_least(0), standard.time_reserve_ms
-        ),
+        time_reserve_ms=_read(source, "FACENET_TIME_RESERVE_MS", _at_least(0), reserve),
+        slowness=slowness,
     )
 
 

@@ -117,19 +117,6 @@ class Manifest(Struct, frozen=True, kw_only=True):
         """Calibrated probability (0..1) that two faces `distance` apart are one person."""
         return _logistic(self.calibration.intercept - self.calibration.slope * distance)
 
-    def threshold_at(self, far: float) -> float:
-        """The loosest threshold whose measured false-accept rate is at most `far`.
-
-        Raises ValueError where no rate that low was measured for this model.
-        """
-        strict_enough = [
-            distance for rate, distance in self.thresholds.by_far.items() if float(rate) <= far
-        ]
-        if not strict_enough:
-            known = ", ".join(sorted(self.thresholds.by_far, key=float))
-            raise ValueError(f"{self.id} has no threshold for FAR {far:g}; measured: {known}")
-        return max(strict_enough)
-
 
 def _logistic(logit: float) -> float:
     """1 / (1 + exp(-logit)) without overflow at either end."""

@@ -470,7 +470,7 @@ def test_the_real_weights_import_in_one_command(real_weights: Path, tmp_path: Pa
     parity = manifest.provenance["parity"]
     assert parity["float16"]["min_cosine"] > 0.9999
     assert parity["int8"]["min_cosine"] > 0.995
-    assert manifest.threshold_at(0.01) == manifest.threshold
+    assert manifest.thresholds.by_far["0.01"] == manifest.threshold
 
 
 @pytest.fixture

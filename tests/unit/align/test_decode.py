@@ -1,6 +1,10 @@
 """Bytes to upright RGB pixels: formats, depths, orientations, limits, damage."""
 
+import struct
+import subprocess
+import sys
 import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +126,17 @@ def test_one_grey_that_is_transparent_is_white(bits: int) -> None:
     assert (align.decode(data).pixels == expected[..., None]).all()
 
 
+@pytest.mark.parametrize(("bits", "row"), [(2, 0b00_01_10_11), (4, 0b0000_0001)])
+def test_one_grey_of_few_bits_that_is_transparent_is_white(bits: int, row: int) -> None:
+    width = 8 // bits
+    header = struct.pack(">IIBBBBB", width, 1, bits, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes((0, row)))
+    parts = [(b"IHDR", header), (b"tRNS", b"\0\1"), (b"IDAT", pixels), (b"IEND", b"")]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+    expected = [255 if level == 1 else level * 85 for level in range(width)]
+    assert align.decode(data).pixels[0, :, 0].tolist() == expected
+
+
 @pytest.mark.parametrize("reduction", [2, 4, 8])
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_a_jpeg_is_decoded_at_a_fraction(
@@ -238,3 +253,20 @@ def test_damaged_bytes_give_a_picture_or_a_typed_error(
             continue
         assert picture.pixels.dtype == np.uint8
         assert picture.pixels.shape == (picture.height, picture.width, 3)
+
+
+def test_want_of_memory_is_no_fault_of_the_picture() -> None:
+    program = """
+import resource, sys
+import cv2, numpy as np
+import align
+data = cv2.imencode(".png", np.zeros((8000, 5000, 3), np.uint8))[1].tobytes()
+pages = int(open("/proc/self/statm").read().split()[0])
+limit = pages * resource.getpagesize() + 50_000_000
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    align.decode(data)
+except MemoryError:
+    sys.exit(7)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 7

@@ -8,8 +8,8 @@ import pytest
 
 import align
 from align.networks import ShapedNetwork
-from align.types import Header
-from align.views import ExactView, likely_cells, no_check
+from align.types import Header, no_check
+from align.views import ExactView, likely_cells
 
 
 def overlap(one: align.Face, other: align.Face) -> float:

@@ -157,3 +157,13 @@ def test_a_segment_whose_marker_is_padding_is_refused() -> None:
     assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
     with pytest.raises(align.InvalidImage, match="marker"):
         align.read_header(data)
+
+
+def test_padding_before_a_marker_is_skipped_and_needs_one_behind_it(
+    scene: np.ndarray, encode: Encode
+) -> None:
+    data = encode(scene, "jpeg")
+    padding = b"\xff" * 100_000
+    assert align.read_header(data[:2] + padding + data[2:]) == align.read_header(data)
+    with pytest.raises(align.InvalidImage, match="inside a segment"):
+        align.read_header(data[:2] + padding)

@@ -21,13 +21,13 @@ class Service:
 
     def __init__(self, **settings: Any) -> None:
         self.settings = Settings(**settings)
-        self.given: list[tuple[list[bytes], Any]] = []
+        self.given: list[tuple[list[bytes], Any, Any]] = []
 
     def describe(self) -> ModelAnswer:
         return ModelAnswer(id="tiny", sha256="ab", dimension=4)
 
-    def embed_pictures(self, pictures: list[bytes], call: Any) -> list[Any]:
-        self.given.append((pictures, call))
+    def embed_pictures(self, pictures: list[bytes], call: Any, finding: Any) -> list[Any]:
+        self.given.append((pictures, call, finding))
         return []
 
 
@@ -48,9 +48,10 @@ def test_settings_reach_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert batch.store.bucket_owner == "123456789012"  # type: ignore[attr-defined]
     assert 0 < (batch.deadline.seconds_left() or 0) < 60
     batch.embed_pictures([b"picture"])
-    ((pictures, call),) = service.given
+    ((pictures, call, finding),) = service.given
     assert pictures == [b"picture"]
     assert call.request_id == "r"
+    assert (call.remaining_ms(), finding.remaining_ms()) == (60_000, 57_000)
 
 
 def test_without_an_output_the_event_is_refused_with_the_settings_name() -> None:

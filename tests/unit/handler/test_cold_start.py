@@ -104,3 +104,13 @@ def test_a_missing_model_folder_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ApiError) as caught:
         ready(start())
     assert caught.value.code == "ModelUnavailable"
+
+
+def test_calls_that_are_refused_leave_nothing_behind(broken: BrokenService) -> None:
+    def frames() -> int:
+        with pytest.raises(ApiError) as caught:
+            app.dispatch({"operation": "embed", "images": []}, FakeContext(), broken)
+        return len(caught.traceback)
+
+    assert [frames() for _ in range(3)] == [frames()] * 3
+    assert broken.failure.__traceback__ is None

@@ -1,6 +1,9 @@
 """S3 is read only where allowed, never past the limit, and its failures get our codes."""
 
+import http.server
 import io
+import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -162,3 +165,30 @@ def test_a_timeout_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     error = refusal()
     assert (error.code, error.retryable) == ("StorageUnavailable", True)
     assert "photos.example" not in str(error)
+
+
+class OddlyHeaded(http.server.BaseHTTPRequestHandler):
+    """S3 as a proxy may garble it: urllib3 warns of such headers, with the URL in the warning."""
+
+    def do_GET(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing is to be said of requests."""
+
+
+def test_libraries_log_no_key(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OddlyHeaded) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        objects.client.cache_clear()
+        with caplog.at_level(logging.DEBUG):
+            assert refusal().code == "StorageUnavailable"
+        objects.client.cache_clear()
+        server.shutdown()
+    assert not [line for line in caplog.messages if "photos" in line]

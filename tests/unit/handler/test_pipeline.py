@@ -149,8 +149,8 @@ class TestCompare:
 
     def test_all_chips_share_one_batch(self) -> None:
         service = make_service()
-        ask(service, operation="compare", images=[text(RED)] * 5)
-        assert [call["count"] for call in service.model.calls] == [5]  # type: ignore[attr-defined]
+        ask(service, operation="compare", images=[text(RED)] * 4)
+        assert [call["count"] for call in service.model.calls] == [4]  # type: ignore[attr-defined]
 
 
 class TestEmbeddingsAsImages:
@@ -308,6 +308,12 @@ class TestRefusals:
         error = refusal(service, FakeContext(remaining_ms=1400), images=[large])
         assert (error.code, error.details["reserve_ms"]) == ("Timeout", 1500)
 
+    def test_a_part_of_a_processor_needs_more_time_to_decode(self) -> None:
+        service = make_service(limits={"slowness": 2.0})
+        large = text(RED, width=4000, height=2000)
+        error = refusal(service, FakeContext(remaining_ms=2400), images=[large])
+        assert (error.code, error.details["reserve_ms"]) == ("Timeout", 2500)
+
     def test_a_picture_too_large_is_refused_as_that_however_little_time_is_left(self) -> None:
         service = make_service(limits={"pixels": 7_000_000})
         error = refusal(
@@ -357,3 +363,27 @@ class TestManyPictures:
     def test_pictures_that_time_did_not_reach_say_so(self) -> None:
         results = make_service().embed_pictures([picture(RED)], Call(FakeContext(100)))
         assert [result.code for result in results if isinstance(result, ApiError)] == ["Timeout"]
+
+    def test_what_was_found_in_time_is_embedded_in_the_time_kept_for_that(self) -> None:
+        looks: list[None] = []
+
+        class Running(FakeContext):
+            """Time enough to look at two pictures and a half."""
+
+            def get_remaining_time_in_millis(self) -> int:
+                looks.append(None)
+                return 60_000 if len(looks) <= 7 else 1_000  # three looks at a picture
+
+        service, context = make_service(), Running()
+        finding = Call(context, kept_ms=3_000)
+        results = service.embed_pictures([picture(RED)] * 4, Call(context), finding)
+        kinds = [getattr(result, "code", "embedded") for result in results]
+        assert kinds == ["embedded"] * 2 + ["Timeout"] * 2
+
+    def test_a_refusal_that_is_kept_holds_no_frames_with_pictures(self) -> None:
+        cut = picture(RED, kind=".jpg")[:-20]
+        results = make_service().embed_pictures([b"nonsense", cut, picture(BLACK)])
+        assert len(results) == 3
+        for result in results:
+            assert isinstance(result, ApiError)
+            assert (result.__traceback__, result.__cause__, result.__context__) == (None,) * 3

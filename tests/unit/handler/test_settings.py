@@ -122,6 +122,15 @@ def test_threads_follow_the_memory_size(
     assert available_threads({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": memory}) == threads
 
 
+@pytest.mark.parametrize(
+    ("memory", "reserve_ms"), [("512", 1728), ("1769", 500), ("3538", 500), ("", 500), ("0", 500)]
+)
+def test_a_part_of_a_processor_needs_more_time_to_answer(memory: str, reserve_ms: int) -> None:
+    limits = read(AWS_LAMBDA_FUNCTION_MEMORY_SIZE=memory).limits
+    assert limits.time_reserve_ms == reserve_ms
+    assert limits.slowness == pytest.approx(reserve_ms / 500, abs=0.001)
+
+
 def test_threads_never_exceed_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert available_threads({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240"}) == 2

@@ -93,15 +93,3 @@ def test_similarity_stays_a_probability_where_the_exponential_overflows() -> Non
     manifest = parse(calibration={"slope": 1e4, "intercept": 1e4, "protocol": ""})
 
     assert (manifest.similarity(0.0), manifest.similarity(2.0)) == (1.0, 0.0)
-
-
-@pytest.mark.parametrize(("far", "distance"), [(0.01, 1.1), (0.05, 1.1), (1, 1.3), (0.001, 0.95)])
-def test_the_threshold_for_a_rate_is_the_loosest_that_was_measured_to_keep_it(
-    far: float, distance: float
-) -> None:
-    assert parse().threshold_at(far) == distance
-
-
-def test_no_threshold_is_invented_below_the_lowest_measured_rate() -> None:
-    with pytest.raises(ValueError, match=r"no threshold for FAR 0.0001; measured: 0.001, 0.01"):
-        parse().threshold_at(1e-4)
