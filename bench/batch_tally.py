@@ -80,7 +80,6 @@ class MortalFunction:
         answer = source.handle(event, None, self.service)
         if fate > 1 - DEATHS:
             self.die("died before the answer")
-        self.counts["come again"] += len(answer["batchItemFailures"])
         return answer
 
     def die(self, when: str) -> None:
@@ -219,13 +218,13 @@ def table(tally: Tally, pictures: int) -> str:
         "notifications": counts["notifications"],
         "messages (some twice or three times)": counts["messages"],
         "deliveries": counts["deliveries"],
+        "- of a message that came again": counts["deliveries"] - counts["messages"],
         "invocations": counts["invocations"],
         "- died before the work": counts.get("died before the work", 0),
         "- died before the answer": counts.get("died before the answer", 0),
         "S3 answered 503": counts.get("unavailable", 0),
         "S3 cut a download": counts.get("cut", 0),
         "S3's answer was lost": counts.get("lost-answer", 0),
-        "messages that came again": counts.get("come again", 0),
         "dead letters": counts["dead letters"],
         "**objects with one right result**": len(tally.right),
         "- of these rejected in writing": len(tally.rejected),

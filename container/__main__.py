@@ -16,7 +16,7 @@ from container.shell import ROOT, TOOLS, run, say
 
 
 def main() -> int:
-    """Runs one command; without an engine it is skipped with the reason, but not in CI."""
+    """Runs one command; without an engine only tests are skipped, and not in CI."""
     parser = argparse.ArgumentParser(prog="python -m container", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build the images")
@@ -40,7 +40,7 @@ def main() -> int:
             return _test(tags, arguments.pytest) if arguments.command == "test" else 0
     except EngineUnavailableError as reason:
         say(f"skipped: {reason}")
-        return 1 if os.environ.get("CI") else 0
+        return 0 if arguments.command == "test" and not os.environ.get("CI") else 1
 
 
 def _build(targets: list[str]) -> dict[str, str]:

@@ -26,13 +26,13 @@ class EngineUnavailableError(RuntimeError):
     """No Docker engine answers and none can be started here; the message says why."""
 
 
-def docker(*arguments: str, timeout: float = 1800) -> str:
-    """Standard output of the Docker client.
+def docker(*arguments: str, timeout: float = 1800, merged: bool = False) -> str:
+    """Standard output of the Docker client, and standard error too where they are `merged`.
 
     Raises:
         CommandError: the client failed.
     """
-    return run([client(), *arguments], timeout=timeout)
+    return run([client(), *arguments], timeout=timeout, merged=merged)
 
 
 def client() -> str:

@@ -76,7 +76,7 @@ class LambdaContainer:
 
     def logs(self) -> str:
         """Everything that the function and the emulator have printed."""
-        return docker("logs", self.name)
+        return docker("logs", self.name, merged=True)
 
     def peak_memory(self) -> int:
         """Bytes: the highest that the container's memory group has seen."""

@@ -33,8 +33,9 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 1800,
     cwd: Path = ROOT,
+    merged: bool = False,
 ) -> str:
-    """Standard output of a command.
+    """Standard output of a command, and standard error in between where they are `merged`.
 
     Raises:
         CommandError: it failed, or took longer than `timeout` seconds.
@@ -45,7 +46,8 @@ def run(
             cwd=cwd,
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             text=True,
             timeout=timeout,
             check=False,
@@ -53,7 +55,7 @@ def run(
     except subprocess.TimeoutExpired as late:
         raise CommandError(f"{' '.join(command)}: not done after {timeout:.0f} s") from late
     if done.returncode:
-        tail = (done.stdout + done.stderr)[-4000:]
+        tail = (done.stdout + (done.stderr or ""))[-4000:]
         raise CommandError(f"{' '.join(command)}: status {done.returncode}\n{tail}")
     return done.stdout
 

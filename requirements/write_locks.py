@@ -34,7 +34,6 @@ class Lock:
     name: str
     groups: tuple[str, ...] = ()
     alone: bool = False
-    architectures: tuple[str, ...] = ARCHITECTURES
 
 
 @dataclass(frozen=True, order=True)
@@ -75,7 +74,7 @@ def main() -> int:
     for lock in LOCKS:
         resolutions = {
             architecture: resolve(lock, architecture, {} if lock.alone else held)
-            for architecture in lock.architectures
+            for architecture in ARCHITECTURES
         }
         if not lock.alone:
             held |= {pin.name: pin.version for pins in resolutions.values() for pin in pins}

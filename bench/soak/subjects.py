@@ -74,7 +74,7 @@ class Server:
     def _status(self, field: str) -> float:
         text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         found = re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)
-        return int(found[1]) / 1024 if found else 0.0
+        return int(found[1]) * 1024 / 1e6 if found else 0.0
 
 
 @dataclass

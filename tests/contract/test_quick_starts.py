@@ -1,14 +1,12 @@
 """The README's quick starts do what it says; tests/aws has the one for a bucket."""
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-import model_layer
 from tests.quick_starts import run_block
 from tools import serve
 
@@ -19,8 +17,6 @@ Run = Callable[..., str]
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """A local server with the default model."""
-    if not model_layer.bundled_models() and "FACENET_MODEL" not in os.environ:
-        pytest.skip("there is no bundled model and FACENET_MODEL is not set")
     server = serve.make_server("127.0.0.1", 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fuzz import __main__ as command
 from fuzz.make_seeds import LARGEST_SEED, SEEDS, events, pictures
 from fuzz.targets import TARGETS, read_event
 from fuzz.world import BrokenPromise, Log, check
@@ -18,8 +19,13 @@ def test_a_seed_gets_a_typed_answer(name: str) -> None:
 
 
 def test_the_seeds_are_those_that_the_command_writes() -> None:
-    made = {f"decode/{name}" for name in pictures()} | {f"handle/{name}" for name in events()}
-    assert made == set(NAMES)
+    made = {f"handle/{name}": data for name, data in events().items()}
+    assert {f"decode/{name}" for name in pictures()} | set(made) == set(NAMES)
+    # Pictures may be encoded otherwise on another processor.
+    plain = [name for name in made if name.startswith("handle/event_") or "surrogate" in name]
+    assert len(plain) > 10
+    for name in plain:
+        assert (SEEDS / name).read_bytes() == made[name]
 
 
 def test_the_seeds_reach_answers_and_refusals_alike() -> None:
@@ -72,3 +78,15 @@ def test_every_word_of_the_dictionary_is_well_formed() -> None:
     words = [line for line in lines if not line.startswith("#")]
     assert all(word.startswith('"') and word.endswith('"') and len(word) > 2 for word in words)
     assert len(set(words)) == len(words)
+
+
+def test_a_machine_without_atheris_says_that_nothing_was_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "BUILD", tmp_path / "build" / "fuzz")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert command.main([]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("NOT CHECKED, atheris")
+    assert (tmp_path / "build" / "fuzz-atheris.txt").read_text() == said

@@ -37,12 +37,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.train.gap", description=__doc__)
     parser.add_argument("--work", type=Path, metavar="DIR", required=True, help="of the training")
     options = parser.parse_args(words)
-    print("\n".join(measure(options.work)))
+    plan = plan_training(parse_training(["fit"]))
+    print("\n".join(measure(options.work, plan.data, plan.lfw)))
 
 
-def measure(work: Path) -> list[str]:
-    """Lines of Markdown for the student in a training's folder."""
-    plan = plan_training(parse_training(["fit", "--work", str(work)]))
+def measure(work: Path, data: Path, lfw: Path) -> list[str]:
+    """Lines of Markdown for the student in a training's folder, from these chips and pairs."""
+    folders = ["--work", str(work), "--data", str(data), "--lfw", str(lfw)]
+    plan = plan_training(parse_training(["fit", *folders]))
     weights = load_weights(plan.student)
     examples = plan.examples()
     train, held_out = examples.split()
