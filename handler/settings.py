@@ -225,7 +225,7 @@ def _conf_file(text: str) -> UaiConfig:
 
 
 def _switch(text: str) -> bool:
-    known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if text.lower() not in known:
-        raise ValueError("1 or 0")
-    return known[text.lower()]
+    on, off = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
+    if text.lower() not in on + off:
+        raise ValueError("on or off")
+    return text.lower() in on

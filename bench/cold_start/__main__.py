@@ -60,7 +60,7 @@ def contenders(options: argparse.Namespace) -> Iterator[Contender]:
         yield Contender("20180402-114759, float32", LITERT, environment=chosen, mounts=real)
         chosen = {**chosen, "FACENET_ENGINE": "tensorflow"}
         yield Contender(
-            "20180402-114759, tensorflow target", TENSORFLOW, "ours", MORE, chosen, real
+            "20180402-114759, tensorflow target, 1.7 CPU", TENSORFLOW, "ours", MORE, chosen, real
         )
     if options.plain_packages and options.graph:
         mounts = {options.plain_packages: "/opt/packages", options.graph: "/opt/graph.pb"}

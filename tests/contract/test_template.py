@@ -314,10 +314,18 @@ def test_the_function_reads_input_and_writes_results_and_nothing_else() -> None:
     assert writes[0]["Resource"]["Fn::Sub"].endswith("/${OutputPrefix}/*")
 
 
-@pytest.mark.parametrize("name", ["BackfillRole", "BatchOperationsRole"])
-def test_services_take_a_role_for_this_account_only(name: str) -> None:
-    trust = properties(name)["AssumeRolePolicyDocument"]["Statement"][0]
+def test_step_functions_take_their_role_for_this_account_only() -> None:
+    trust = properties("BackfillRole")["AssumeRolePolicyDocument"]["Statement"][0]
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_s3_batch_operations_take_their_role_as_the_user_guide_says() -> None:
+    (trust,) = properties("BatchOperationsRole")["AssumeRolePolicyDocument"]["Statement"]
+    assert trust == {
+        "Effect": "Allow",
+        "Principal": {"Service": "batchoperations.s3.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
 
 
 # ---------------------------------------------------------------- logs, alarms, back-fill
@@ -337,6 +345,7 @@ def test_there_is_an_alarm_for_each_way_to_fail() -> None:
     }
     assert metrics == {
         "Errors",
+        "5xx",
         "Throttles",
         "Duration",
         "ApproximateAgeOfOldestMessage",

@@ -3,7 +3,17 @@
 import mmap
 from pathlib import Path
 
-from container.record_start import GAP, PAGE, joined, mappings, needed, present_offsets
+from container.record_start import (
+    GAP,
+    OWN_MODEL,
+    PAGE,
+    joined,
+    mappings,
+    needed,
+    present_offsets,
+    served_model,
+)
+from model_layer import bundled_models
 
 
 def test_neighbours_and_small_gaps_become_one_part() -> None:
@@ -28,3 +38,15 @@ def test_of_a_mapped_file_only_what_was_touched_is_needed(tmp_path: Path) -> Non
     assert any(start <= 900 * PAGE < start + size for start, size, _ in parts[:-1])
     assert any(at.path == str(mapped) and present_offsets(at) for at in mappings())
     memory.close()
+
+
+def test_a_start_with_several_models_is_that_of_the_imported_one(tmp_path: Path) -> None:
+    def add(name: str) -> None:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text("{}")
+
+    add(OWN_MODEL)
+    assert served_model(tmp_path) == OWN_MODEL
+    add("my-facenet")
+    assert served_model(tmp_path) == "my-facenet"
+    assert OWN_MODEL in bundled_models()

@@ -131,6 +131,13 @@ def test_a_part_of_a_processor_needs_more_time_to_answer(memory: str, reserve_ms
     assert limits.slowness == pytest.approx(reserve_ms / 500, abs=0.001)
 
 
+@pytest.mark.parametrize(
+    ("text", "page"), [("on", True), ("TRUE", True), ("1", True), ("off", False), ("no", False)]
+)
+def test_a_switch_is_on_or_off(text: str, page: bool) -> None:
+    assert read(FACENET_PAGE=text).page is page
+
+
 def test_threads_never_exceed_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert available_threads({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240"}) == 2
