@@ -68,3 +68,9 @@ def test_what_cannot_be_downloaded_is_said(
 ) -> None:
     with pytest.raises(ImportFailed, match=message):
         fetch.fetch(f"s3://{bucket}/{key}", tmp_path, 20)
+
+
+def test_an_empty_object_is_a_file_too(bucket: str, tmp_path: Path) -> None:
+    boto3.client("s3").put_object(Bucket=bucket, Key="v2/checkpoint", Body=b"")
+    folder = fetch.fetch(f"s3://{bucket}/v2/", tmp_path, 1000)
+    assert {path.name for path in folder.iterdir()} == {"checkpoint", "other.pb"}

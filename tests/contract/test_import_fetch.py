@@ -1,11 +1,13 @@
-"""Downloads of the importer against a real HTTP server."""
+"""Downloads of the importer against a real HTTP server, and which of S3's it keeps."""
 
 import functools
+import hashlib
 import http.server
+import io
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -105,3 +107,105 @@ def test_a_download_that_was_complete_but_not_yet_renamed_is_fetched_again(
 def test_an_address_that_does_not_exist_is_said(address: str, tmp_path: Path) -> None:
     with pytest.raises(ImportFailed, match="answers 404"):
         download(address.replace("model.pb", "absent.pb"), tmp_path / "model.pb")
+
+
+def test_a_complete_download_is_fetched_again_for_what_the_address_holds_now(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download(address, tmp_path / "model.pb")
+    monkeypatch.setattr(Server, "content", Server.content[::-1])
+
+    download(address, tmp_path / "model.pb")
+
+    assert (tmp_path / "model.pb").read_bytes() == Server.content
+
+
+class Bucket:
+    """S3's client as far as the importer uses it, on objects in memory."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+        self.cut_next = False
+
+    def head_object(self, **asked: str) -> dict[str, Any]:
+        body = self.objects[asked["Key"]]
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        return {"ContentLength": len(body), "ETag": f'"{etag}"'}
+
+    def get_object(self, **asked: str) -> dict[str, Any]:
+        self.fetched.append(asked["Key"])
+        body = self.objects[asked["Key"]][int(asked.get("Range", "bytes=0-")[6:-1]) :]
+        body, self.cut_next = body[: 1 if self.cut_next else None], False
+        return {"Body": io.BytesIO(body)}
+
+    def get_paginator(self, _: str) -> "Bucket":
+        return self
+
+    def paginate(self, **asked: str) -> list[dict[str, Any]]:
+        keys = [key for key in self.objects if key.startswith(asked["Prefix"])]
+        return [{"Contents": [{"Key": key, "Size": len(self.objects[key])} for key in keys]}]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    bucket = Bucket()
+    monkeypatch.setattr("boto3.client", lambda _: bucket)
+    return bucket
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("source", ["s3://models/v1/x.pb", "s3://models/v1/"])
+def test_an_object_is_fetched_again_only_where_it_has_changed(
+    bucket: Bucket, tmp_path: Path, source: str
+) -> None:
+    bucket.objects["v1/x.pb"] = b"old weights"
+    for _ in range(2):
+        fetch.fetch(source, tmp_path, 1000)
+    assert bucket.fetched == ["v1/x.pb"]
+    bucket.objects["v1/x.pb"] = b"new weights"
+
+    path = fetch.fetch(source, tmp_path, 1000)
+
+    folder = path if path.is_dir() else path.parent
+    files = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert files == {"x.pb": b"new weights"}
+
+
+def test_an_old_object_is_not_taken_for_the_new_one_whose_download_broke_off(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    bucket.objects["x.pb"] = b"old weights"
+    fetch.fetch("s3://models/x.pb", tmp_path, 1000)
+    bucket.objects["x.pb"], bucket.cut_next = b"new weights", True
+    with pytest.raises(ImportFailed, match="cut short"):
+        fetch.fetch("s3://models/x.pb", tmp_path, 1000)
+
+    path = fetch.fetch("s3://models/x.pb", tmp_path, 1000)
+
+    assert path.read_bytes() == b"new weights"
+
+
+def test_a_folder_holds_what_is_in_s3_now_and_nothing_else(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.objects = {f"v1/{name}": b"x" for name in ("a.pb", "b.pb", "20180402-114759/c.pb")}
+    fetch.fetch("s3://models/v1/", tmp_path, 1000)
+    bucket.objects = {"v1/sub/model.ckpt-1.index": b"y", "v1/a.pb": b"x"}
+
+    folder = fetch.fetch("s3://models/v1/", tmp_path, 1000)
+
+    assert contents(folder) == {"sub/model.ckpt-1.index": b"y", "a.pb": b"x"}
+    assert {path.name for path in folder.iterdir()} == {"sub", "a.pb"}
+
+
+@pytest.mark.parametrize("key", ["run#3/x.pb", "run?3/x.pb"])
+def test_a_key_may_hold_what_ends_the_path_of_a_url(
+    bucket: Bucket, tmp_path: Path, key: str
+) -> None:
+    bucket.objects = {key: b"asked for", "run": b"cut short"}
+
+    assert fetch.fetch(f"s3://models/{key}", tmp_path, 1000).read_bytes() == b"asked for"
+    assert contents(fetch.fetch(f"s3://models/{key[:6]}", tmp_path, 1000)) == {"x.pb": b"asked for"}

@@ -29,7 +29,7 @@ from tools.import_model.convert import convert
 from tools.import_model.errors import ImportFailed
 from tools.import_model.freeze import freeze, simplify
 from tools.import_model.read_graph import TensorNames, _find_checkpoint, read_graph
-from tools.import_model.write_manifest import provenance
+from tools.import_model.write_manifest import provenance, public_name
 
 # TensorFlow's own deprecation notes about its TensorFlow 1 half, and SwigPy's about itself.
 pytestmark = [
@@ -204,6 +204,20 @@ def test_the_command_in_the_manifest_hides_folders_and_nothing_else() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("s3://b/run#3/x?.pb", "s3://b/run#3/x?.pb"),
+        ("https://me:secret@host/run/x.pb?token=secret#3", "https://host/run/x.pb"),
+        ("/home/me/run#3/x.pb", "x.pb"),
+    ],
+)
+def test_the_public_name_of_a_source_is_all_of_it_that_holds_no_secret(
+    source: str, name: str
+) -> None:
+    assert public_name(source) == name
+
+
 def test_similarity_alignment_and_prewhitening_can_be_asked_for(
     tiny: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -237,6 +251,15 @@ def test_a_zip_of_a_checkpoint_folder_is_unpacked(tiny: dict[str, Any], tmp_path
     assert not (tmp_path / "out" / ".download").exists()
 
 
+def test_pairs_that_measure_nothing_are_refused_before_the_work(tmp_path: Path) -> None:
+    pairs, out = tmp_path / "pairs.csv", tmp_path / "out"
+    pairs.write_text("fold,image_a,image_b,same\n1,a.jpg,b.jpg,1\n1,a.jpg,c.jpg,0\n")
+    words = ["absent.pb", "--out", out, "--pairs", pairs, "--images", tmp_path]
+    with pytest.raises(SystemExit, match="two folds"):
+        main([str(word) for word in words])
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("more", "advice"),
     [
@@ -247,7 +270,10 @@ def test_a_zip_of_a_checkpoint_folder_is_unpacked(tiny: dict[str, Any], tmp_path
         (["--fix", "phase_train:0"], "NAME=VALUE"),
         (["--fix", "phase_train:0=1.5"], "phase_train cannot be fixed to 1.5"),
         (["--id", "x" * 201], "cannot be described"),
-        (["--pairs", "pairs.csv"], "--images"),
+        (["--pairs", "pairs.csv"], "--pairs needs --images"),
+        (["--images", "images.zip"], "--images needs --pairs"),
+        (["--faces", "absent"], "--faces absent is not a folder"),
+        (["--faces", __file__], "is not a folder"),
     ],
 )
 def test_an_import_that_cannot_work_says_what_to_do(

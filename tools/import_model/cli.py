@@ -21,6 +21,7 @@ from model_layer.engine import Engine
 from model_layer.engine_litert import LiteRTEngine
 from model_layer.engine_tensorflow import FrozenGraphEngine
 from model_layer.manifest import MANIFEST_NAME, BoxAlignment, FileKind, SimilarityAlignment
+from tools.evaluate.dataset import read_pairs, require_measurable
 from tools.import_model import check_parity
 from tools.import_model.calibrate import calibrate
 from tools.import_model.convert import PRECISIONS, convert
@@ -61,7 +62,6 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     more.add_argument(
         "--faces",
         type=Path,
-        default=check_parity.PICTURES,
         metavar="FOLDER",
         help="pictures with faces to check the files on (default: those in events/pictures)",
     )
@@ -126,11 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     """Fetch, read, freeze, convert, check, describe."""
-    if options.pairs and not options.images:
-        raise ImportFailed("--pairs needs --images: the zip or folder that holds its pictures")
-    for path in filter(None, (options.pairs, options.images)):
-        if not path.exists():
-            raise ImportFailed(f"{path} does not exist")
+    _check_pictures(options)
     _make_folder(options.out)
     work = options.out / ".download"
     path = fetch(options.source, work, options.max_bytes)
@@ -138,7 +134,7 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     source = read_graph(path, names)
     original = freeze(source, options.size, _fixed_values(options.fix))
     description = describe(options, path, _input_size(original))
-    chips = check_parity.read_chips(options.faces, description.alignment)
+    chips = check_parity.read_chips(options.faces or check_parity.PICTURES, description.alignment)
     files = write_files(original, options.out, frozen_graph=not options.no_frozen_graph)
     rows, dimension = check(original, files, chips, description)
     print(check_parity.table(rows, chips.description))
@@ -150,6 +146,20 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
         calibrate(options.out, options.pairs, options.images)
     print(f"Serve it with FACENET_MODEL={options.out}")
     return 0
+
+
+def _check_pictures(options: argparse.Namespace) -> None:
+    if options.pairs and not options.images:
+        raise ImportFailed("--pairs needs --images: the zip or folder that holds its pictures")
+    if options.images and not options.pairs:
+        raise ImportFailed("--images needs --pairs: the CSV that says which pictures to compare")
+    for path in filter(None, (options.pairs, options.images)):
+        if not path.exists():
+            raise ImportFailed(f"{path} does not exist")
+    if options.pairs:
+        require_measurable(read_pairs(options.pairs))
+    if options.faces and not options.faces.is_dir():
+        raise ImportFailed(f"--faces {options.faces} is not a folder; give one with pictures")
 
 
 def _make_folder(path: Path) -> None:

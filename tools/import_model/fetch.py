@@ -1,7 +1,7 @@
 """Brings a source onto this machine: a local path as it is, `s3://` and `https://` by download.
 
 A download goes to a `.part` file that a later run continues, if the object still has the ETag it
-had before. Archives are unpacked beside it.
+had before; on that condition a complete one from S3 is used again. Archives are unpacked beside it.
 """
 
 import http.client
@@ -21,6 +21,8 @@ from tools.import_model.errors import ImportFailed
 
 BLOCK = 1 << 20
 TIMEOUT_SECONDS = 60
+# Apart from the files: a checkpoint's ETag beside it would pass for another checkpoint.
+ETAGS = ".etags"
 
 
 class Readable(Protocol):
@@ -137,19 +139,22 @@ def _fetch_s3(source: str, work: Path, max_bytes: int) -> Path:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    parts = urlsplit(source)
-    bucket, key = parts.netloc, parts.path.lstrip("/")
+    # Not by urlsplit: a key may hold `#` and `?`.
+    bucket, _, path = source.partition("://")[2].partition("/")
+    key = path.lstrip("/")
     client = boto3.client("s3")
     try:
         if key and not key.endswith("/"):
-            return _download_object(client, bucket, key, work, max_bytes)
+            return _download_object(client, bucket, key, work, work / ETAGS, max_bytes)
         return _download_prefix(client, bucket, key, work, max_bytes)
     except (ClientError, BotoCoreError) as exc:
         raise ImportFailed(f"{source} cannot be read ({exc}); check credentials and name") from exc
 
 
 def _download_prefix(client: Any, bucket: str, prefix: str, work: Path, max_bytes: int) -> Path:
-    folder = work / (PurePosixPath(prefix).name or bucket)
+    name = PurePosixPath(prefix).name or bucket
+    folder, etags = work / name, work / ETAGS / name
+    listed: set[Path] = set()
     room = max_bytes
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
@@ -159,24 +164,41 @@ def _download_prefix(client: Any, bucket: str, prefix: str, work: Path, max_byte
                 continue
             room -= item["Size"]
             _check_room(max_bytes - room, max_bytes, prefix)
-            _download_object(client, bucket, item["Key"], folder / place.parent, max_bytes)
+            places = folder / place.parent, etags / place.parent
+            listed.add(_download_object(client, bucket, item["Key"], *places, max_bytes))
+    _remove_others(folder, listed)
     return folder
 
 
-def _download_object(client: Any, bucket: str, key: str, folder: Path, max_bytes: int) -> Path:
+def _remove_others(folder: Path, listed: set[Path]) -> None:
+    """Takes away what an earlier run found under the prefix and this one did not."""
+    kept = listed.union(*(path.parents for path in listed))
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder, then the folder
+        if path not in kept:
+            path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _download_object(
+    client: Any, bucket: str, key: str, folder: Path, etags: Path, max_bytes: int
+) -> Path:
+    """One object, to `folder`. What is there already stays if `etags` has the object's ETag."""
     head = client.head_object(Bucket=bucket, Key=key)
-    target = folder / PurePosixPath(key).name
-    if target.exists() and target.stat().st_size == head["ContentLength"]:
+    target, version = (place / PurePosixPath(key).name for place in (folder, etags))
+    if target.exists() and version.exists() and version.read_text() == head["ETag"]:
         return target
+    version.unlink(missing_ok=True)
 
     def open_at(offset: int, etag: str) -> Part:
         start = offset if etag == head["ETag"] and offset < head["ContentLength"] else 0
-        answer = client.get_object(
-            Bucket=bucket, Key=key, Range=f"bytes={start}-", IfMatch=head["ETag"]
-        )
+        # Of an empty object not even the first byte may be asked for.
+        rest = {"Range": f"bytes={start}-"} if start else {}
+        answer = client.get_object(Bucket=bucket, Key=key, IfMatch=head["ETag"], **rest)
         return Part(answer["Body"], start, head["ContentLength"], head["ETag"])
 
-    return download(open_at, target, max_bytes)
+    download(open_at, target, max_bytes)
+    etags.mkdir(parents=True, exist_ok=True)
+    version.write_text(head["ETag"])
+    return target
 
 
 def _unpack(archive: Path, work: Path, max_bytes: int) -> Path:

@@ -120,10 +120,12 @@ def _public_words(source: str, arguments: Sequence[str]) -> Iterator[str]:
 
 
 def public_name(source: str) -> str:
-    """A URL without its query, or the last part of a local path."""
+    """An S3 address as it is, a URL without its query, or the last part of a local path."""
     parts = urlsplit(source)
-    if parts.scheme in ("s3", "https"):
-        return f"{parts.scheme}://{parts.hostname}{parts.path}"
+    if parts.scheme == "s3":
+        return source
+    if parts.scheme == "https":
+        return f"https://{parts.hostname}{parts.path}"
     return PurePosixPath(source).name or source
 
 
