@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,9 +19,9 @@ import numpy as np
 
 import model_layer
 from model_layer.manifest import read_manifest
+from tools.shared import SHARED
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARED = Path(os.environ.get("FACENET_SHARED", ROOT.parent / "shared"))
 BUNDLED = ROOT / "model_layer" / "models" / "facenet-compact-112"
 PARITY = "parity.npz"
 # Measured 0.999 and more on faces; a wrong file or engine is far below.

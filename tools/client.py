@@ -128,19 +128,32 @@ def over_lambda(function: str, client: Any = None) -> Client:
 
 
 def answer_of(status: int, content: bytes) -> Json:
-    """The answer's JSON object. Raises CallError for an error, the API's own or anyone else's."""
+    """The answer's JSON object.
+
+    Raises CallError for an error, the API's own or anyone else's, and for what is no such object.
+    """
+    code, retryable = f"HTTP{status}", status >= 500
+    text = content.decode(errors="replace")[:200]
     try:
         document = json.loads(content)
     except ValueError:
-        document = {"message": content.decode(errors="replace")[:200]}
+        document = None
+    if not isinstance(document, dict):
+        message = text if status >= 400 else f"no JSON object but {text!r}"
+        raise CallError(status, code, message, retryable)
     error = document.get("error")
     if isinstance(error, dict):
-        details = error.get("details") or {}
-        raise CallError(status, error["code"], error["message"], error["retryable"], details)
+        raise CallError(
+            status,
+            error.get("code", code),
+            error.get("message", text),
+            error.get("retryable", retryable),
+            error.get("details") or {},
+        )
     if status >= 400:
-        message = document.get("message") or document.get("Message") or document.get("errorMessage")
-        raise CallError(status, f"HTTP{status}", str(message), retryable=status >= 500)
-    return dict(document)
+        said = document.get("message") or document.get("Message") or document.get("errorMessage")
+        raise CallError(status, code, str(said or text), retryable)
+    return document
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> Any:

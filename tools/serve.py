@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import FrameType
 from typing import Any, NoReturn
@@ -104,7 +104,7 @@ class RequestHandler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Answers a request of any method."""
         try:
-            event = to_event(self.command, self.path, dict(self.headers.items()), self._body())
+            event = to_event(self.command, self.path, self.headers.items(), self._body())
             response = self.server.invoke(event)
         except TooLarge:
             self._refuse(413, "Request Entity Too Large")
@@ -187,10 +187,13 @@ class RequestHandler(BaseHTTPRequestHandler):
         del code, size
 
 
-def to_event(method: str, target: str, headers: dict[str, str], body: bytes) -> Event:
+def to_event(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Event:
     """A request as an HTTP API would hand it to Lambda (payload format 2.0)."""
-    parts = urlsplit(target)
-    lower = {name.lower(): value for name, value in headers.items()}
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        raise Malformed from None
+    lower = _joined((name.lower(), value) for name, value in headers)
     as_text = lower.get("content-type", "").lower().startswith(TEXT_BODIES)
     text = _as_text(body) if as_text else None
     event = http_v2(
@@ -200,8 +203,16 @@ def to_event(method: str, target: str, headers: dict[str, str], body: bytes) -> 
         base64_encoded=text is None,
         query=parts.query,
     )
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    query = _joined(parse_qsl(parts.query, keep_blank_values=True))
     return {**event, "headers": lower, **({"queryStringParameters": query} if query else {})}
+
+
+def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Values by name; those of a repeated one with commas between, as payload 2.0 has them."""
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return {name: ",".join(several) for name, several in values.items()}
 
 
 def _as_text(body: bytes) -> str | None:

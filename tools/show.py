@@ -175,7 +175,7 @@ def draw_chip(axes: Any, view: View) -> None:
 
 def draw_scale(axes: Any, comparison: Comparison) -> None:
     """Distance from 0 on, coloured by probability, with the thresholds and this distance."""
-    end = max(FURTHEST, comparison.distance + 0.1)
+    end = max(FURTHEST, comparison.distance + 0.1, comparison.threshold + 0.1)
     steps = np.linspace(0, end, 400)
     shades = [[comparison.manifest.similarity(float(step)) for step in steps]]
     axes.imshow(

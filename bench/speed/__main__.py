@@ -44,13 +44,23 @@ def _contenders(options: argparse.Namespace) -> list[Contender]:
         for precision in ("int8", "float32"):
             label = f"20180402-114759, {precision}"
             rows.append(_ours(label, options.threads, FACENET_PRECISION=precision, **real))
-        graph = {"graph": str(next(options.real.glob("*.pb")))}
+        graph = {"graph": str(_frozen_graph(options.real))}
         rows.insert(0, Contender(PLAIN, sys.executable, "bench.speed.contender_plain", graph))
     if options.torch_python:
         settings = {"threads": options.threads}
         module = "bench.speed.contender_torch"
         rows.append(Contender("facenet-pytorch", options.torch_python, module, settings))
     return rows
+
+
+def _frozen_graph(folder: Path) -> Path:
+    """What the plain contender runs. Exits where the import left it out."""
+    graph = next(folder.glob("*.pb"), None)
+    if graph is None:
+        raise SystemExit(
+            f"{folder} holds no frozen graph (*.pb); import the model without --no-frozen-graph"
+        )
+    return graph
 
 
 def _measure(processes: list[Process], rounds: int) -> dict[tuple[str, str], list[float]]:

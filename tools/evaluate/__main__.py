@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,6 +11,8 @@ import model_layer
 from align import DetectorProfile
 from model_layer import EngineName, Precision, Standardization
 from tools.needs import packages_of
+from tools.pack_images import at_least
+from tools.shared import SHARED
 
 with packages_of("evaluate"):
     from tools.evaluate import charts, report
@@ -22,7 +26,7 @@ with packages_of("evaluate"):
     )
     from tools.evaluate.protocol import Bools, Floats
 
-LFW = Path(__file__).resolve().parents[2].parent / "shared" / "faces" / "lfw"
+LFW = SHARED / "faces" / "lfw"
 BUNDLED = "facenet-compact-112"
 EXAMPLE = "python -m tools.evaluate --pairs pairs.csv --images images.zip --out out/mine"
 
@@ -44,16 +48,16 @@ def parse_arguments(arguments: list[str] | None) -> Any:
     model.add_argument("--model", default=BUNDLED, help=f"id or folder ({BUNDLED})")
     model.add_argument("--engine", choices=get_args(EngineName), default="litert")
     model.add_argument("--precision", choices=get_args(Precision))
-    model.add_argument("--threads", type=int, default=1, help="of the model (1)")
+    model.add_argument("--threads", type=at_least(1), default=1, help="of the model (1)")
     model.add_argument("--flip", action="store_true", help="mean of each chip and its mirror image")
     model.add_argument("--subtract-mean", action="store_true", help="mean of the other folds")
     model.add_argument("--standardization", choices=get_args(Standardization))
     faces = parser.add_argument_group("faces")
     faces.add_argument("--detector", choices=get_args(DetectorProfile), default="fast")
-    faces.add_argument("--jobs", type=int, default=1, help="detectors side by side (1)")
+    faces.add_argument("--jobs", type=at_least(1), default=1, help="detectors side by side (1)")
     faces.add_argument("--face", choices=["central", "largest"], default="central")
     faces.add_argument(
-        "--margin", type=int, help="margin of a box-aligned model, in picture pixels"
+        "--margin", type=at_least(0), help="margin of a box-aligned model, in picture pixels"
     )
     return parser.parse_args(arguments)
 
@@ -64,6 +68,19 @@ def check_inputs(options: Any) -> None:
             raise SystemExit(
                 f"{path} does not exist; name your own pairs and pictures:\n  {EXAMPLE}"
             )
+
+
+@contextmanager
+def failing_in_words() -> Iterator[None]:
+    """Around a measurement: exits with words where it is interrupted or has no model."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise SystemExit("\ninterrupted; the same command goes on where it stopped") from None
+    except model_layer.ModelUnavailable as exc:
+        raise SystemExit(
+            f"{exc}\nPick a bundled model or make one with tools.import_model"
+        ) from exc
 
 
 def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict[str, Any]:
@@ -130,14 +147,8 @@ def write(measured: report.Report, distances: Floats, same: Bools, out: Path) ->
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     check_inputs(options)
-    try:
+    with failing_in_words():
         measured, distances, pairs = evaluate(options)
-    except KeyboardInterrupt:
-        raise SystemExit("\ninterrupted; the same command goes on where it stopped") from None
-    except model_layer.ModelUnavailable as exc:
-        raise SystemExit(
-            f"{exc}\nPick a bundled model or make one with tools.import_model"
-        ) from exc
     write(measured, distances, pairs.same, options.out)
     print(report.to_markdown(measured))
     print(f"written: {options.out}/report.md, report.json and four pictures")

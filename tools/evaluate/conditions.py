@@ -22,7 +22,7 @@ import model_layer
 from align.alignment import TEMPLATE, similarity_transform
 from align.quality import estimate_pose
 from tools.evaluate import protocol, report
-from tools.evaluate.__main__ import BUNDLED, LFW, check_inputs
+from tools.evaluate.__main__ import BUNDLED, LFW, check_inputs, failing_in_words
 from tools.evaluate.cache import digest_of
 from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs, require_measurable
 from tools.evaluate.embedding import (
@@ -189,8 +189,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=Path("out/conditions"), metavar="DIR")
     options = parser.parse_args(words)
     check_inputs(options)
-    for line in measure(options.model, options.pairs, options.images, options.cache):
-        print(line, flush=True)
+    with failing_in_words():
+        for line in measure(options.model, options.pairs, options.images, options.cache):
+            print(line, flush=True)
 
 
 def measure(model_name: str, pairs_file: Path, images: Path, cache: Path) -> Iterator[str]:

@@ -13,12 +13,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
+from tools.shared import SHARED
 from tools.train import steps
 from tools.train.fit import FitSettings
 from tools.train.student import StudentSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = Path(os.environ.get("FACENET_SHARED", ROOT.parent / "shared"))
 EXAMPLES = """\
 steps, each of which skips what is done already:
   prepare   decode the chips, narrow the published network, ask the second teacher

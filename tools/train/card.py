@@ -27,8 +27,9 @@ from tools.evaluate.report import (
     in_words,
     reliability_table,
 )
+from tools.shared import SHARED
 from tools.train import gap, groups
-from tools.train.__main__ import ROOT, SHARED
+from tools.train.__main__ import ROOT
 
 ID = "facenet-compact-112"
 BLOCK = "<!-- measured: {} -->\n\n"

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 import model_layer
-from tools.train.__main__ import ROOT, SHARED
+from tools.shared import SHARED
+from tools.train.__main__ import ROOT
 from tools.train.augment import centre
 from tools.train.data import Examples, decode_chips, read_rows
 from tools.train.weights import Array

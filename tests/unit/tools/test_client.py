@@ -117,6 +117,32 @@ def test_error_of_the_gateway_is_raised_too(wire: Wire, content: bytes) -> None:
         client.over_http("http://127.0.0.1:8080").compare(b"a", b"b")
 
 
+@pytest.mark.parametrize("content", [b"<html>ok</html>", b"null", b"[]", b"\xff", b""])
+def test_what_is_no_json_object_is_no_answer(wire: Wire, content: bytes) -> None:
+    wire.content = content
+    with pytest.raises(CallError, match="HTTP200: no JSON object") as failure:
+        client.over_http("http://127.0.0.1:8080").compare(b"a", b"b")
+    assert not failure.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"error": {"message": "x"}}', "HTTP502: x"),
+        (b'{"error": {"code": "Busy"}}', "Busy: {"),
+        (b'{"error": "Bad Gateway"}', "HTTP502: .*Bad Gateway"),
+        (b"null", "HTTP502: null"),
+    ],
+)
+def test_error_in_another_shape_is_raised_with_what_it_says(
+    wire: Wire, content: bytes, words: str
+) -> None:
+    wire.status, wire.content = 502, content
+    with pytest.raises(CallError, match=words) as failure:
+        client.over_http("http://127.0.0.1:8080").compare(b"a", b"b")
+    assert failure.value.retryable
+
+
 def test_direct_invocation_carries_the_operation() -> None:
     calls: list[dict[str, Any]] = []
 
@@ -156,3 +182,13 @@ def test_command_line_fails_with_words_not_a_traceback(
 ) -> None:
     assert client.main(["embed", "absent.jpg"]) == 1
     assert "absent.jpg" in capsys.readouterr().err
+
+
+def test_command_line_does_not_print_a_page_as_the_answer(
+    wire: Wire, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    wire.content = b"<html>ok</html>"
+    assert client.main(["embed", str(tmp_path / "a.jpg")]) == 1
+    said = capsys.readouterr()
+    assert (said.out, "<html>ok</html>" in said.err) == ("", True)

@@ -81,14 +81,23 @@ def test_a_call_goes_in_as_an_event_and_its_answer_comes_out(
 
 
 def test_json_travels_as_text_and_all_else_as_base64() -> None:
-    text = to_event("POST", "/x", {"Content-Type": "application/json"}, b'{"a": 1}')
+    text = to_event("POST", "/x", [("Content-Type", "application/json")], b'{"a": 1}')
     assert (text["body"], text["isBase64Encoded"]) == ('{"a": 1}', False)
     for content_type in ("application/octet-stream", "image/jpeg", None):
-        headers = {"Content-Type": content_type} if content_type else {}
+        headers = [("Content-Type", content_type)] if content_type else []
         event = to_event("POST", "/x", headers, b'{"a": 1}')
         assert event["isBase64Encoded"] is True
-    broken = to_event("POST", "/x", {"content-type": "application/json"}, b"\xff")
+    broken = to_event("POST", "/x", [("content-type", "application/json")], b"\xff")
     assert broken["isBase64Encoded"] is True
+
+
+def test_what_is_repeated_is_joined_by_commas(server: Server, function: Function) -> None:
+    head = b"GET /x?face=largest&a=1&face=all HTTP/1.1\r\nX-One: 1\r\nx-one: 2\r\n"
+    talk(server, head + b"Connection: close\r\n\r\n")
+    (event,) = function.events
+    assert event["queryStringParameters"] == {"face": "largest,all", "a": "1"}
+    assert event["rawQueryString"] == "face=largest&a=1&face=all"
+    assert event["headers"]["x-one"] == "1,2"
 
 
 def test_binary_answers_come_out_as_bytes(server: Server, function: Function) -> None:
@@ -154,6 +163,7 @@ def test_an_event_over_lambdas_limit_is_refused(server: Server, function: Functi
 @pytest.mark.parametrize(
     "request_text",
     [
+        b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: many\r\n\r\n",

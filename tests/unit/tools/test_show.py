@@ -20,11 +20,11 @@ def view(name: str, faces: int = 1) -> show.View:
     return show.View(name, picture, found, 0, np.zeros((8, 8, 3), np.uint8))
 
 
-def comparison(distance: float) -> show.Comparison:
+def comparison(distance: float, threshold: float = 1.1) -> show.Comparison:
     manifest: Any = SimpleNamespace(
         id="a-model", similarity=lambda d: 1 / (1 + np.exp(10 * d - 11))
     )
-    return show.Comparison(view("a.jpg", faces=3), view("b.jpg"), distance, 1.1, manifest)
+    return show.Comparison(view("a.jpg", faces=3), view("b.jpg"), distance, threshold, manifest)
 
 
 def words(figure: Any) -> str:
@@ -49,6 +49,14 @@ def test_card_says_verdict_probability_and_distance(
     pyplot.close(figure)
     for expected in (verdict, sure, f"distance {distance:.3f}", "threshold 1.10", "model a-model"):
         assert expected in said
+
+
+@pytest.mark.parametrize(("distance", "threshold"), [(0.5, 1.8), (1.9, 1.1), (0.5, 1.1)])
+def test_scale_reaches_beyond_distance_and_threshold(distance: float, threshold: float) -> None:
+    figure = show.draw(comparison(distance, threshold))
+    end = figure.axes[-1].get_xlim()[1]
+    pyplot.close(figure)
+    assert end > max(distance, threshold)
 
 
 def test_every_face_is_boxed_and_only_the_chosen_one_in_the_colour_of_the_verdict() -> None:

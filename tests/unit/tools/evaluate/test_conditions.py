@@ -1,6 +1,7 @@
 """Worse pictures are worse where they should be, and the tables count what they say."""
 
 from pathlib import Path
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
@@ -89,6 +90,28 @@ def pairs() -> Pairs:
     left, right = np.arange(8), np.arange(8)
     folds = np.array([1, 1, 1, 1, 2, 2, 2, 2])
     return Pairs(tuple("abcdefgh"), left, right, folds, np.tile([True, True, False, False], 2))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> list[str]:
+    """Options that name pairs of two folds, and a folder without pictures."""
+    rows = ("1,a,b,1", "1,a,c,0", "2,a,b,1", "2,a,c,0")
+    (tmp_path / "pairs.csv").write_text("\n".join(["fold,image_a,image_b,same", *rows]))
+    return ["--pairs", str(tmp_path / "pairs.csv"), "--images", str(tmp_path)]
+
+
+def test_an_unknown_model_is_said_in_words(data: list[str]) -> None:
+    with pytest.raises(SystemExit, match=r"nope.*\nPick a bundled model"):
+        conditions.main(["--model", "nope", *data])
+
+
+def test_an_interruption_is_said_in_words(data: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conditions, "find_faces", interrupt)
+    with pytest.raises(SystemExit, match="goes on where it stopped"):
+        conditions.main(data)
 
 
 def test_rates_leave_out_pairs_without_a_face(pairs: Pairs) -> None:

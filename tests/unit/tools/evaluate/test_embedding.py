@@ -1,6 +1,9 @@
 """Pictures go to embeddings along the product's path; what is not found is counted, not dropped."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -144,6 +147,33 @@ def test_command_measures_writes_and_reports(
 
 def test_without_a_name_the_bundled_model_is_measured() -> None:
     assert command.parse_arguments([]).model in model_layer.bundled_models()
+
+
+def test_the_shared_folder_is_where_the_environment_says(root: Path, tmp_path: Path) -> None:
+    show = (
+        "from tools.check_model import SHARED; from tools.evaluate.__main__ import LFW; "
+        "print(SHARED, LFW)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", show],
+        cwd=root,
+        env={**os.environ, "FACENET_SHARED": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [str(tmp_path), str(tmp_path / "faces" / "lfw")]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--jobs", "0"), ("--threads", "0"), ("--margin", "-1")]
+)
+def test_numbers_too_small_are_refused_in_words(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command.parse_arguments([f"{option}={value}"])
+    assert f"{option}: '{value}' is no whole number" in capsys.readouterr().err
 
 
 def test_a_mean_is_not_subtracted_twice(
