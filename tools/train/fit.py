@@ -169,7 +169,7 @@ def held_out_cosine(weights: Weights, examples: Examples) -> dict[str, float]:
 
 
 def fit_heads(
-    body: Weights, examples: Examples, random: np.random.Generator, count: int = 5_000
+    body: Weights, examples: Examples, random: np.random.Generator, count: int = 16_000
 ) -> dict[str, Layer]:
     """The student with one linear head per teacher, fitted by least squares on plain chips."""
     train, _ = examples.split()
@@ -183,7 +183,7 @@ def fit_heads(
     return {**body, **heads}
 
 
-def ridge(given: Array, wanted: Array, strength: float = 0.1) -> Array:
+def ridge(given: Array, wanted: Array, strength: float = 0.03) -> Array:
     """Least squares with a penalty of `strength` times the mean energy of the columns."""
     gram = given.T @ given
     penalty = strength * np.trace(gram) / len(gram) * np.eye(len(gram))
