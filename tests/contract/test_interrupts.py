@@ -130,10 +130,11 @@ class SlowBucket(http.server.BaseHTTPRequestHandler):
         self.head(200, len(self.body))
 
     def do_GET(self) -> None:
-        start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+        wanted = self.headers.get("Range", "")
+        start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
         self.starts.append(start)
         rest = self.body[start:]
-        self.head(206, len(rest))
+        self.head(206 if wanted else 200, len(rest))
         self.wfile.write(rest[: len(rest) // 2])
         self.released.wait(PATIENCE_S)
         self.wfile.write(rest[len(rest) // 2 :])
