@@ -53,7 +53,7 @@ class StandIn:
         images = len(job.sources)
         return {"operation": job.operation, "images": images, "request_id": call.request_id}
 
-    def embed_pictures(self, pictures: Sequence[bytes], call: Any = None) -> list[Answer]:
+    def embed_pictures(self, pictures: Sequence[bytes], **_clocks: Any) -> list[Answer]:
         self.before(pictures)
         if any(data.startswith(POISON) for data in pictures):
             raise RuntimeError("poison")
