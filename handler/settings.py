@@ -129,16 +129,19 @@ def _only_bundled_model() -> str:
 def available_threads(environment: Environment) -> int:
     """Threads that the function's memory size pays for: one per 1,769 MB, rounded up."""
     visible = len(os.sched_getaffinity(0))
-    memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
-    if not memory.isdecimal():
-        return min(visible, 4)
-    return max(1, min(visible, math.ceil(int(memory) / MEGABYTES_PER_CPU)))
+    processors = _processors(environment)
+    return min(visible, 4 if processors is None else max(1, math.ceil(processors)))
 
 
 def slowness_of(environment: Environment) -> float:
     """How many times as long work takes as on a whole processor; less memory pays for a part."""
+    return max(1.0, 1 / (_processors(environment) or 1.0))
+
+
+def _processors(environment: Environment) -> float | None:
+    """What the function's memory size pays for; None outside Lambda."""
     memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
-    return max(1.0, MEGABYTES_PER_CPU / int(memory)) if memory.isdecimal() and int(memory) else 1.0
+    return int(memory) / MEGABYTES_PER_CPU if memory.isdecimal() else None
 
 
 def _limits(source: Environment) -> Limits:

@@ -75,7 +75,8 @@ def measured(options: Any, bundled: Path) -> Iterator[tuple[str, list[str]]]:
     else:
         missing("groups", options.data / "chips.csv")
     if same_model(options.work / "model", bundled) and (options.work / "student.npz").exists():
-        yield "gap", gap.measure(options.work, options.data, options.lfw)
+        folders = ("--work", options.work, "--data", options.data, "--lfw", options.lfw)
+        yield "gap", gap.measure(*folders)
     else:
         missing("gap", options.work / "student.npz")
 

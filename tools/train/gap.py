@@ -37,14 +37,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.train.gap", description=__doc__)
     parser.add_argument("--work", type=Path, metavar="DIR", required=True, help="of the training")
     options = parser.parse_args(words)
-    plan = plan_training(parse_training(["fit"]))
-    print("\n".join(measure(options.work, plan.data, plan.lfw)))
+    print("\n".join(measure("--work", options.work)))
 
 
-def measure(work: Path, data: Path, lfw: Path) -> list[str]:
-    """Lines of Markdown for the student in a training's folder, from these chips and pairs."""
-    folders = ["--work", str(work), "--data", str(data), "--lfw", str(lfw)]
-    plan = plan_training(parse_training(["fit", *folders]))
+def measure(*folders: str | Path) -> list[str]:
+    """Lines of Markdown for the student that a training with these options left in its folder."""
+    plan = plan_training(parse_training(["fit", *map(str, folders)]))
     weights = load_weights(plan.student)
     examples = plan.examples()
     train, held_out = examples.split()
