@@ -30,7 +30,7 @@ TIMEOUT_S = 35
 # https://docs.aws.amazon.com/general/latest/gr/: the host says service and region.
 AWS_HOST = re.compile(
     r"\.(?:(?P<lambda>lambda-url)\.(?P<url_region>[a-z0-9-]+)\.on\.aws"
-    r"|execute-api\.(?P<api_region>[a-z0-9-]+)\.amazonaws\.com)$"
+    r"|execute-api\.(?P<api_region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?)$"
 )
 
 
