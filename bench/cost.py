@@ -17,7 +17,7 @@ from bench.speed.process import ROOT, Contender, Process
 
 MEMORY_MB = 1769
 PRICES_OF = "2025-06"
-USD_PER_GB_SECOND = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
+USD_PER_GB_SECOND = 0.0000166667  # x86_64
 USD_PER_REQUEST = 0.20 / 1_000_000
 # CompareFaces, first million pictures of a month; one comparison is one call.
 REKOGNITION_USD_PER_1000 = 1.00
@@ -58,7 +58,7 @@ def main() -> int:
     print("|---|---|---|---|---|")
     for name, environment in rows.items():
         taken = _median_ms(name, environment, options.out, options.rounds)
-        usd = usd_per_1000(taken, USD_PER_GB_SECOND["x86_64"])
+        usd = usd_per_1000(taken, USD_PER_GB_SECOND)
         ratio = REKOGNITION_USD_PER_1000 / usd
         print(f"| {name} | {taken:.1f} ms | ${usd:.5f} | $1.00 | {ratio:.0f}x |")
     print(

@@ -65,6 +65,11 @@ def engine() -> Iterator[str]:
             _restore(before)
 
 
+def at_hand() -> bool:
+    """Whether an engine answers, or one of our own has run here and may hold images."""
+    return _answers() or (BUILD / "engine" / "data").is_dir()
+
+
 def _answers() -> bool:
     try:
         return succeeds([client(), "version"])

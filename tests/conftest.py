@@ -12,6 +12,7 @@ import pytest
 
 from handler import observability
 from tests.process_logs import LOGS, check
+from tools.shared import SHARED
 
 # How long an example takes says how busy the machine is, and no more.
 hypothesis.settings.register_profile("unhurried", deadline=None, derandomize=True)
@@ -19,11 +20,16 @@ hypothesis.settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent
 # What the caller's shell says of the function is not what is tested; these say where things are.
-PLACES = {"FACENET_SHARED", "FACENET_IMAGE", "FACENET_IMAGE_TENSORFLOW", "FACENET_RIE"}
+PLACES = {
+    "FACENET_SHARED",
+    "FACENET_IMAGE",
+    "FACENET_IMAGE_TENSORFLOW",
+    "FACENET_RIE",
+    "FACENET_RENEW_SCREENSHOTS",
+}
 for name in [name for name in os.environ if name.startswith("FACENET_")]:
     if name not in PLACES:
         del os.environ[name]
-SHARED = Path(os.environ.get("FACENET_SHARED", ROOT.parent / "shared"))
 
 
 @pytest.fixture(autouse=True)

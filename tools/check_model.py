@@ -88,6 +88,7 @@ def measure(folder: Path, lfw: Path, out: Path, precision: str, *, flip: bool) -
         "--model": folder,
         "--pairs": lfw / "pairs.csv",
         "--images": lfw / "images.zip",
+        "--name": "LFW",
         "--out": report,
         "--cache": out / "cache",
     }

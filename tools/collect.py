@@ -115,7 +115,7 @@ def collect(options: argparse.Namespace) -> dict[str, int]:
         for number, page in enumerate(source.pages(last, options.page), start=len(done)):
             counts["strange"] += write_part(parts, number, page, source, pool, options)
             bar.update(len(page))
-    return counts | join(finished_parts(parts), options.output, parts)
+    return counts | join(finished_parts(parts), options, parts)
 
 
 def count(source: Source, last: str | None, bar: Any) -> None:
@@ -204,19 +204,20 @@ def decode(body: bytes) -> Result | None:
         return None
 
 
-def join(parts: Sequence[Path], output: Path, folder: Path) -> dict[str, int]:
+def join(parts: Sequence[Path], options: argparse.Namespace, folder: Path) -> dict[str, int]:
     """Put the parts together, a row group each, and forget them."""
     counts: Mapping[str, int] = {"results": sum(map(results_in, parts))}
     if not counts["results"]:
         forget(folder)
-        raise CollectError("there are no results here; name the prefix of FACENET_OUTPUT")
+        what = f"results of the model {options.model!r}" if options.model else "results"
+        raise CollectError(f"there are no {what} here; name the prefix of FACENET_OUTPUT")
     unfinished = folder / "joined.unfinished"
     with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
         for table in tables(parts):
             writer.write_table(table)
-    os.replace(unfinished, output)
+    os.replace(unfinished, options.output)
     forget(folder)
-    return {**counts, "rows": pq.read_metadata(output).num_rows}
+    return {**counts, "rows": pq.read_metadata(options.output).num_rows}
 
 
 def tables(parts: Sequence[Path]) -> Iterator[pa.Table]:

@@ -1,6 +1,7 @@
 """Where results are read from: a prefix in S3, or a folder."""
 
 import errno
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,7 +76,7 @@ def open_source(text: str) -> Source:
     Raises NotADirectoryError where it is neither in S3 nor a folder.
     """
     if not text.startswith("s3://"):
-        folder = Path(text).expanduser()
+        folder = Path(os.path.expanduser(text))
         if not folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "no such folder; or did you mean s3://?", text)
         return Folder(folder)

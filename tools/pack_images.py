@@ -3,6 +3,7 @@
 import argparse
 import base64
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def read_picture(path: Path) -> align.Picture:
 
 def read_bytes(path: Path) -> bytes:
     try:
-        return path.expanduser().read_bytes()
+        return Path(os.path.expanduser(path)).read_bytes()
     except OSError as exc:
         raise SystemExit(f"{path}: {exc.strerror}") from exc
 

@@ -148,7 +148,7 @@ def draw_picture(axes: Any, view: View, same: bool) -> None:
     )
     for index, face in enumerate(view.faces):
         draw_face(axes, face, colour_of(same) if index == view.chosen else QUIET)
-    axes.set_title(view.name, fontsize=9, color=QUIET, pad=6)
+    axes.set_title(view.name, fontsize=9, color=QUIET, pad=6, parse_math=False)
     # Boxes may reach beyond the picture; the view stays on it.
     axes.set(xlim=(0, view.picture.width), ylim=(view.picture.height, 0), xticks=[], yticks=[])
     quiet_frame(axes)

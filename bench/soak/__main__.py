@@ -16,9 +16,8 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 from bench.soak.requests import Sent, damaged, every
 from bench.soak.subjects import Subject, contain, serve
@@ -61,6 +60,8 @@ class Tally:
         found = [f"{name}: {count}" for name, count in self.wrong.items()]
         if len(self.distances) > 1:
             found.append(f"{WATCHED} gave {len(self.distances)} distances")
+        if not any(megabytes for _, megabytes in self.memory):
+            found.append("memory could not be read")
         if self.growth() > GROWTH_MB:
             found.append(f"memory grew by {self.growth():.0f} MB")
         return found
@@ -74,20 +75,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=7, help="of the order of requests (7)")
     parser.add_argument("--pause-ms", type=float, default=0, help="between requests (0)")
     options = parser.parse_args(arguments)
-    try:
-        return run(serve() if options.on == "server" else contain(), options)
-    except (EngineUnavailableError, CommandError) as reason:
-        if options.on:
-            raise
-        print(f"no container ({reason}): soaking the local server")
-        return run(serve(), options)
+    with ExitStack() as opened:
+        return run(choose(opened, options.on), options)
 
 
-def run(opened: AbstractContextManager[Any], options: argparse.Namespace) -> int:
+def choose(opened: ExitStack, on: str | None) -> Subject:
+    """The subject asked for, until `opened` closes; else the container, or else the server."""
+    if on != "server":
+        try:
+            return opened.enter_context(contain())
+        except (EngineUnavailableError, CommandError) as reason:
+            if on:
+                raise
+            print(f"no container ({reason}): soaking the local server")
+    return opened.enter_context(serve())
+
+
+def run(subject: Subject, options: argparse.Namespace) -> int:
     """One soak with its report."""
-    with opened as subject:
-        tally = soak(subject, options)
-        print(report(subject, tally, options))
+    tally = soak(subject, options)
+    print(report(subject, tally, options))
     found = tally.verdict()
     print("verdict: " + ("; ".join(found) if found else "all as expected"))
     return int(bool(found))

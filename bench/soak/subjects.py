@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bench.soak.requests import Sent
 from container import images, lambda_run
-from container.engine import engine
+from container.engine import EngineUnavailableError, at_hand, engine
 from container.shell import CommandError, succeeds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +132,8 @@ def _port(process: subprocess.Popen[str]) -> int:
 @contextmanager
 def contain() -> Iterator[Container]:
     """The built image. Raises EngineUnavailableError, and CommandError where there is no image."""
+    if not at_hand():
+        raise EngineUnavailableError("no Docker engine answers: make image")
     with engine():
         tag = f"{images.NAME}:litert"
         if not succeeds(["docker", "image", "inspect", tag]):

@@ -24,7 +24,7 @@ def main() -> int:
     os.environ[RENEW] = "1"
     for view in VIEWS:
         (SCREENSHOTS / f"{view.name}.png").unlink(missing_ok=True)
-    pytest.main([str(ROOT / APPEARANCE), "-k", "looks_as_it_did", "--no-header", "-rs"])
+    status = pytest.main([str(ROOT / APPEARANCE), "-k", "looks_as_it_did", "--no-header", "-rs"])
     missing = [view.name for view in VIEWS if not (SCREENSHOTS / f"{view.name}.png").is_file()]
     if missing:
         print(f"no screenshot of {', '.join(missing)}; the lines above say why")
@@ -34,7 +34,7 @@ def main() -> int:
         pixels = cv2.imread(str(SCREENSHOTS / f"{view.name}.png"))
         cv2.imwrite(str(REFERENCES / f"{view.name}.png"), shrink(pixels))
     write_readme_picture()
-    return 0
+    return int(status)
 
 
 def write_readme_picture() -> None:

@@ -27,6 +27,7 @@ with packages_of("evaluate"):
     from tools.evaluate.protocol import Bools, Floats
 
 LFW = SHARED / "faces" / "lfw"
+LFW_PAIRS = LFW / "pairs.csv"
 BUNDLED = "facenet-compact-112"
 EXAMPLE = "python -m tools.evaluate --pairs pairs.csv --images images.zip --out out/mine"
 
@@ -38,10 +39,10 @@ def parse_arguments(arguments: list[str] | None) -> Any:
         "embed, compare. Interrupt it as you like: the same command goes on where it stopped.",
     )
     data = parser.add_argument_group("data")
-    data.add_argument("--pairs", type=Path, default=LFW / "pairs.csv", metavar="CSV")
+    data.add_argument("--pairs", type=Path, default=LFW_PAIRS, metavar="CSV")
     data.add_argument("--images", type=Path, default=LFW / "images.zip", metavar="ZIP|DIR")
     data.add_argument("--folds", type=int, nargs="+", help="only these folds")
-    data.add_argument("--name", default="LFW", help="what to call the pairs in the report")
+    data.add_argument("--name", help="what to call the pairs in the report (the CSV's name)")
     data.add_argument("--out", type=Path, default=Path("out/evaluate"), metavar="DIR")
     data.add_argument("--cache", type=Path, metavar="DIR", help="kept work (OUT/cache)")
     model = parser.add_argument_group("model")
@@ -77,6 +78,8 @@ def failing_in_words() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise SystemExit("\ninterrupted; the same command goes on where it stopped") from None
+    except OSError as exc:
+        raise SystemExit(str(exc)) from exc
     except model_layer.ModelUnavailable as exc:
         raise SystemExit(
             f"{exc}\nPick a bundled model or make one with tools.import_model"
@@ -86,11 +89,12 @@ def failing_in_words() -> Iterator[None]:
 def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict[str, Any]:
     margin = getattr(choice.alignment, "margin", None)
     standardization = options.standardization or model.manifest.input.standardization
+    files = model.manifest.files.items()
+    precision = next(kind for kind, file in files if file.sha256 == model.sha256)
     return {
         "model": model.id,
-        "dataset": options.name,
-        "weights": f"{options.precision or model.manifest.default_precision}, "
-        f"sha256 {model.sha256}",
+        "dataset": options.name or ("LFW" if options.pairs == LFW_PAIRS else options.pairs.stem),
+        "weights": f"{precision}, sha256 {model.sha256}",
         "engine": options.engine,
         "detector": options.detector,
         "face": options.face,
@@ -149,7 +153,7 @@ def main(arguments: list[str] | None = None) -> None:
     check_inputs(options)
     with failing_in_words():
         measured, distances, pairs = evaluate(options)
-    write(measured, distances, pairs.same, options.out)
+        write(measured, distances, pairs.same, options.out)
     print(report.to_markdown(measured))
     print(f"written: {options.out}/report.md, report.json and four pictures")
 

@@ -29,7 +29,7 @@ def digest_of(*packages: str) -> str:
     state = hashlib.sha256()
     for package in packages:
         for path in sorted((root / package).rglob("*")):
-            if path.suffix in {".py", ".tflite"} and "models" not in path.parts:
+            if path.suffix in {".py", ".tflite"} and "models" not in path.relative_to(root).parts:
                 state.update(path.read_bytes())
     return state.hexdigest()[:16]
 

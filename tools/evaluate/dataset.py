@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,14 @@ class Pictures:
 
 def read_pairs(path: Path, folds: set[int] | None = None) -> Pairs:
     """Reads fold,image_a,image_b,same; keeps the given folds, or all. Exits on another form."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames is None or not set(COLUMNS) <= set(reader.fieldnames):
-            raise SystemExit(f"{path} needs the columns {', '.join(COLUMNS)}")
-        rows = [checked(row, f"{path}, line {reader.line_num}") for row in reader]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            if reader.fieldnames is None or not set(COLUMNS) <= set(reader.fieldnames):
+                raise SystemExit(f"{path} needs the columns {', '.join(COLUMNS)}")
+            rows = [checked(row, f"{path}, line {reader.line_num}") for row in reader]
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise SystemExit(f"{path} is not a CSV file in UTF-8: {exc}") from None
     rows = [row for row in rows if folds is None or row["fold"] in folds]
     if not rows:
         raise SystemExit(f"{path} has no pairs in the folds asked for")
@@ -62,6 +66,9 @@ def checked(row: Mapping[str, str | None], place: str) -> dict[str, Any]:
         raise SystemExit(f"{place}: a fold is a whole number, not {fold!r}")
     if label.lower() not in LABELS:
         raise SystemExit(f"{place}: same is 1 or 0, not {label!r}")
+    for side in ("image_a", "image_b"):
+        if not row[side]:
+            raise SystemExit(f"{place}: {side} is empty")
     return {**row, "fold": int(fold), "same": LABELS[label.lower()]}
 
 
@@ -89,7 +96,7 @@ def open_pictures(path: Path) -> Pictures:
 
 
 def _reader(path: Path, read: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    """`read`, which exits naming a picture that is not there."""
+    """`read`, which exits naming a picture that is not there or cannot be read."""
 
     def read_or_exit(name: str) -> bytes:
         try:
@@ -98,6 +105,8 @@ def _reader(path: Path, read: Callable[[str], bytes]) -> Callable[[str], bytes]:
             raise SystemExit(
                 f"{path} has no {name}, which the pairs name; names are paths below it"
             ) from None
+        except (zipfile.BadZipFile, RuntimeError, zlib.error) as exc:  # damaged, or locked
+            raise SystemExit(f"{path}: {name} cannot be read: {exc}") from None
 
     return read_or_exit
 

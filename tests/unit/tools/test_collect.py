@@ -256,6 +256,13 @@ def test_nothing_is_said_and_no_file_is_made(
     assert not (tmp_path / "faces.parquet").exists()
 
 
+def test_a_model_that_made_none_of_the_results_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, "--model", "typo") == 1
+    assert "no results of the model 'typo'" in capsys.readouterr().err
+
+
 def test_prefix_is_listed_after_the_last_key_in_pages() -> None:
     asked = {}
     at = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)

@@ -53,6 +53,22 @@ def test_key_depends_on_every_fact() -> None:
     assert cache.key_of(a=1, b=2) != cache.key_of(a=1, b=3)
 
 
+def test_weights_of_others_do_not_count_wherever_the_checkout_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "models" / "facenet-lambda"
+    code = checkout / "model_layer" / "distance.py"
+    weights = checkout / "model_layer" / "models" / "mine" / "int8.tflite"
+    for path in (code, weights):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(cache, "__file__", str(checkout / "tools" / "evaluate" / "cache.py"))
+    digests = []
+    for path, content in ((code, "one"), (code, "two"), (weights, "three")):
+        path.write_text(content)
+        digests.append(cache.digest_of("model_layer"))
+    assert digests[0] != digests[1] == digests[2]
+
+
 def test_digest_of_a_package_is_stable_and_differs_between_packages() -> None:
     assert cache.digest_of("align") == cache.digest_of("align")
     assert cache.digest_of("align") != cache.digest_of("model_layer")

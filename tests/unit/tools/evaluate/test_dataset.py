@@ -77,13 +77,35 @@ def test_labels_are_numbers_or_words(tmp_path: Path, label: str, same: bool) -> 
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [("1,a,b,yes", "same is 1 or 0, not 'yes'"), ("one,a,b,1", "not 'one'"), ("1,a", "not ''")],
+    [
+        ("1,a,b,yes", "same is 1 or 0, not 'yes'"),
+        ("one,a,b,1", "not 'one'"),
+        ("1,a", "not ''"),
+        ("1,a,,1", "image_b is empty"),
+    ],
 )
 def test_a_row_that_says_something_else_is_named(tmp_path: Path, row: str, message: str) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text(f"{CSV}{row}\n")
     with pytest.raises(SystemExit, match=rf"pairs\.csv, line 4: .*{message}"):
         dataset.read_pairs(path)
+
+
+@pytest.mark.parametrize("content", [CSV.encode("utf-16"), CSV.encode() + b"1,\xfc.jpg,a.jpg,1\n"])
+def test_a_file_in_another_encoding_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_bytes(content)
+    with pytest.raises(SystemExit, match=r"pairs\.csv is not a CSV file in UTF-8"):
+        dataset.read_pairs(path)
+
+
+def test_a_damaged_picture_of_a_zip_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.jpg", b"bytes of a")
+    path.write_bytes(path.read_bytes().replace(b"bytes of a", b"bytes of b"))
+    with pytest.raises(SystemExit, match=r"pictures\.zip: a\.jpg cannot be read"):
+        dataset.open_pictures(path).read("a.jpg")
 
 
 @pytest.mark.parametrize(

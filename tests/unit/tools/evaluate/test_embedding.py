@@ -32,7 +32,10 @@ class SmallModel:
             alignment=alignment,
             input=SimpleNamespace(size=alignment.size, standardization="fixed", colour_order="RGB"),
             embedding=embedding_format,
-            default_precision="int8",
+            files={
+                "int8": SimpleNamespace(sha256="1" * 64),
+                "float32": SimpleNamespace(sha256="0" * 64),
+            },
         )
         self.id, self.sha256, self.engine = "small", "0" * 64, None
         self.seen = 0
@@ -133,10 +136,13 @@ def test_command_measures_writes_and_reports(
     out = tmp_path / "out"
     # When measured
     data = ["--pairs", str(tmp_path / "pairs.csv"), "--images", str(root / "events" / "pictures")]
-    words = ["--model", "small", "--name", "four pictures", "--subtract-mean"]
-    command.main([*words, "--out", str(out), *data])
+    command.main(["--model", "small", "--subtract-mean", "--out", str(out), *data])
     # Then every pair is told apart, and the report and its pictures are there
-    assert "**Accuracy 1.0000 +- 0.0000** over 2 folds" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "**Accuracy 1.0000 +- 0.0000** over 2 folds" in printed
+    # And it says whose pairs, and which weights ran
+    assert "# small on pairs\n" in printed
+    assert "float32, sha256 0000" in printed
     assert {"report.json", "report.md", "roc.png", "scores.png"} <= {
         path.name for path in out.iterdir()
     }
