@@ -69,8 +69,9 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with LFW, the golden outputs and the real FaceNet weights, or a skip."""
-    if not (SHARED / "faces").is_dir():
-        pytest.skip("needs the data folder ../shared (faces, golden, models), which is absent")
+    absent = [name for name in ("faces", "golden", "models") if not (SHARED / name).is_dir()]
+    if absent:
+        pytest.skip(f"needs {', '.join(absent)} of the data folder ../shared, which is absent")
     return SHARED
 
 
