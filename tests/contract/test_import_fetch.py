@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -109,6 +110,12 @@ def test_an_address_that_does_not_exist_is_said(address: str, tmp_path: Path) ->
         download(address.replace("model.pb", "absent.pb"), tmp_path / "model.pb")
 
 
+@pytest.mark.parametrize("rest", ["/my model.pb", ":port/model.pb", "/modèle.pb"])
+def test_an_address_that_is_none_is_said(tmp_path: Path, rest: str) -> None:
+    with pytest.raises(ImportFailed, match="cannot be downloaded"):
+        fetch.fetch(f"https://127.0.0.1{rest}", tmp_path, 1000)
+
+
 def test_a_complete_download_is_fetched_again_for_what_the_address_holds_now(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,3 +216,62 @@ def test_a_key_may_hold_what_ends_the_path_of_a_url(
 
     assert fetch.fetch(f"s3://models/{key}", tmp_path, 1000).read_bytes() == b"asked for"
     assert contents(fetch.fetch(f"s3://models/{key[:6]}", tmp_path, 1000)) == {"x.pb": b"asked for"}
+
+
+def test_a_profile_that_does_not_exist_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_PROFILE", "typo")
+
+    with pytest.raises(ImportFailed, match=r"profile \(typo\) could not be found"):
+        fetch.fetch("s3://models/x.pb", tmp_path, 1000)
+
+
+def test_a_tilde_before_the_name_of_a_file_is_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("~model.pb").touch()
+
+    assert fetch.fetch("~model.pb", tmp_path, 1000) == Path("~model.pb")
+
+
+def change_zip(path: Path, place: int, value: int) -> None:
+    """Changes a byte of both headers of the only member: `place` as the local one counts."""
+    content = bytearray(path.read_bytes())
+    central = content.index(b"PK\1\2")
+    content[place] = content[central + place + 2] = value
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (6, 1, "password required.*; unpack it yourself"),
+        (8, 97, "compression method is not supported.*; unpack it yourself"),
+        (14, 0, "damaged or no zip archive .*CRC"),
+    ],
+)
+def test_a_zip_that_cannot_be_unpacked_is_said(
+    tmp_path: Path, place: int, value: int, message: str
+) -> None:
+    archive = tmp_path / "model.zip"
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("model.pb", b"weights")
+    change_zip(archive, place, value)
+
+    with pytest.raises(ImportFailed, match=message):
+        fetch.fetch(str(archive), tmp_path / "work", 1000)
+
+
+def test_a_zip_with_damaged_contents_is_said(tmp_path: Path) -> None:
+    archive = tmp_path / "model.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+        members.writestr("model.pb", b"weights" * 100)
+    change = bytearray(archive.read_bytes())
+    change[38] = 0xFF  # the first byte behind the header of 30 bytes and the name
+    archive.write_bytes(change)
+
+    with pytest.raises(ImportFailed, match="damaged or no zip archive"):
+        fetch.fetch(str(archive), tmp_path / "work", 1000)

@@ -28,7 +28,7 @@ from tools.import_model.cli import describe, main, parse_arguments
 from tools.import_model.convert import convert
 from tools.import_model.errors import ImportFailed
 from tools.import_model.freeze import freeze, simplify
-from tools.import_model.read_graph import TensorNames, _find_checkpoint, read_graph
+from tools.import_model.read_graph import SourceGraph, TensorNames, _find_checkpoint, read_graph
 from tools.import_model.write_manifest import provenance, public_name
 
 # TensorFlow's own deprecation notes about its TensorFlow 1 half, and SwigPy's about itself.
@@ -193,6 +193,55 @@ def test_the_size_of_a_chip_is_in_the_id_where_it_is_not_the_measured_one() -> N
     assert describe(options, Path("x.pb"), size=128).id == "20180402-114759-size128"
 
 
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("20180402-114759.pb", "20180402-114759.pb"),
+        ("models/facenet-20180402-114759.npz", "facenet-20180402-114759.npz"),
+        ("run/model-20180402-114759.meta", "model-20180402-114759.meta"),
+        ("20180402-114759.zip", ".download/20180402-114759"),
+        ("models/20180402-114759/", "20180402-114759"),
+        ("s3://b/models/20180402-114759/", ".download/20180402-114759"),
+        ("https://host/20180402-114759.pb?version=2", ".download/20180402-114759.pb"),
+    ],
+)
+def test_a_release_is_known_by_the_name_of_its_file_or_folder(source: str, path: str) -> None:
+    description = describe(parse_arguments([source, "--out", "out"]), Path(path), size=160)
+
+    assert (description.id, description.licence) == ("20180402-114759", "MIT")
+
+
+def test_a_release_is_known_by_the_name_inside_a_zip(tmp_path: Path) -> None:
+    (tmp_path / "20180402-114759").mkdir()
+
+    description = describe(parse_arguments(["x.zip", "--out", "out"]), tmp_path, size=160)
+
+    assert (description.id, description.licence) == ("20180402-114759", "MIT")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("20180402-114759-finetuned-on-masks.pb", "20180402-114759-finetuned-on-masks"),
+        ("20180402-114759_student128.npz", "20180402-114759_student128"),
+        ("20180402-114759.finetuned/", "20180402-114759.finetuned"),
+        ("derived-from-20180402-114759/", "derived-from-20180402-114759"),
+        ("s3://b/derived-from-20180402-114759/mine.pb", "mine"),
+        ("s3://b/20180402-114759/mine.pb", "mine"),
+        ("20180402-114759/mine.pb", "mine"),
+        ("https://host/derived-from-20180402-114759/mine.pb", "mine"),
+        ("facenet-20990402-114759.pb", "facenet-20990402-114759"),
+    ],
+)
+def test_weights_derived_from_a_release_are_not_taken_for_it(source: str, name: str) -> None:
+    options = parse_arguments([source, "--out", "out"])
+
+    description = describe(options, Path(source.rstrip("/")), size=160)
+
+    assert (description.id, description.licence) == (name, "unknown")
+    assert description.known.calibration["protocol"].startswith("not measured")
+
+
 def test_the_command_in_the_manifest_hides_folders_and_nothing_else() -> None:
     source = "s3://bucket/models/x.pb"
     words = [source, "--out=models/x", "--faces", "/home/me/faces", "--input-tensor", "in/image:0"]
@@ -260,11 +309,39 @@ def test_pairs_that_measure_nothing_are_refused_before_the_work(tmp_path: Path) 
     assert not out.exists()
 
 
+@pytest.mark.parametrize("kind", ["no zip", "other pictures"])
+def test_pictures_that_cannot_be_compared_are_refused_before_the_work(
+    tmp_path: Path, kind: str
+) -> None:
+    pairs = write_pairs(tmp_path / "pairs.csv", ("a", "b", 1), ("a", "c", 0))
+    images, out = tmp_path / "images.zip", tmp_path / "out"
+    if kind == "no zip":
+        images.write_text("<html>404</html>")
+    else:
+        with zipfile.ZipFile(images, "w") as members:
+            members.writestr("a.jpg", b"")
+    message = "neither a folder nor a zip" if kind == "no zip" else r"has no b\.jpg"
+    words = ["absent.pb", "--out", out, "--pairs", pairs, "--images", images]
+    with pytest.raises(SystemExit, match=message):
+        main([str(word) for word in words])
+    assert not out.exists()
+
+
+def test_pairs_that_are_a_folder_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("absent.pb", tmp_path, "--pairs", str(tmp_path), "--images", str(tmp_path)) == 1
+
+    assert "Is a directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "advice"),
     [
         (["--input-tensor", "pictures:0"], "--input-tensor and --output-tensor"),
         (["--output-tensor", "vectors:0"], "--input-tensor and --output-tensor"),
+        (["--output-tensor", "embeddings:1"], "Invalid return output 1 of node 'embeddings'"),
+        (["--output-tensor", "phase_train:0"], "phase_train:0 does not depend on input:0"),
         (["--phase-tensor", "training:0"], "--fix phase_train:0=VALUE"),
         (["--input-tensor", "InceptionResnetV1/First_kernel:0"], "--fix"),
         (["--fix", "phase_train:0"], "NAME=VALUE"),
@@ -322,6 +399,36 @@ def test_a_tensor_may_be_named_by_its_operation() -> None:
     options = parse_arguments(["x.pb", "--out", "out", "--output-tensor", "vectors"])
 
     assert options.output_tensor == "vectors:0"
+
+
+def small_graph(dtype: Any = tf.float32) -> Any:
+    """`pictures:0` to `vectors:0` by way of `flat`."""
+    with tf.Graph().as_default() as graph:
+        pictures = tf.compat.v1.placeholder(dtype, [None, 4, 4, 3], name="pictures")
+        flat = tf.reshape(pictures, [-1, 48], name="flat")
+        tf.identity(tf.cast(flat, tf.float32), name="vectors")
+    return graph.as_graph_def()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("whole pixels", "given float32 pictures: .* expected uint8"),
+        ("custom op", "does not accept this graph.* Op type not registered 'Custom'"),
+        ("damaged", "damaged: vectors reads flat, which is not in it"),
+    ],
+)
+def test_a_graph_that_cannot_be_served_says_what_is_wrong_with_it(kind: str, message: str) -> None:
+    graph = small_graph(tf.uint8 if kind == "whole pixels" else tf.float32)
+    flat = next(node for node in graph.node if node.name == "flat")
+    if kind == "custom op":
+        flat.op = "Custom"
+    elif kind == "damaged":
+        graph.node.remove(flat)
+    names = TensorNames(images="pictures:0", embeddings="vectors:0")
+
+    with pytest.raises(ImportFailed, match=message):
+        freeze(SourceGraph(graph, names), None, {})
 
 
 def test_another_placeholder_can_be_given_its_value(tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -537,6 +644,18 @@ def test_pairs_without_a_usable_threshold_leave_the_manifest_as_it_was(
     with pytest.raises(ImportFailed, match="keeps its old thresholds"):
         calibrate(bundled, pairs, root / "events" / "pictures")
     assert (bundled / "manifest.json").read_text() == before
+
+
+def test_an_interrupted_calibration_does_not_say_that_it_goes_on(
+    bundled: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tools.evaluate.__main__.make_chips", interrupt)
+    pairs = write_pairs(tmp_path / "pairs.csv", ("a", "b", 1), ("a", "c", 0))
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(bundled, pairs, root / "events" / "pictures")
 
 
 @pytest.mark.parametrize("missing", ["--pairs", "--images"])

@@ -16,17 +16,23 @@ def calibrate(folder: Path, pairs: Path, images: Path) -> None:
 
     The report stays in `folder`/calibration. Raises ImportFailed where nothing usable comes out.
     """
-    from tools.evaluate.__main__ import main as evaluate  # draws charts: slow to import
+    # They draw charts: slow to import.
+    from tools.evaluate import report
+    from tools.evaluate.__main__ import evaluate, parse_arguments, write
 
     out = folder / "calibration"
     # The model folder may go into an image: no face may stay in it.
     with tempfile.TemporaryDirectory() as cache:
         places = {"--model": folder, "--pairs": pairs, "--images": images, "--out": out}
         words = [str(word) for place in places.items() for word in place]
-        evaluate([*words, "--name", pairs.stem, "--cache", cache])
-    measured = json.loads((out / "report.json").read_text())
+        options = parse_arguments([*words, "--name", pairs.stem, "--cache", cache])
+        # Not its `main`: that says the same command goes on, for which `cache` would have to stay.
+        measured, distances, labelled = evaluate(options)
+    write(measured, distances, labelled.same, out)
+    print(report.to_markdown(measured))
+    fields = report.to_json(measured)["manifest"]
     content = json.loads((folder / MANIFEST_NAME).read_text())
-    content |= {field: measured["manifest"][field] for field in ("thresholds", "calibration")}
+    content |= {field: fields[field] for field in ("thresholds", "calibration")}
     try:
         save(folder, content)
     except msgspec.DecodeError as exc:

@@ -21,7 +21,7 @@ from model_layer.engine import Engine
 from model_layer.engine_litert import LiteRTEngine
 from model_layer.engine_tensorflow import FrozenGraphEngine
 from model_layer.manifest import MANIFEST_NAME, BoxAlignment, FileKind, SimilarityAlignment
-from tools.evaluate.dataset import read_pairs, require_measurable
+from tools.evaluate.dataset import open_pictures, read_pairs, require_measurable
 from tools.import_model import check_parity
 from tools.import_model.calibrate import calibrate
 from tools.import_model.convert import PRECISIONS, convert
@@ -120,7 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; the same command continues a download", file=sys.stderr)
+        print(
+            "interrupted; the same command starts again, and continues a download that broke off",
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -157,9 +160,21 @@ def _check_pictures(options: argparse.Namespace) -> None:
         if not path.exists():
             raise ImportFailed(f"{path} does not exist")
     if options.pairs:
-        require_measurable(read_pairs(options.pairs))
+        _check_pairs(options.pairs, options.images)
     if options.faces and not options.faces.is_dir():
         raise ImportFailed(f"--faces {options.faces} is not a folder; give one with pictures")
+
+
+def _check_pairs(path: Path, images: Path) -> None:
+    """Exits where the calibration, minutes later, would: on the pairs and on every picture."""
+    try:
+        pairs = read_pairs(path)
+    except OSError as exc:
+        raise ImportFailed(str(exc)) from exc
+    require_measurable(pairs)
+    pictures = open_pictures(images)
+    for name in pairs.names:
+        pictures.read(name)
 
 
 def _make_folder(path: Path) -> None:
@@ -186,7 +201,7 @@ def _refuse_deviation(folder: Path, rows: Sequence[check_parity.Parity]) -> None
 def describe(options: argparse.Namespace, path: Path, size: int) -> Description:
     """What the options say, else what is known of the weights by their name."""
     inside = [entry.name for entry in sorted(path.iterdir())] if path.is_dir() else []
-    source_name = public_name(options.source.rstrip("/"))
+    source_name = public_name(options.source.rstrip("/")).rsplit("/", 1)[-1]
     release, known = recognise(options.id or "", source_name, path.name, *inside)
     margin = known.margin if options.margin is None else options.margin
     alignment: BoxAlignment | SimilarityAlignment = BoxAlignment(size=size, margin=margin)
@@ -194,7 +209,7 @@ def describe(options: argparse.Namespace, path: Path, size: int) -> Description:
         alignment = SimilarityAlignment(size=size)
     standardization = options.standardization or known.standardization
     other = _other_choices(known, standardization, alignment, options.colour_order)
-    name = release or re.sub(r"\.\w{2,4}$", "", source_name.rsplit("/", 1)[-1])
+    name = release or re.sub(r"\.\w{2,4}$", "", source_name)
     return Description(
         id=options.id or "-".join([name, *(other if release else ())]),
         known=known.unmeasured() if other else known,

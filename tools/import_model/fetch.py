@@ -5,10 +5,12 @@ had before; on that condition a complete one from S3 is used again. Archives are
 """
 
 import http.client
+import os
 import shutil
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -60,7 +62,8 @@ def fetch(source: str, work: Path, max_bytes: int) -> Path:
     elif scheme == "http":
         raise ImportFailed("http:// is not trusted with weights; use https://, s3:// or a file")
     else:
-        path = Path(source).expanduser()
+        # Unlike Path.expanduser, leaves the name of a file that begins with ~ as it is.
+        path = Path(os.path.expanduser(source))
     if not path.exists():
         raise ImportFailed(f"{source} does not exist; give a file, a folder, s3:// or https://")
     return _unpack(path, work, max_bytes) if path.suffix == ".zip" else path
@@ -124,7 +127,7 @@ def _open_url(url: str, offset: int, etag: str) -> Part:
         if offset and exc.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return _open_url(url, 0, "")
         raise ImportFailed(f"{url} answers {exc.code} {exc.reason}; check the address") from exc
-    except OSError as exc:
+    except (OSError, http.client.HTTPException, ValueError) as exc:  # ValueError: é, say
         raise ImportFailed(f"{url} cannot be downloaded ({exc}); check the address") from exc
     if urlsplit(response.url).scheme != urlsplit(url).scheme:
         raise ImportFailed(f"{url} leads to {response.url}, which is not trusted with weights")
@@ -142,8 +145,8 @@ def _fetch_s3(source: str, work: Path, max_bytes: int) -> Path:
     # Not by urlsplit: a key may hold `#` and `?`.
     bucket, _, path = source.partition("://")[2].partition("/")
     key = path.lstrip("/")
-    client = boto3.client("s3")
     try:
+        client = boto3.client("s3")
         if key and not key.endswith("/"):
             return _download_object(client, bucket, key, work, work / ETAGS, max_bytes)
         return _download_prefix(client, bucket, key, work, max_bytes)
@@ -209,6 +212,12 @@ def _unpack(archive: Path, work: Path, max_bytes: int) -> Path:
         with zipfile.ZipFile(archive) as members:
             _check_room(sum(info.file_size for info in members.infolist()), max_bytes, archive.name)
             members.extractall(folder)
-    except zipfile.BadZipFile as exc:
-        raise ImportFailed(f"{archive.name} is not a zip archive; download it again") from exc
+    except (zipfile.BadZipFile, zlib.error) as exc:
+        raise ImportFailed(
+            f"{archive.name} is damaged or no zip archive ({exc}); download it again"
+        ) from exc
+    except RuntimeError as exc:  # a password, or a compression that zipfile lacks
+        raise ImportFailed(
+            f"{archive.name} cannot be unpacked ({exc}); unpack it yourself and give the folder"
+        ) from exc
     return folder

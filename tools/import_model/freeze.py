@@ -1,6 +1,7 @@
 """Out of a graph that was trained, the part that serves: constants only, no training branches."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -39,8 +40,8 @@ def freeze(source: SourceGraph, size: int | None, fixed: Mapping[str, Any]) -> A
 
     `size` None takes S from the graph. `fixed` gives further placeholders a value, by tensor name.
     The training conditionals are still there, their predicate being a constant: see `simplify`.
-    Raises ImportFailed where a named tensor is missing, another placeholder is in the way, or one
-    cannot have the value in `fixed`.
+    Raises ImportFailed where a named tensor is missing, the second does not depend on the first,
+    another placeholder is in the way, or one cannot have the value in `fixed`.
     """
     names = source.names
     nodes = {node.name: node for node in source.definition.node}
@@ -51,6 +52,7 @@ def freeze(source: SourceGraph, size: int | None, fixed: Mapping[str, Any]) -> A
     constants = {_node(name): value for name, value in values.items() if _node(name) in nodes}
     cut = _cut(source.definition, _node(names.images), side, constants)
     needed = _reachable(cut, _node(names.embeddings))
+    _require_input(needed, names.images, names.embeddings)
     if source.variables:
         _freeze_variables(needed, source.variables)
     _refuse_other_placeholders(needed, _node(names.images))
@@ -80,12 +82,21 @@ def simplify(definition: Any) -> Any:
 
 def _load(definition: Any) -> Any:
     """The definition as a graph, which checks its ops, types and shapes."""
+    with _new_graph() as graph:
+        tf.import_graph_def(definition, name="")
+    return graph
+
+
+@contextmanager
+def _new_graph() -> Iterator[Any]:
+    """A graph to import into. Raises ImportFailed where TensorFlow refuses what is imported."""
     try:
         with tf.Graph().as_default() as graph:
-            tf.import_graph_def(definition, name="")
+            yield graph
     except (ValueError, tf.errors.OpError) as exc:
-        raise ImportFailed(f"TensorFlow does not accept this graph: {exc}") from exc
-    return graph
+        raise ImportFailed(
+            f"TensorFlow does not accept this graph, given float32 pictures: {exc}"
+        ) from exc
 
 
 def _node(tensor_name: str) -> str:
@@ -167,17 +178,34 @@ def _become_constant(node: Any, value: Any, dtype: Any) -> None:
 
 
 def _reachable(definition: Any, output: str) -> Any:
-    """The part of the graph that `output` depends on, with its library and versions."""
-    nodes = {node.name: node for node in definition.node}
+    """The part of the graph that `output` depends on, with its library and versions.
+
+    Raises ImportFailed where a part of that is missing.
+    """
+    inputs = {
+        node.name: [_node(entry.lstrip("^")) for entry in node.input] for node in definition.node
+    }
     wanted, waiting = set(), [output]
     while waiting:
         name = waiting.pop()
-        if name not in wanted:
-            wanted.add(name)
-            waiting.extend(_node(entry.lstrip("^")) for entry in nodes[name].input)
+        if name in wanted:
+            continue
+        lost = [entry for entry in inputs[name] if entry not in inputs]
+        if lost:
+            raise ImportFailed(f"the graph is damaged: {name} reads {lost[0]}, which is not in it")
+        wanted.add(name)
+        waiting.extend(inputs[name])
     part = type(definition)(versions=definition.versions, library=definition.library)
     part.node.extend(node for node in definition.node if node.name in wanted)
     return part
+
+
+def _require_input(definition: Any, images: str, embeddings: str) -> None:
+    if _node(images) not in {node.name for node in definition.node}:
+        raise ImportFailed(
+            f"{embeddings} does not depend on {images}; name the right tensors with "
+            "--input-tensor and --output-tensor"
+        )
 
 
 def _freeze_variables(definition: Any, read: Callable[[str], Any]) -> None:
@@ -212,7 +240,7 @@ def _rename_ends(definition: Any, images: str, embeddings: str) -> Any:
         return definition
     placeholder = next(node for node in definition.node if node.name == _node(images))
     shape = tf.TensorShape(placeholder.attr["shape"].shape)
-    with tf.Graph().as_default() as graph:
+    with _new_graph() as graph:
         inside = tf.compat.v1.placeholder(tf.float32, shape, name=INPUT)
         (result,) = tf.import_graph_def(
             definition, {images: inside}, return_elements=[embeddings], name="network"

@@ -10,7 +10,9 @@ AUTHOR = "https://github.com/davidsandberg/facenet"
 # Measured with tools/evaluate: as imported with no options, at its default settings; the figures
 # are those of docs/accuracy.md.
 LFW_PROTOCOL = "LFW folds 1-3, 1,800 pairs, fast detector, central face, held-out folds"
-RELEASE = re.compile(r"\d{8}-\d{6}")
+# What the author calls a file or folder of a release, or somebody with "facenet-" in front. More
+# in a name makes other weights of it: fine-tuned on it, say, or a student of it.
+RELEASE = re.compile(r"(?:(?:facenet|model)[-_])?(\d{8}-\d{6})(?:\.(?:pb|meta|npz|zip))?")
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,9 @@ KNOWN = {
 
 
 def recognise(*names: str) -> tuple[str | None, KnownModel]:
-    """The release that one of the names mentions and what is known of it, or (None, UNKNOWN)."""
+    """The release that one of the names is and what is known of it, or (None, UNKNOWN)."""
     for name in names:
-        for release in RELEASE.findall(name):
-            if release in KNOWN:
-                return release, KNOWN[release]
+        match = RELEASE.fullmatch(name)
+        if match and match[1] in KNOWN:
+            return match[1], KNOWN[match[1]]
     return None, UNKNOWN
