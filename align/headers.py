@@ -7,6 +7,7 @@ end before their picture does, and animations (which have no one picture to veri
 Sources: ITU-T T.81 annex B (JPEG), PNG third edition sections 5 and 11, RFC 9649 (WebP).
 """
 
+import itertools
 import re
 import struct
 from collections.abc import Callable, Iterator
@@ -189,8 +190,9 @@ def transparent_grey(data: bytes) -> int | None:
     """
     if not data.startswith(PNG_MAGIC):
         return None
-    keys = (data[start:end] for kind, start, end in _png_chunks(data) if kind == b"tRNS")
-    key = next(keys, b"")
+    # Behind the pixels it is out of place, and decoders leave it alone.
+    before = itertools.takewhile(lambda chunk: chunk[0] != b"IDAT", _png_chunks(data))
+    key = next((data[start:end] for kind, start, end in before if kind == b"tRNS"), b"")
     if len(key) != 2:
         return None
     _, _, depth, _ = _png_size(data)
@@ -242,6 +244,9 @@ def _read_webp(data: bytes) -> Header:
             alpha |= transparent
             lossless = True
             sizes.append((width, height))
+        elif kind == b"ALPH":
+            # Its two lowest bits say how it is packed; all but 0 is a lossless picture of its own.
+            lossless |= start < end and data[start] & 3 != 0
         elif kind == b"EXIF":
             orientation = read_orientation(data[start:end])
     if len(set(sizes)) != 1:

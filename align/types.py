@@ -33,7 +33,8 @@ class Header:
         orientation: EXIF orientation, 1 to 8; 1 where absent or invalid.
         alpha: whether pixels may be transparent.
         depth: bits of a sample as it is decoded, 8 or 16.
-        lossless: whether a WebP is lossless, which may need tables as large as the picture.
+        lossless: whether a WebP or its alpha is lossless, which may need tables as large as the
+            picture, and some hundred megabytes for its codes whatever its size.
     """
 
     format: str

@@ -1,7 +1,7 @@
 """`python -m bench.decode`: what the slowest pictures that are allowed cost to decode.
 
 Processor time, which other work on the machine lengthens little; the time that the handler keeps
-for a decode (`DECODE_MS_PER_MEGAPIXEL`) stands beside it.
+for the decode stands beside it.
 """
 
 import statistics
@@ -10,22 +10,21 @@ import time
 import align
 from bench.speed.report import machine_and_date
 from fuzz.hostile_pictures import HOSTILE
-from handler.faces import DECODE_MS_PER_MEGAPIXEL
+from handler.faces import slowest_decode_ms
 
 ROUNDS = 3
 
 
 def main() -> None:
     """A row for each picture at the limit."""
-    print("| picture | ms | ms a megapixel | kept |\n|---|---|---|---|")
+    print("| picture | ms | kept |\n|---|---|---|")
     for name, (make, _) in HOSTILE.items():
         if "at the limit" not in name:
             continue
         data = make()
         header = align.read_header(data)
         spent = statistics.median(milliseconds(data) for _ in range(ROUNDS))
-        each = spent / (header.width * header.height / 1e6)
-        print(f"| {name} | {spent:.0f} | {each:.0f} | {DECODE_MS_PER_MEGAPIXEL} |")
+        print(f"| {name} | {spent:.0f} | {slowest_decode_ms(header):.0f} |")
     print(f"\n{machine_and_date()}, `python -m bench.decode`.")
 
 

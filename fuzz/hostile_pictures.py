@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from align.headers import JPEG_MAGIC, NEXT_MARKER, PNG_MAGIC
 from align.opencv import cv2
+from fuzz.webp_codes import SIDE, stream_of_many_codes
 
 # What a camera may append to a JPEG: by chance it holds the bytes of any marker.
 FILM = b"ftypmp42" + b"\xff\xda\x12\x34" * 500 + b"\xff\xd9"
@@ -174,10 +175,16 @@ def animated_webp() -> bytes:
     return webp(canvas(0x02, 64, 48), animation)
 
 
-def lossless_webp_of_size(width: int, height: int) -> bytes:
-    """A lossless WebP's header with nothing behind it."""
+def lossless_webp(width: int, height: int, stream: bytes = bytes(8)) -> bytes:
+    """A lossless WebP of this size; without a stream there is nothing in it."""
     bits = (width - 1) | (height - 1) << 14
-    return webp(riff(b"VP8L", b"\x2f" + struct.pack("<I", bits) + bytes(8)))
+    return webp(riff(b"VP8L", b"\x2f" + struct.pack("<I", bits) + stream))
+
+
+def webp_with_packed_alpha(width: int, height: int) -> bytes:
+    """A lossy WebP's header, its alpha a lossless picture with nothing in it."""
+    frame = bytes(3) + b"\x9d\x01\x2a" + struct.pack("<HH", width, height)
+    return webp(canvas(0x10, width, height), riff(b"ALPH", b"\x01"), riff(b"VP8 ", frame))
 
 
 def text_bomb() -> bytes:
@@ -313,12 +320,12 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ),
             (
                 "webp of 16,384 a side",
-                lambda: lossless_webp_of_size(16_384, 16_384),
+                lambda: lossless_webp(16_384, 16_384),
                 "ImageTooLarge",
             ),
             (
                 "webp, lossless, twice too large",
-                lambda: lossless_webp_of_size(8000, 5000),
+                lambda: lossless_webp(8000, 5000),
                 "ImageTooLarge",
             ),
             (
@@ -326,7 +333,26 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
                 lambda: webp(riff(b"JUNK", bytes(8)), canvas(0, 64, 48), encode("webp")[12:]),
                 "InvalidImage",
             ),
-            ("webp without data", lambda: lossless_webp_of_size(4000, 4000), "InvalidImage"),
+            (
+                "webp with a lossless alpha, twice too large",
+                lambda: webp_with_packed_alpha(8000, 5000),
+                "ImageTooLarge",
+            ),
+            (
+                "webp at the limit of codes",
+                lambda: lossless_webp(SIDE, SIDE, stream_of_many_codes()),
+                "read",
+            ),
+            (
+                "webp at the limit of codes, as alpha",
+                lambda: webp(
+                    canvas(0x10, SIDE, SIDE),
+                    riff(b"ALPH", b"\x01" + stream_of_many_codes()),
+                    encode("webp", scene(SIDE, SIDE), cv2.IMWRITE_WEBP_QUALITY, 1)[12:],
+                ),
+                "read",
+            ),
+            ("webp without data", lambda: lossless_webp(4000, 4000), "InvalidImage"),
             (
                 "webp that claims more than it has",
                 lambda: b"RIFF\xff\xff\xff\xffWEBP" + encode("webp")[12:],

@@ -27,7 +27,7 @@ from handler.batch_types import (
     Status,
     TransientFailure,
 )
-from handler.errors import ApiError, where
+from handler.errors import ApiError, picture_too_large, where
 
 OUT_OF_TIME = TransientFailure("Timeout", "the invocation ran out of time before this object")
 
@@ -173,7 +173,7 @@ class _Run:
             if isinstance(result, Outcome):
                 self.ended[reference] = result
             elif result.size > self.batch.limits.image_bytes:
-                self.finish(reference, result, too_large(self.batch.limits.image_bytes))
+                self.finish(reference, result, picture_too_large(self.batch.limits.image_bytes))
             else:
                 group.append((reference, result))
         return group
@@ -213,11 +213,6 @@ def unforeseen(reference: ObjectReference, failure: Exception) -> Outcome:
         return failed(reference, failure)
     log_failure(failure)
     return failed(reference, TransientFailure("InternalError", type(failure).__name__))
-
-
-def too_large(limit: int) -> ApiError:
-    message = "The object has more bytes than a picture may have."
-    return ApiError("PayloadTooLarge", message, details={"limit_bytes": limit})
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -16,15 +16,12 @@ class ObjectReference:
     Args:
         bucket: Name of the bucket.
         key: The key as S3 stores it, that is decoded.
-        version_id: The version to read; None reads the newest.
-        etag: The ETag without quotes that the event told. It may be out of date by the time of
-            the read, so nothing is named by it.
+        version_id: The version to read; None reads the newest, whatever ETag the event told.
     """
 
     bucket: str
     key: str
     version_id: str | None = None
-    etag: str | None = None
 
     @property
     def uri(self) -> str:

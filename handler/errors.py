@@ -89,6 +89,12 @@ class ApiError(Exception):
         )
 
 
+def picture_too_large(limit: int) -> ApiError:
+    """A picture of more than `limit` bytes, wherever it comes from."""
+    message = f"A picture may have at most {limit} bytes."
+    return ApiError("PayloadTooLarge", message, details={"limit_bytes": limit})
+
+
 def render(error: ApiError, request_id: str) -> dict[str, Any]:
     """The error as the JSON object that every way in answers with."""
     return {

@@ -7,7 +7,7 @@ import pybase64
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from handler.errors import ApiError
+from handler.errors import ApiError, picture_too_large
 from handler.requests import ImageObject, S3Reference, Source
 from handler.settings import Limits
 from model_layer.distance import unit
@@ -26,7 +26,7 @@ def read_picture(
         return read_object(source.s3)
     data = source if isinstance(source, bytes) else decode_base64(source, limits.image_bytes)
     if len(data) > limits.image_bytes:
-        raise _too_large(limits.image_bytes)
+        raise picture_too_large(limits.image_bytes)
     return data
 
 
@@ -39,7 +39,7 @@ def decode_base64(text: str, limit: int, what: str = "image") -> bytes:
     if text[:5].lower() == "data:":
         text = _data_uri(text)
     if len(text) > limit * 3 // 2 + 4:  # 4/3 for base64, and room for line breaks
-        raise _too_large(limit)
+        raise picture_too_large(limit)
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:
@@ -93,11 +93,3 @@ def _decode_lines(text: str, what: str) -> bytes:
         return pybase64.b64decode("".join(text.split()), validate=True)
     except ValueError:
         raise ApiError("InvalidBase64", f"The {what} is not valid base64.") from None
-
-
-def _too_large(limit: int) -> ApiError:
-    return ApiError(
-        "PayloadTooLarge",
-        f"A picture may have at most {limit} bytes.",
-        details={"limit_bytes": limit},
-    )

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from handler.errors import ApiError
+from handler.errors import ApiError, picture_too_large
 from handler.requests import S3Reference
 from handler.settings import Settings
 
@@ -72,11 +72,7 @@ class ObjectReader:
             if size is None:  # whatever stands between S3 and us has lost its headers
                 raise unavailable()
             if size > limit:
-                raise ApiError(
-                    "PayloadTooLarge",
-                    f"A picture may have at most {limit} bytes.",
-                    details={"limit_bytes": limit},
-                )
+                raise picture_too_large(limit)
             data = bytearray()
             for chunk in body.iter_chunks(CHUNK_BYTES):
                 data += chunk

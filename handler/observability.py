@@ -17,7 +17,6 @@ from handler.errors import printable
 FIELDS = frozenset(
     {
         "code",
-        "cold_start",
         "detector",
         "duration_ms",
         "engine",

@@ -25,7 +25,6 @@ class Object(Struct, rename="kebab"):
     """`detail.object`; `version-id` is absent in a bucket without versions."""
 
     key: str
-    etag: str | None = None
     version_id: str | None = None
 
 
@@ -47,9 +46,7 @@ def references(event: Mapping[str, Any]) -> list[ObjectReference]:
         return []
     detail: Detail = convert(event.get("detail"), Detail)
     found = detail.object
-    return [
-        ObjectReference(detail.bucket.name, found.key, found.version_id or None, found.etag or None)
-    ]
+    return [ObjectReference(detail.bucket.name, found.key, found.version_id or None)]
 
 
 def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:

@@ -27,10 +27,9 @@ class Bucket(Struct):
 
 
 class Object(Struct):
-    """`s3.object` of a record; the spelling is S3's, and EventBridge's differs."""
+    """`s3.object` of a record."""
 
     key: str
-    etag: str | None = named(name="eTag", default=None)
     version_id: str | None = named(name="versionId", default=None)
 
 
@@ -55,7 +54,6 @@ class Record(Struct):
             self.s3.bucket.name,
             unquote_plus(key) if self.source == ENCODED_SOURCE else key,
             self.s3.object.version_id or None,
-            self.s3.object.etag or None,
         )
 
 

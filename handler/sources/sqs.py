@@ -123,7 +123,7 @@ def write_answer(
     """Write the answer under the message's id; False where the message has to come again."""
     if batch.deadline.within(0):
         return False
-    call = Call(context)
+    call = Call(context, kept_ms=batch.deadline.reserve * 1000)
     call.request_id = identifier
     call.note(source="sqs", status=200, request_id=identifier)
     document = answer(request, service, call)

@@ -45,9 +45,9 @@ def references(event: Mapping[str, Any]) -> list[ObjectReference]:
 def reference(common: Any, item: Any, place: str) -> ObjectReference:
     """One object from `item`, with what `common` says for all.
 
-    An item is ours (`bucket`, `key`, `version_id`, `etag`), a row of an S3 listing (`Key`, `Etag`)
-    or a row of an inventory (`Bucket`, `Key`, `VersionId`). An inventory encodes its keys, which
-    cannot be seen in a key: say `"key_encoding": "url"` with it.
+    An item is ours (`bucket`, `key`, `version_id`), a row of an S3 listing (`Key`) or a row of an
+    inventory (`Bucket`, `Key`, `VersionId`). An inventory encodes its keys, which cannot be seen
+    in a key: say `"key_encoding": "url"` with it.
     """
     if not isinstance(item, Mapping) or not isinstance(common, Mapping):
         raise ApiError("InvalidRequest", f"{place}: expected an object with bucket and key.")
@@ -56,9 +56,8 @@ def reference(common: Any, item: Any, place: str) -> ObjectReference:
     if not (isinstance(bucket, str) and bucket and isinstance(key, str) and key):
         raise ApiError("InvalidRequest", f"{place}: bucket and key must be text.")
     encoded = fields.get("keyencoding") == "url"
-    return ObjectReference(
-        bucket, unquote_plus(key) if encoded else key, _text(fields, "versionid"), _etag(fields)
-    )
+    decoded = unquote_plus(key) if encoded else key
+    return ObjectReference(bucket, decoded, _text(fields, "versionid"))
 
 
 def _plain(name: str) -> str:
@@ -69,8 +68,3 @@ def _plain(name: str) -> str:
 def _text(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
     return value if isinstance(value, str) and value else None
-
-
-def _etag(fields: Mapping[str, Any]) -> str | None:
-    text = _text(fields, "etag")
-    return text.strip('"') if text else None

@@ -126,6 +126,13 @@ def test_one_grey_that_is_transparent_is_white(bits: int) -> None:
     assert (align.decode(data).pixels == expected[..., None]).all()
 
 
+def test_a_transparent_grey_behind_the_pixels_is_out_of_place() -> None:
+    levels = np.array([[0, 7, 9]], np.uint8)
+    plain = cv2.imencode(".png", levels)[1].tobytes()
+    data = plain[:-12] + chunk(b"tRNS", (7).to_bytes(2, "big")) + plain[-12:]
+    assert align.decode(data).pixels[0, :, 0].tolist() == [0, 7, 9]
+
+
 @pytest.mark.parametrize(("bits", "row"), [(2, 0b00_01_10_11), (4, 0b0000_0001)])
 def test_one_grey_of_few_bits_that_is_transparent_is_white(bits: int, row: int) -> None:
     width = 8 // bits

@@ -138,7 +138,7 @@ def test_unforeseen_exception_fails_its_object_only(store: FakeStore, place: str
 
 
 def test_deleted_object_is_skipped_and_nothing_is_written_for_it(store: FakeStore) -> None:
-    outcome = batch(store).run([ObjectReference("example-photos", "gone.jpg", etag="e")])[0]
+    outcome = batch(store).run([ObjectReference("example-photos", "gone.jpg")])[0]
     assert (outcome.status, outcome.code) == (Status.SKIPPED, "ObjectNotFound")
     assert store.results == {}
 
@@ -170,6 +170,7 @@ def test_object_replaced_since_the_event_is_named_for_what_was_read(store: FakeS
     outcomes = batch(store).run([told, replaced])
     assert {outcome.status for outcome in outcomes} == {Status.WRITTEN}
     assert list(store.results) == [result_key(replaced, b"new")]
+    assert len(store.reads) == 1
 
 
 def test_versions_of_a_key_have_a_result_each(store: FakeStore) -> None:

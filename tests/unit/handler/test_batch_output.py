@@ -10,7 +10,7 @@ from handler.errors import ApiError
 from tests.unit.handler.batch_fakes import MODEL, embed_pictures
 
 OUTPUT = Output("faces", "results/2026", MODEL)
-REFERENCE = ObjectReference("photos", "a b+c/ü.jpg", etag="told")
+REFERENCE = ObjectReference("photos", "a b+c/ü.jpg")
 
 
 def picture(etag: str = "read", version_id: str | None = None) -> PictureObject:

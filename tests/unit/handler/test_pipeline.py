@@ -4,6 +4,7 @@ import base64
 import json
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -313,6 +314,13 @@ class TestRefusals:
         large = text(RED, width=4000, height=2000)
         error = refusal(service, FakeContext(remaining_ms=2400), images=[large])
         assert (error.code, error.details["reserve_ms"]) == ("Timeout", 2500)
+
+    def test_a_lossless_webp_needs_time_for_its_tables_whatever_its_size(self) -> None:
+        pixels = np.zeros((100, 100, 3), np.uint8)
+        data = cv2.imencode(".webp", pixels, [cv2.IMWRITE_WEBP_QUALITY, 101])[1].tobytes()
+        images = [base64.b64encode(data).decode()]
+        error = refusal(make_service(), FakeContext(remaining_ms=1700), images=images)
+        assert (error.code, error.details["reserve_ms"]) == ("Timeout", 1701)
 
     def test_a_picture_too_large_is_refused_as_that_however_little_time_is_left(self) -> None:
         service = make_service(limits={"pixels": 7_000_000})

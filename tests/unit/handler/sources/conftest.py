@@ -43,7 +43,7 @@ def service() -> Any:
 def named() -> ObjectReference:
     """The object with the difficult key, as an event with a version names it."""
     version = "096fKKXTRTtl3on89fVO.nfljtsv6qko"
-    return ObjectReference(BUCKET, KEY, version, "d41d8cd98f00b204e9800998ecf8427e")
+    return ObjectReference(BUCKET, KEY, version)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def test_item_may_have_the_bucket_of_its_own() -> None:
 def test_inventory_row_is_decoded_only_when_told() -> None:
     row = {"Bucket": BUCKET, "Key": "a+b%2Bc", "VersionId": "", "ETag": "e"}
     encoded = {"Items": [row], "BatchInput": {"key_encoding": "url"}}
-    assert stepfunctions.references(encoded) == [ObjectReference(BUCKET, "a b+c", None, "e")]
+    assert stepfunctions.references(encoded) == [ObjectReference(BUCKET, "a b+c")]
     assert stepfunctions.references({"Items": [row]})[0].key == "a+b%2Bc"
 
 
