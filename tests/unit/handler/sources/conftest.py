@@ -28,7 +28,8 @@ def batches(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every source opens a batch on `store`; a context may be a Deadline."""
 
     def open_batch(service: Any, context: Any) -> Any:
-        return batch(store, deadline=context if isinstance(context, Deadline) else None)
+        deadline = context if isinstance(context, Deadline) else Deadline.of(context)
+        return batch(store, deadline=deadline)
 
     monkeypatch.setattr(batch_service, "open_batch", open_batch)
 

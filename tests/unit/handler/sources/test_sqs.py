@@ -11,6 +11,7 @@ from handler.batch_types import TransientFailure
 from handler.errors import ApiError
 from handler.sources import sqs
 from tests.unit.handler.batch_fakes import BUCKET, NO_FACE, POISON, FakeStore
+from tests.unit.handler.service_fakes import FakeContext
 
 SLOW_DOWN = TransientFailure("SlowDown", "503")
 
@@ -187,6 +188,20 @@ def test_request_is_not_begun_without_time(load_event: Any, store: FakeStore, se
     answer = sqs.handle(load_event("sqs-request"), Deadline(at=0.0), FakeService(service.settings))
     assert len(failures(answer)) == 1
     assert store.results == {}
+
+
+def test_time_to_write_the_answer_is_kept_from_a_request(service: Any, store: FakeStore) -> None:
+    left = []
+
+    class Watched(FakeService):
+        def run(self, job: Any, call: Any) -> dict[str, Any]:
+            left.append(call.remaining_ms())
+            return super().run(job, call)
+
+    event = {"Records": [message("m", {"operation": "compare", "images": ["", ""]})]}
+    sqs.handle(event, FakeContext(remaining_ms=60_000), Watched(service.settings))
+    assert left == [pytest.approx(57_000)]
+    assert "out/_requests/m.json" in store.results
 
 
 def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
