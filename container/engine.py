@@ -57,11 +57,13 @@ def engine() -> Iterator[str]:
     _install()
     before = os.environ.get("DOCKER_HOST")
     with tempfile.TemporaryDirectory(prefix="engine-") as scratch:
-        daemon = _start(Path(scratch))
         try:
-            yield os.environ["DOCKER_HOST"]
+            daemon = _start(Path(scratch))
+            try:
+                yield os.environ["DOCKER_HOST"]
+            finally:
+                _stop(daemon)
         finally:
-            _stop(daemon)
             _restore(before)
 
 
@@ -122,14 +124,22 @@ def _start(scratch: Path) -> subprocess.Popen[bytes]:
     )
     log.close()
     os.environ["DOCKER_HOST"] = host
+    try:
+        _wait_for(daemon, home / "dockerd.log")
+    except BaseException:  # an interrupt, too: it is in a session of its own and would go on
+        _stop(daemon)
+        raise
+    return daemon
+
+
+def _wait_for(daemon: subprocess.Popen[bytes], log: Path) -> None:
+    """Until it answers. Raises EngineUnavailableError where it ends or takes too long."""
     deadline = time.monotonic() + START_SECONDS
     while not _answers():
         if daemon.poll() is not None or time.monotonic() > deadline:
-            _stop(daemon)
-            tail = (home / "dockerd.log").read_text(errors="replace")[-2000:]
+            tail = log.read_text(errors="replace")[-2000:]
             raise EngineUnavailableError(f"dockerd does not start here:\n{tail}")
         time.sleep(0.5)
-    return daemon
 
 
 def _stop(daemon: subprocess.Popen[bytes]) -> None:

@@ -30,7 +30,7 @@ NAMES = ("decode", "handle")
 # Seeds are at most 7 KB; room for some growth, and none for the sake of length.
 LONGEST_INPUT = 32_768
 STATISTIC = re.compile(r"^stat::(\w+):\s+(\d+)", re.MULTILINE)
-COVERAGE = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
+COVERAGE = re.compile(r"cov: (\d+)")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,6 @@ class Run:
     slowest_s: int
     peak_mb: int
     coverage: int
-    kept: int
     broken: tuple[str, ...]
     status: int
 
@@ -129,8 +128,7 @@ def summarise(target: str, text: str, status: int, spent: float, broken: tuple[s
         seconds=spent,
         slowest_s=numbers.get("slowest_unit_time_sec", 0),
         peak_mb=numbers.get("peak_rss_mb", 0),
-        coverage=int(coverage[-1][0]) if coverage else 0,
-        kept=int(coverage[-1][2]) if coverage else 0,
+        coverage=int(coverage[-1]) if coverage else 0,
         broken=broken,
         status=status,
     )

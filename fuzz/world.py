@@ -27,6 +27,8 @@ PICTURES = Path(__file__).resolve().parent.parent / "events" / "pictures"
 # Small, so that one input takes milliseconds; the defaults have their own test.
 LIMITS = Limits(images=4, pixels=300_000, image_bytes=1 << 20, faces=4)
 
+# What the function says of what was not foreseen.
+BUG = re.compile(r'"code":"InternalError"|"message":"batch failure"')
 LONGEST_LINE = 4000
 DIGEST = re.compile(r'"[0-9a-f]{64}"')
 PACKED = re.compile(r"[A-Za-z0-9+/]{60,}")
@@ -80,11 +82,16 @@ class Log(io.StringIO):
     """Standard output, read line by line for what must not be in it."""
 
     def write(self, text: str) -> int:
-        """Raises BrokenPromise for a line that could hold a picture or an embedding."""
+        """Raises BrokenPromise for a line that tells of a bug or could hold a face.
+
+        Of a bug a queue's answer says nothing: the messages come again.
+        """
         if len(text) > LONGEST_LINE:
             raise BrokenPromise("a log line is too long")
         if PACKED.search(DIGEST.sub("", text)):
             raise BrokenPromise("a log line holds something like base64")
+        if BUG.search(text):
+            raise BrokenPromise("the log tells of a bug")
         return len(text)
 
 

@@ -107,3 +107,19 @@ def test_a_mutated_event_gets_a_typed_answer(name: str, edits: Any, inside: bool
     TRIED["events"] += 1
     with world.fenced():
         world.answer(event, SERVICE)
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_bug_is_not_taken_for_an_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ZeroDivisionError
+
+    reached = []
+    for method in ("run", "embed_pictures"):
+        monkeypatch.setattr(type(SERVICE), method, lambda *_, **__: reached.append(0) or broken())
+    with world.fenced():
+        try:
+            world.answer(EVENTS[name], SERVICE)
+        except world.BrokenPromise:
+            return
+    assert not reached

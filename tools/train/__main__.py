@@ -11,14 +11,13 @@ from pathlib import Path
 # Read by TensorFlow when it is imported, below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import numpy as np
-
 from tools.shared import SHARED
 from tools.train import steps
 from tools.train.fit import FitSettings
 from tools.train.student import StudentSettings
 
 ROOT = Path(__file__).resolve().parents[2]
+ID = "facenet-compact-112"
 EXAMPLES = """\
 steps, each of which skips what is done already:
   prepare   decode the chips, narrow the published network, ask the second teacher
@@ -63,7 +62,7 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="what is kept; one for each run, which begins anew only in an empty one",
     )
     data.add_argument("--out", type=Path, metavar="DIR", help="model folder (WORK/model)")
-    data.add_argument("--id", default="facenet-compact-112", help="id of the model")
+    data.add_argument("--id", default=ID, help=f"id of the model ({ID})")
     data.add_argument(
         "--init-from",
         type=Path,
@@ -80,7 +79,10 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="only those whose first face comes from these sources of chips.csv",
     )
     _add_fit_options(parser.add_argument_group("training"))
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.morphs_of and not options.morphs:
+        parser.error("--morphs-of chooses among --morphs")
+    return options
 
 
 def _add_fit_options(group: argparse._ArgumentGroup) -> None:
@@ -125,6 +127,8 @@ def whole_command(options: argparse.Namespace) -> list[str]:
     """What makes the model from nothing with these settings, whichever step runs now."""
     settings = ["--passes", options.passes, "--batch", options.batch, "--rate", options.rate]
     words = [*steps.STEPS, *settings, "--seed", options.seed]
+    if options.id != ID:
+        words += ["--id", options.id]
     if options.morphs:
         words += ["--morphs", options.morphs]
     if options.morphs_of:
@@ -144,7 +148,6 @@ def whole_command(options: argparse.Namespace) -> list[str]:
 def main(words: Sequence[str] | None = None) -> None:
     """Run the steps that were named, in their own order."""
     options = parse_arguments(words)
-    np.random.seed(options.seed)
     wanted = plan(options)
     for name, step in steps.STEPS.items():
         if name in options.steps:

@@ -66,13 +66,25 @@ class Examples:
         Batch k is a function of (seed, k): training that resumes at `start` sees what it would
         have seen.
         """
-        ready: queue.Queue[Batch] = queue.Queue(READ_AHEAD)
+        ready: queue.Queue[Batch | Exception] = queue.Queue(READ_AHEAD)
         arguments = (ready, size, seed, start)
         threading.Thread(target=self._produce, args=arguments, daemon=True).start()
         while True:
-            yield ready.get()
+            batch = ready.get()
+            if isinstance(batch, Exception):
+                raise batch
+            yield batch
 
-    def _produce(self, ready: queue.Queue[Batch], size: int, seed: int, start: int) -> None:
+    def _produce(
+        self, ready: queue.Queue[Batch | Exception], size: int, seed: int, start: int
+    ) -> None:
+        try:
+            for batch in self._endless(size, seed, start):
+                ready.put(batch)
+        except Exception as failure:  # whoever waits for a batch has to hear of it
+            ready.put(failure)
+
+    def _endless(self, size: int, seed: int, start: int) -> Iterator[Batch]:
         train, _ = self.split()
         made = 0 if self.morph_targets is None else round(size * MADE_SHARE)
         real = size - made
@@ -83,7 +95,7 @@ class Examples:
             order = np.random.default_rng((seed, epoch)).permutation(train)
             rows = order[place * real : (place + 1) * real]
             numbers = np.arange(number * made, (number + 1) * made)
-            ready.put(self._batch(rows, numbers, np.random.default_rng((seed, epoch, place))))
+            yield self._batch(rows, numbers, np.random.default_rng((seed, epoch, place)))
             number += 1
 
     def _batch(self, rows: Indices, made: Indices, random: np.random.Generator) -> Batch:

@@ -90,7 +90,14 @@ class Plan:
         """The made faces whose first chip is of one of the sources `morphs_of`."""
         if not self.morphs_of:
             return None
-        wanted = [row["source"] in self.morphs_of for row in read_rows(self.data)]
+        sources = [row["source"] for row in read_rows(self.data)]
+        unknown = set(self.morphs_of) - set(sources)
+        if unknown:
+            raise SystemExit(
+                f"--morphs-of: no chip comes from {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(sorted(set(sources)))}"
+            )
+        wanted = [source in self.morphs_of for source in sources]
         return np.flatnonzero([wanted[made.first_row(face)] for face in range(self.morphs)])
 
     def made(self, real: Examples) -> Morphs:

@@ -285,7 +285,7 @@ def test_made_faces_are_chosen_by_the_source_of_their_first_face(
         count = 20 if "morphs" in name else len(examples.chips)
         np.save(tmp_path / f"{name}.npy", np.ones((count, DIMENSION), np.float32))
     folders = ["--data", str(tmp_path), "--work", str(tmp_path)]
-    options = parse_arguments(["fit", *folders, "--morphs", "20", "--morphs-of", "utk,casia"])
+    options = parse_arguments(["fit", *folders, "--morphs", "20", "--morphs-of", "utk"])
     chosen = plan(options).examples()
     assert chosen.morphs is not None
     assert chosen.morph_numbers is not None
@@ -294,7 +294,27 @@ def test_made_faces_are_chosen_by_the_source_of_their_first_face(
         of_utk = sources[chosen.morphs.first_row(number)] == "utk"
         assert (number in chosen.morph_numbers) == of_utk
     command = whole_command(options)
-    assert command[command.index("--morphs-of") + 1] == "utk,casia"
+    assert command[command.index("--morphs-of") + 1] == "utk"
+    misspelt = parse_arguments(["fit", *folders, "--morphs", "20", "--morphs-of", "utk,UTK"])
+    with pytest.raises(SystemExit, match="no chip comes from UTK; there are pins, utk"):
+        plan(misspelt).examples()
+
+
+def test_made_faces_are_chosen_only_where_there_are_some() -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["fit", "--morphs-of", "utk"])
+
+
+def test_another_id_is_part_of_the_command() -> None:
+    assert "--id" not in whole_command(parse_arguments(["fit"]))
+    command = whole_command(parse_arguments(["fit", "--id", "mine"]))
+    assert command[command.index("--id") + 1] == "mine"
+
+
+def test_whoever_waits_for_a_batch_hears_that_none_can_be_made(with_morphs: Examples) -> None:
+    unknown = dataclasses.replace(with_morphs, morph_numbers=np.array([99]))
+    with pytest.raises(IndexError):
+        next(unknown.batches(8, seed=0))
 
 
 @pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
