@@ -9,10 +9,24 @@ const status = byId("status");
 
 let model = null;
 
-/** What GET v1/model says; asked again until it has answered once. */
+/** What GET v1/model says, or null; asked again until it has answered once. */
 async function getModel() {
-  model ??= await ask("v1/model").catch(() => null);
+  if (model) return model;
+  try {
+    model = await ask("v1/model");
+    introduceModel();
+  } catch (failure) {
+    // Two may ask at the same time, of whom the other has had its answer.
+    if (!model) byId("startup").replaceChildren(h("p.notice", {}, h("code", {}, failure.code), ` ${failure.message}`));
+  }
   return model;
+}
+
+function introduceModel() {
+  const { id, sha256, dimension, embedding } = model;
+  const size = dimension ?? embedding?.dimension;
+  byId("model-line").replaceChildren("Model ", h("b", {}, id), ` · ${size} numbers · SHA-256 `, h("code", {}, (sha256 ?? "").slice(0, 12)));
+  byId("startup").replaceChildren();
 }
 
 function makeComparison() {
@@ -78,20 +92,9 @@ function takePastes(slotsOf) {
   });
 }
 
-async function introduceModel() {
-  try {
-    model = await ask("v1/model");
-    const { id, sha256, dimension, embedding } = model;
-    const size = dimension ?? embedding?.dimension;
-    byId("model-line").append("Model ", h("b", {}, id), ` · ${size} numbers · SHA-256 `, h("code", {}, (sha256 ?? "").slice(0, 12)));
-  } catch (failure) {
-    byId("startup").replaceChildren(h("p.notice", {}, h("code", {}, failure.code), ` ${failure.message}`));
-  }
-}
-
 // A drop beside a frame must not make the browser leave the page for the picture.
 for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());
 takePastes({ compare: makeComparison(), embed: makeEmbedding() });
 makeTabs();
-await introduceModel();
+await getModel();
 await loadThumbnails(document);

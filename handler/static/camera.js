@@ -33,18 +33,25 @@ async function dialogue(stream) {
   const dialog = document.getElementById("camera");
   const view = document.getElementById("camera-view");
   const take = document.getElementById("camera-take");
+  const closed = new Promise((close) => dialog.addEventListener("close", close, { once: true }));
   view.srcObject = stream;
   take.disabled = true;
   dialog.returnValue = "cancel";
   dialog.showModal();
-  await view.play();
-  take.disabled = false;
-  take.focus();
-  // The frame is kept when the dialog closes, while the stream still runs.
-  await new Promise((closed) => dialog.addEventListener("close", closed, { once: true }));
-  const photograph = dialog.returnValue === "take" ? await frameOf(view) : null;
-  view.srcObject = null;
-  return photograph;
+  try {
+    // A camera may be slow to wake, and is called off before its first frame then.
+    await Promise.race([view.play(), closed]);
+    if (dialog.open) {
+      take.disabled = false;
+      take.focus();
+    }
+    await closed;
+    // The frame is kept when the dialog closes, while the stream still runs.
+    return dialog.returnValue === "take" ? await frameOf(view) : null;
+  } finally {
+    dialog.close();
+    view.srcObject = null;
+  }
 }
 
 async function frameOf(view) {

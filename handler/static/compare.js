@@ -62,11 +62,9 @@ export class Comparison extends Question {
     })));
   }
 
-  async choose(distance) {
+  choose(distance) {
     this.threshold = distance;
-    await this.refresh();
-    // The controls are new: give the keyboard its place back.
-    this.result.querySelector(".choice input:checked")?.focus();
+    this.refresh();
   }
 
   qualities(answer, chosen) {
@@ -94,7 +92,7 @@ export class Comparison extends Question {
     const index = failure.details.image;
     const slot = this.slots[index];
     if (!slot) return "";
-    slot.say(`${failure.code}: ${slot.picture.name}`, true);
+    slot.blame(`${failure.code}: ${slot.picture.name}`);
     return `The ${ORDINALS[index]} photograph, image ${index}`;
   }
 }

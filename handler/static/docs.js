@@ -3,6 +3,8 @@ import { ask, copyButton, h } from "./common.js";
 
 const METHODS = ["get", "put", "post", "delete", "patch"];
 
+const wide = matchMedia("(min-width: 46.01rem)");
+
 let api = {};
 
 /** What a `$ref` of this document points to; anything else is itself. */
@@ -203,14 +205,18 @@ function contents(operations, models, hasErrors) {
   ];
 }
 
+/** Beside the text there is room, and no summary to press; above the text they stay folded. */
+function foldContents() {
+  document.getElementById("contents-box").open = wide.matches;
+}
+
 function render() {
   const operations = Object.entries(api.paths ?? {}).flatMap(([path, item]) => METHODS
     .filter((method) => item[method])
     .map((method) => ({ path, method, details: item[method] })));
   const models = Object.entries(api.components?.schemas ?? {});
   const errorTable = errors();
-  // Beside the text there is room for it; above the text it stays folded.
-  document.getElementById("contents-box").open = matchMedia("(min-width: 46.01rem)").matches;
+  foldContents();
   document.getElementById("contents").replaceChildren(...contents(operations, models, errorTable !== null));
   document.getElementById("reference").replaceChildren(
     h("div.lede", {}, h("h1", {}, api.info?.title ?? "API"), ...prose(api.info?.description), h("p", {}, `Version ${api.info?.version ?? "?"}`)),
@@ -218,10 +224,11 @@ function render() {
     errorTable ?? "",
     ...models.map(([name, schema]) => model(name, schema)),
   );
-  // The browser looked for the fragment before there was anything to find.
-  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  // The browser looked for the fragment before there was anything to find. No id needs decoding.
+  document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
+wide.addEventListener("change", foldContents);
 try {
   api = await ask("openapi.json");
   render();

@@ -5,6 +5,14 @@ import { answerAsJson, curlFor, timingsLine } from "./details.js";
 
 const ROW_LENGTH = 64;
 
+// By the canvas that shows it, and for no longer than there is one: a vector is biometric data.
+const vectors = new WeakMap();
+
+// Colours come from the style sheet, which has others for the dark.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  document.querySelectorAll(".strip canvas").forEach(paint);
+});
+
 export class Embedding extends Question {
   operation = "embed";
   doing = "Embedding";
@@ -51,7 +59,8 @@ export class Embedding extends Question {
   }
 
   blame(failure) {
-    this.slots[0].say(`${failure.code}: ${failure.message}`, true);
+    // A timeout, say, is about no picture and marks none.
+    this.slots[failure.details.image]?.blame(`${failure.code}: ${failure.message}`);
     return "";
   }
 }
@@ -59,13 +68,14 @@ export class Embedding extends Question {
 /** The vector as coloured cells; a slider reads them one by one, by pointer or arrow keys. */
 function strip(vector) {
   const canvas = h("canvas", { width: ROW_LENGTH, height: Math.ceil(vector.length / ROW_LENGTH) });
-  paint(canvas, vector);
+  vectors.set(canvas, vector);
+  paint(canvas);
   const readout = h("output", {}, "Blue is above zero, orange below. Point at a cell, or use the arrow keys.");
   const slider = h("div.strip", {
     tabindex: 0, role: "slider", "aria-label": "Component of the vector",
     "aria-valuemin": 0, "aria-valuemax": vector.length - 1,
   }, canvas, h("i.cursor"));
-  let at = -1;
+  let at = 0;
   const read = (index) => {
     at = Math.min(Math.max(index, 0), vector.length - 1);
     const words = `component ${at}: ${vector[at].toFixed(4)}`;
@@ -76,7 +86,10 @@ function strip(vector) {
   };
   slider.setAttribute("aria-valuenow", 0);
   slider.setAttribute("aria-valuetext", `component 0: ${vector[0].toFixed(4)}`);
-  slider.addEventListener("pointermove", (event) => read(cellUnder(event, canvas)));
+  // A tap goes down without moving.
+  for (const kind of ["pointerdown", "pointermove"]) {
+    slider.addEventListener(kind, (event) => read(cellUnder(event, canvas)));
+  }
   slider.addEventListener("keydown", (event) => {
     const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: ROW_LENGTH, ArrowUp: -ROW_LENGTH };
     const goal = { Home: 0, End: vector.length - 1 }[event.key] ?? (steps[event.key] && at + steps[event.key]);
@@ -84,8 +97,6 @@ function strip(vector) {
     event.preventDefault();
     read(goal);
   });
-  // Colours come from the style sheet, which has others for the dark.
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(canvas, vector));
   return h("div.strip-box", {}, slider, readout);
 }
 
@@ -105,7 +116,8 @@ function moveCursor(slider, canvas, index) {
   cursor.style.height = `${100 / canvas.height}%`;
 }
 
-function paint(canvas, vector) {
+function paint(canvas) {
+  const vector = vectors.get(canvas);
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(name).trim();
   const context = canvas.getContext("2d");

@@ -28,9 +28,12 @@ export async function preparePicture(file, name = file.name) {
   if (!bitmap || (fits && KNOWN_TYPES.has(file.type))) {
     return describe(name, bitmap, file, false);
   }
-  const blob = await reduce(bitmap);
-  bitmap.close();
-  return describe(name, await createImageBitmap(blob), blob, true);
+  try {
+    const blob = await reduce(bitmap);
+    return await describe(name, await createImageBitmap(blob), blob, true);
+  } finally {
+    bitmap.close();
+  }
 }
 
 async function describe(name, bitmap, blob, reduced) {
@@ -78,11 +81,11 @@ function toBase64(blob) {
   });
 }
 
-/** Show a picture on a slot's canvas. */
+/** Show a picture on a slot's canvas; none, or one the browser cannot read, empties it. */
 export function drawPicture(canvas, picture) {
-  canvas.width = picture.width;
-  canvas.height = picture.height;
-  canvas.getContext("2d").drawImage(picture.bitmap, 0, 0);
+  canvas.width = picture?.width ?? 0;
+  canvas.height = picture?.height ?? 0;
+  if (picture?.bitmap) canvas.getContext("2d").drawImage(picture.bitmap, 0, 0);
 }
 
 /** Boxes and landmarks over a picture; the faces in `chosen` stand out. */

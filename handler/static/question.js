@@ -4,6 +4,8 @@ import { failurePanel } from "./details.js";
 import { drawChip } from "./pictures.js";
 
 const CHIP_PIXELS = 224;
+// Where the keyboard goes on in a new result, the first of these that it has.
+const PLACES = ".choice input:checked, .strip, .failure button, summary";
 
 /**
  * Asked whenever every slot has a photograph; an answer still under way is dropped then.
@@ -39,12 +41,21 @@ export class Question {
       const answer = await ask(`v1/${this.operation}`, body, signal);
       const waited = performance.now() - started;
       const model = await this.getModel();
-      if (!signal.aborted) this.show(answer, model, waited, body);
+      if (!signal.aborted) this.replace(() => this.show(answer, model, waited, body));
     } catch (failure) {
-      if (failure.name !== "AbortError") this.showFailure(failure);
+      // A dropped answer fails in more ways than by AbortError: its body may be cut off.
+      if (!signal.aborted) this.replace(() => this.showFailure(failure));
     } finally {
       if (!signal.aborted) this.result.classList.remove("waiting");
     }
+  }
+
+  /** Show what came, without what the last answer left: marks on pictures, and a focus in it. */
+  replace(show) {
+    const held = this.result.contains(document.activeElement);
+    this.slots.forEach((slot) => slot.pardon());
+    show();
+    if (held) this.result.querySelector(PLACES)?.focus();
   }
 
   showFailure(failure) {

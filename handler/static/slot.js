@@ -20,6 +20,7 @@ export class Slot {
     this.changed = changed;
     this.filesBeyond = filesBeyond;
     this.picture = null;
+    this.blamed = false;
     this.turn = 0;
     this.element = document.getElementById("slot-template").content.cloneNode(true).firstElementChild;
     this.find = (selector) => this.element.querySelector(selector);
@@ -95,33 +96,39 @@ export class Slot {
     try {
       const picture = await getPicture();
       if (picture && turn === this.turn) this.show(picture);
+      else picture?.bitmap?.close();
     } catch (failure) {
       if (turn === this.turn) this.say(failure.message, true);
     }
   }
 
   show(picture) {
-    this.picture?.bitmap?.close();
-    this.picture = picture;
-    this.find(".overlay").replaceChildren();
-    this.find("figure").hidden = !picture.bitmap;
-    this.find(".empty").hidden = Boolean(picture.bitmap);
-    this.find(".remove").hidden = false;
-    if (picture.bitmap) drawPicture(this.find("canvas"), picture);
+    const held = this.find(".empty").contains(document.activeElement);
+    this.hold(picture);
     this.find("canvas").setAttribute("aria-label", `${this.title}: ${picture.name}`);
+    // What was used to choose the picture is hidden by it, and would take the keyboard with it.
+    if (held && picture.bitmap) this.find(".remove").focus();
     this.say(sizeLine(picture));
     this.changed();
   }
 
   clear() {
     this.turn += 1;
-    this.picture?.bitmap?.close();
-    this.picture = null;
-    this.find("figure").hidden = true;
-    this.find(".empty").hidden = false;
-    this.find(".remove").hidden = true;
+    this.hold(null);
+    this.find("canvas").removeAttribute("aria-label");
     this.say("");
     this.changed();
+  }
+
+  /** Have this picture, or null, in the frame, and nothing left of the one before. */
+  hold(picture) {
+    this.picture?.bitmap?.close();
+    this.picture = picture;
+    drawPicture(this.find("canvas"), picture);
+    this.find(".overlay").replaceChildren();
+    this.find("figure").hidden = !picture?.bitmap;
+    this.find(".empty").hidden = Boolean(picture?.bitmap);
+    this.find(".remove").hidden = !picture;
   }
 
   /** Boxes of the answer's `image` over the picture; the faces at `chosen` stand out. */
@@ -133,9 +140,19 @@ export class Slot {
 
   /** A line under the picture; as a warning it is also marked on the frame. */
   say(text, warning = false) {
-    const caption = this.find(".caption");
-    caption.textContent = text;
+    this.blamed = false;
+    this.find(".caption").textContent = text;
     this.element.classList.toggle("warned", warning);
+  }
+
+  /** A warning that an answer gives; the next answer takes it back. */
+  blame(text) {
+    this.say(text, true);
+    this.blamed = true;
+  }
+
+  pardon() {
+    if (this.blamed) this.say(sizeLine(this.picture));
   }
 
   get ready() {

@@ -17,6 +17,12 @@ BREAK_CAMERA = """
 navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "%s"); };
 """
 
+# The camera's picture never comes, or comes to nothing.
+HOLD_PLAY = "() => { HTMLMediaElement.prototype.play = () => new Promise(() => {}); }"
+BREAK_PLAY = """() => {
+    HTMLMediaElement.prototype.play = async () => { throw new Error("No picture came."); };
+}"""
+
 
 def first(page: "Page") -> Any:
     return page.locator("#pair .slot").first
@@ -35,6 +41,8 @@ def test_a_photograph_is_taken(open_page: Callable[..., "Page"]):
     expect(page.locator("#camera")).to_be_hidden()
     expect(first(page).locator(".caption")).to_contain_text("from the camera")
     expect(first(page).locator("figure")).to_be_visible()
+    # What opened the camera is hidden by the photograph.
+    expect(first(page).locator(".remove")).to_be_focused()
 
 
 def test_escape_calls_it_off_and_gives_the_camera_back(open_page: Callable[..., "Page"]):
@@ -47,6 +55,32 @@ def test_escape_calls_it_off_and_gives_the_camera_back(open_page: Callable[..., 
     expect(first(page).locator("figure")).to_be_hidden()
     expect(first(page).locator(".camera")).to_be_focused()
     assert track.evaluate("track => track.readyState") == "ended"
+
+
+def test_a_camera_called_off_before_its_first_frame_is_given_back(
+    open_page: Callable[..., "Page"],
+):
+    page = open_page(permissions=["camera"])
+    page.evaluate(HOLD_PLAY)
+    press_camera(page)
+    expect(page.locator("#camera")).to_be_visible()
+    expect(page.get_by_role("button", name="Take it")).to_be_disabled()
+    track = page.evaluate_handle("document.querySelector('video').srcObject.getTracks()[0]")
+    page.keyboard.press("Escape")
+    expect(page.locator("#camera")).to_be_hidden()
+    page.wait_for_function("track => track.readyState === 'ended'", arg=track)
+    assert page.evaluate("document.querySelector('video').srcObject") is None
+    expect(first(page).locator(".caption")).to_be_empty()
+
+
+def test_a_camera_without_a_picture_closes_its_dialog_and_says_why(
+    open_page: Callable[..., "Page"],
+):
+    page = open_page(permissions=["camera"])
+    page.evaluate(BREAK_PLAY)
+    press_camera(page)
+    expect(first(page).locator(".caption")).to_have_text("No picture came.")
+    expect(page.locator("#camera")).to_be_hidden()
 
 
 def test_a_denied_camera_is_said_with_what_to_do(page: "Page"):

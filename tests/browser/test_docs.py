@@ -66,6 +66,16 @@ def test_a_link_to_a_part_arrives_there(open_page: Callable[..., "Page"]):
     expect(page.locator("#model-CompareAnswer")).to_be_in_viewport()
 
 
+def test_a_link_to_nowhere_leaves_the_reference_as_it_is(open_page: Callable[..., "Page"]):
+    page = open_page("docs#%")
+    expect(page.locator("article").first).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_the_reference_is_not_read_out_whole(reference: "Page"):
+    expect(reference.locator("[aria-live] article")).to_have_count(0)
+
+
 def test_the_first_command_is_copied(open_page: Callable[..., "Page"]):
     page = open_page("docs", permissions=["clipboard-read", "clipboard-write"])
     article = page.get_by_role("article", name="POST /v1/compare", exact=True)
@@ -88,3 +98,13 @@ def test_the_reference_fits_a_phone(open_page: Callable[..., "Page"]):
     expect(page.locator("#contents")).to_be_hidden()
     page.get_by_text("Contents").click()
     expect(page.locator("#contents")).to_be_visible()
+
+
+def test_the_contents_can_be_reached_when_a_phone_is_turned(open_page: Callable[..., "Page"]):
+    page = open_page("docs", viewport={"width": 390, "height": 844})
+    page.locator("article").first.wait_for()
+    expect(page.locator("#contents")).to_be_hidden()
+    page.set_viewport_size({"width": 844, "height": 390})
+    expect(page.locator("#contents")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    expect(page.locator("#contents")).to_be_hidden()

@@ -64,6 +64,25 @@ def test_the_arrow_keys_read_the_vector(embedded: Any):
         expect(page.locator(".strip-box output")).to_have_text(words)
 
 
+@pytest.mark.parametrize(("key", "index"), [("ArrowRight", 1), ("ArrowDown", 64)])
+def test_the_first_arrow_key_starts_at_the_first_component(embedded: Any, key: str, index: int):
+    page, _ = embedded
+    strip = page.get_by_role("slider", name="Component of the vector")
+    expect(strip).to_have_attribute("aria-valuenow", "0")
+    strip.press(key)
+    expect(strip).to_have_attribute("aria-valuenow", str(index))
+
+
+def test_a_tap_reads_the_component_under_it(open_page: Callable[..., "Page"]):
+    page = open_page("#embed", has_touch=True)
+    page.locator("#single .sample").first.tap()
+    strip = page.get_by_role("slider", name="Component of the vector")
+    box = strip.bounding_box()
+    # The third cell of the first row.
+    strip.tap(position={"x": box["width"] * 2.5 / 64, "y": 2})
+    expect(page.locator(".strip-box output")).to_contain_text("component 2:")
+
+
 def test_the_vector_is_copied_in_full(embedded: Any):
     page, (vector, _) = embedded
     page.get_by_role("button", name="Copy the vector").click()

@@ -12,6 +12,33 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs the dependen
 expect = sync_api.expect
 pytestmark = pytest.mark.browser
 
+TIMEOUT = {
+    "error": {"code": "Timeout", "message": "Too slow.", "details": {}, "retryable": True},
+    "request_id": "abc-123",
+}
+NO_MODEL = {
+    "error": {
+        "code": "ModelUnavailable",
+        "message": "The model cannot be used.",
+        "details": {},
+        "retryable": False,
+    },
+    "request_id": "abc-123",
+}
+# The first comparison's answer begins, and ends where the page drops it.
+CUT_ANSWER_OFF = """() => {
+    const usual = window.fetch;
+    window.fetch = async (path, options) => {
+        if (path !== "v1/compare") return usual(path, options);
+        window.fetch = usual;
+        const start = (body) => options.signal.addEventListener("abort", () => {
+            window.isCutOff = true;
+            body.error(options.signal.reason);
+        });
+        return new Response(new ReadableStream({ start }));
+    };
+}"""
+
 
 def slot(page: "Page", index: int) -> Any:
     return page.locator("#pair .slot").nth(index)
@@ -43,6 +70,18 @@ def test_the_mark_goes_when_the_picture_does(page: "Page"):
     expect(slot(page, 1)).to_have_class("slot")
 
 
+def test_the_mark_goes_when_the_next_answer_is_a_good_one(page: "Page"):
+    sample(page, 0, "Eileen Collins")
+    sample(page, 1, "no face")
+    page.locator(".failure").wait_for()
+    expect(slot(page, 1).locator(".caption")).to_contain_text("FaceNotFound")
+    page.locator(".options summary").click()
+    page.get_by_label("The pictures are face crops already").check()
+    page.locator(".verdict").wait_for()
+    expect(slot(page, 1)).to_have_class("slot")
+    expect(slot(page, 1).locator(".caption")).to_contain_text("no face ·")
+
+
 def test_a_file_that_is_no_picture_gets_the_words_of_the_function(page: "Page", tmp_path: Path):
     text = tmp_path / "letter.jpg"
     text.write_text("Dear reader, this is no photograph. " * 20)
@@ -60,16 +99,21 @@ def test_embed_names_the_error_too(page: "Page"):
 
 
 def test_what_passes_can_be_tried_again(page: "Page"):
-    timeout = {
-        "error": {"code": "Timeout", "message": "Too slow.", "details": {}, "retryable": True},
-        "request_id": "abc-123",
-    }
-    page.route("**/v1/compare", lambda route: route.fulfill(status=503, json=timeout), times=1)
+    page.route("**/v1/compare", lambda route: route.fulfill(status=503, json=TIMEOUT), times=1)
     page.click("#example-same")
     failure = page.get_by_role("region", name="Error")
     expect(failure).to_contain_text("abc-123")
     failure.get_by_role("button", name="Try again").click()
     expect(page.locator(".verdict h2")).to_have_text("Same person")
+
+
+def test_what_is_about_no_photograph_marks_none(page: "Page"):
+    page.route("**/v1/embed", lambda route: route.fulfill(status=503, json=TIMEOUT), times=1)
+    page.click("#tab-embed")
+    page.locator("#single").get_by_role("button", name="Sample: Grace Hopper").click()
+    page.locator(".failure").wait_for()
+    expect(page.locator("#single .slot")).to_have_class("slot")
+    expect(page.locator("#single .caption")).to_contain_text("Grace Hopper ·")
 
 
 @pytest.mark.parametrize(
@@ -91,26 +135,39 @@ def test_a_function_out_of_reach_is_said(page: "Page"):
 
 
 def test_a_function_without_a_model_says_so_at_once(page: "Page"):
-    refusal = {
-        "error": {
-            "code": "ModelUnavailable",
-            "message": "The model cannot be used.",
-            "details": {},
-            "retryable": False,
-        },
-        "request_id": "abc-123",
-    }
-    page.route("**/v1/model", lambda route: route.fulfill(status=503, json=refusal))
+    page.route("**/v1/model", lambda route: route.fulfill(status=503, json=NO_MODEL))
     page.reload()
     expect(page.get_by_role("alert").first).to_have_text(
         "ModelUnavailable The model cannot be used."
     )
 
 
+def test_a_model_that_is_there_later_is_introduced_then(page: "Page"):
+    page.route("**/v1/model", lambda route: route.fulfill(status=503, json=NO_MODEL), times=1)
+    page.reload()
+    expect(page.locator("#startup")).to_contain_text("ModelUnavailable")
+    page.click("#example-same")
+    page.locator(".verdict").wait_for()
+    expect(page.locator("#startup")).to_be_empty()
+    expect(page.locator("#model-line")).to_contain_text("numbers")
+
+
+def test_an_answer_dropped_halfway_is_no_error(page: "Page"):
+    page.evaluate(CUT_ANSWER_OFF)
+    page.click("#example-different")
+    # Both photographs are there, and the question is asked.
+    expect(slot(page, 1).locator(".caption")).to_contain_text("Grace Hopper")
+    expect(page.locator("#compare-result")).to_have_class("result waiting")
+    slot(page, 1).get_by_role("button", name="Remove the second photograph").click()
+    assert page.evaluate("window.isCutOff")
+    expect(page.locator("#compare-result")).to_be_empty()
+
+
 def test_an_answer_that_comes_too_late_is_not_shown(page: "Page"):
     held: list[Route] = []
     page.route("**/v1/compare", lambda route: held.append(route), times=1)
-    page.click("#example-different")
+    with page.expect_request("**/v1/compare"):
+        page.click("#example-different")
     expect(page.locator("#compare-result")).to_have_class("result waiting")
     page.unroute("**/v1/compare")
     sample(page, 1, "Eileen Collins, altered copy")

@@ -1,17 +1,20 @@
 """The whole page by keyboard alone, and what assistive technology is told of it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the dependency group `browser`")
 expect = sync_api.expect
 pytestmark = pytest.mark.browser
 
+SAMPLES = Path(__file__).resolve().parents[2] / "handler" / "static" / "samples"
+TIMEOUT = {"error": {"code": "Timeout", "message": "Too slow.", "details": {}, "retryable": True}}
 # More steps of the Tab key than the page has places for it to stop.
 MANY = 80
 FOCUSED = "document.activeElement"
@@ -100,6 +103,40 @@ def test_a_file_can_be_chosen_by_keyboard(page: "Page"):
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
     assert not chooser.value.is_multiple()
+
+
+def test_the_focus_goes_on_from_a_control_that_the_photograph_hides(page: "Page"):
+    slot = page.locator("#pair .slot").first
+    slot.locator("input[type=file]").focus()
+    slot.locator("input[type=file]").set_input_files(SAMPLES / "grace_hopper.jpg")
+    expect(slot.locator(".remove")).to_be_focused()
+
+
+def test_the_focus_goes_on_from_a_second_try(page: "Page"):
+    page.route("**/v1/compare", lambda route: route.fulfill(status=503, json=TIMEOUT), times=2)
+    page.click("#example-same")
+    again = page.get_by_role("button", name="Try again")
+    again.focus()
+    with page.expect_response("**/v1/compare"):
+        page.keyboard.press("Enter")
+    expect(again).to_be_focused()
+    page.keyboard.press("Enter")
+    page.locator(".verdict").wait_for()
+    expect(page.locator(".choice input:checked")).to_be_focused()
+
+
+def test_an_answer_takes_no_focus_from_elsewhere(page: "Page"):
+    page.click("#example-same")
+    page.locator(".verdict").wait_for()
+    held: list[Route] = []
+    page.route("**/v1/compare", lambda route: held.append(route), times=1)
+    with page.expect_request("**/v1/compare"):
+        page.locator(".choice input").first.check()
+    expect(page.locator("#compare-result")).to_have_class("result waiting")
+    page.locator(".options summary").focus()
+    held[0].continue_()
+    expect(page.locator("#compare-result")).to_have_class("result")
+    expect(page.locator(".options summary")).to_be_focused()
 
 
 def test_the_result_is_announced(page: "Page"):
