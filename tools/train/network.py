@@ -19,9 +19,6 @@ Tensor = Any  # tensorflow ships no usable types
 BLOCK35_SCALE = 0.17
 BLOCK17_SCALE = 0.10
 BLOCK8_SCALE = 0.20
-# The published network drops the last row and column where a stride of 2 does not come out even.
-# In maps of 24, 12 and 6 that is much of a face: the student pads there, and sees the whole chip.
-STUDENT_REDUCTION = "SAME"
 STEM = ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1")
 HEAD = "head"
 EMBEDDING_LAYER = "Bottleneck"  # of the published network
@@ -81,34 +78,29 @@ def stem(convolve: Convolve, x: Tensor) -> Tensor:
     x = convolve(x, "Conv2d_1a_3x3", 2, "VALID")
     x = convolve(x, "Conv2d_2a_3x3", 1, "VALID")
     x = convolve(x, "Conv2d_2b_3x3")
-    x = pool(x, "VALID")
+    x = pool(x)
     return convolve(x, "Conv2d_3b_1x1")
 
 
-def trunk(
-    convolve: Convolve, x: Tensor, topology: Topology, reduction: str = STUDENT_REDUCTION
-) -> Tensor:
-    """[N,26,26,80] -> the last feature map, before pooling: [N,3,3,C].
-
-    reduction: padding of the three reductions; the published network has "VALID".
-    """
+def trunk(convolve: Convolve, x: Tensor, topology: Topology) -> Tensor:
+    """[N,26,26,80] -> the last feature map, before pooling."""
     x = convolve(x, "Conv2d_4a_3x3", 1, "VALID")
-    x = convolve(x, "Conv2d_4b_3x3", 2, reduction)
+    x = convolve(x, "Conv2d_4b_3x3", 2, "VALID")
     for number in topology.block35:
         x = residual(convolve, x, f"Block35_{number}_", branches35, BLOCK35_SCALE)
-    x = mixed_6a(convolve, x, reduction)
+    x = mixed_6a(convolve, x)
     for number in topology.block17:
         x = residual(convolve, x, f"Block17_{number}_", branches17, BLOCK17_SCALE)
     if topology.mixed_7a:
-        x = mixed_7a(convolve, x, reduction)
+        x = mixed_7a(convolve, x)
     for number in topology.block8:
         x = residual(convolve, x, f"Block8_{number}_", branches8, BLOCK8_SCALE)
     return x
 
 
-def pool(x: Tensor, padding: str) -> Tensor:
-    """3x3 maximum, stride 2."""
-    return tf.nn.max_pool2d(x, 3, 2, padding)
+def pool(x: Tensor) -> Tensor:
+    """3x3 maximum, stride 2, no padding."""
+    return tf.nn.max_pool2d(x, 3, 2, "VALID")
 
 
 def residual(
@@ -148,27 +140,27 @@ def branches8(convolve: Convolve, x: Tensor, block: str) -> Tensor:
     return tf.concat([first, second], 3)
 
 
-def mixed_6a(convolve: Convolve, x: Tensor, padding: str) -> Tensor:
+def mixed_6a(convolve: Convolve, x: Tensor) -> Tensor:
     """Reduction from the block35 grid to the block17 grid."""
     name = "Mixed_6a_Branch_"
-    first = convolve(x, name + "0_Conv2d_1a_3x3", 2, padding)
+    first = convolve(x, name + "0_Conv2d_1a_3x3", 2, "VALID")
     second = convolve(x, name + "1_Conv2d_0a_1x1")
     second = convolve(second, name + "1_Conv2d_0b_3x3")
-    second = convolve(second, name + "1_Conv2d_1a_3x3", 2, padding)
-    return tf.concat([first, second, pool(x, padding)], 3)
+    second = convolve(second, name + "1_Conv2d_1a_3x3", 2, "VALID")
+    return tf.concat([first, second, pool(x)], 3)
 
 
-def mixed_7a(convolve: Convolve, x: Tensor, padding: str) -> Tensor:
+def mixed_7a(convolve: Convolve, x: Tensor) -> Tensor:
     """Reduction from the block17 grid to the last one."""
     name = "Mixed_7a_Branch_"
     first = convolve(x, name + "0_Conv2d_0a_1x1")
-    first = convolve(first, name + "0_Conv2d_1a_3x3", 2, padding)
+    first = convolve(first, name + "0_Conv2d_1a_3x3", 2, "VALID")
     second = convolve(x, name + "1_Conv2d_0a_1x1")
-    second = convolve(second, name + "1_Conv2d_1a_3x3", 2, padding)
+    second = convolve(second, name + "1_Conv2d_1a_3x3", 2, "VALID")
     third = convolve(x, name + "2_Conv2d_0a_1x1")
     third = convolve(third, name + "2_Conv2d_0b_3x3")
-    third = convolve(third, name + "2_Conv2d_1a_3x3", 2, padding)
-    return tf.concat([first, second, third, pool(x, padding)], 3)
+    third = convolve(third, name + "2_Conv2d_1a_3x3", 2, "VALID")
+    return tf.concat([first, second, third, pool(x)], 3)
 
 
 def features(convolve: Convolve, x: Tensor, topology: Topology, *, freeze_stem: bool) -> Tensor:
@@ -195,7 +187,7 @@ def embed_full(weights: Mapping[str, tuple[Tensor, Tensor]], x: Tensor) -> Tenso
     *repeated, last = topology.block8
     convolve = convolution(weights.__getitem__)
     shortened = Topology(topology.block35, topology.block17, tuple(repeated))
-    x = trunk(convolve, stem(convolve, x), shortened, "VALID")
+    x = trunk(convolve, stem(convolve, x), shortened)
     block = f"Block8_{last}_"
     x = x + convolve(branches8(convolve, x, block), block + "Conv2d_1x1", relu=False)
     return dense(weights.__getitem__, EMBEDDING_LAYER, tf.reduce_mean(x, (1, 2)))
