@@ -15,7 +15,9 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from model_layer.distance import normalise
 from model_layer.manifest import read_manifest
+from model_layer.standardize import standardize
 from tools.check_model import BUNDLED
 from tools.evaluate.cache import CHUNK
 from tools.train import fit as fitting
@@ -24,7 +26,7 @@ from tools.train.augment import augment, centre
 from tools.train.channels import Design, choose_channels, input_channels
 from tools.train.data import Examples
 from tools.train.describe import ship
-from tools.train.export import convert, embedding_function, fold_heads
+from tools.train.export import PARITY, convert, embedding_function, fold_heads
 from tools.train.fit import Clock, FitSettings, fit, fit_heads, learning_rate
 from tools.train.morph import Morphs, blend, match_colour
 from tools.train.narrow import narrow
@@ -504,6 +506,14 @@ def test_batch_norm_is_folded_into_the_kernel(tmp_path: Path) -> None:
     layer = load_facenet(tmp_path / "net.npz")["layer"]
     normalised = (x @ kernel[0, 0] - mean) / np.sqrt(variance + 1e-3) + beta
     np.testing.assert_allclose(x @ layer.kernel[0, 0] + layer.bias, normalised, rtol=1e-4)
+
+
+def test_the_bundled_file_holds_the_network_that_is_trained_here() -> None:
+    with np.load(BUNDLED / PARITY) as parity:
+        chips, float32 = parity["chips"], parity["float32"]
+    embed = embedding_function(read_tflite(BUNDLED / "int8.tflite"))
+    vectors = normalise(embed(standardize(chips, "fixed")).numpy())
+    assert np.sum(vectors * float32, axis=1).min() > 0.99
 
 
 def test_only_the_int8_file_is_bundled(tmp_path: Path) -> None:
