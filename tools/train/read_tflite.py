@@ -20,7 +20,7 @@ SCALES = {
 
 
 def read_tflite(path: Path) -> dict[str, Layer]:
-    """Kernels and biases by layer, int8 and float16 ones as float32.
+    """Kernels and biases by layer of an int8 or float32 file, all as float32.
 
     The converter keeps the scopes of `network.convolution` in its tensor names, lays kernels out
     as [out,H,W,in] and multiplies the scale of a residual block into its projection; both are
