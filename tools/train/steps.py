@@ -153,13 +153,15 @@ def export(plan: Plan) -> None:
     examples = plan.examples()
     weights = load_weights(plan.student)
     train_rows, _ = examples.split()
-    rows = np.random.default_rng(plan.fit.seed).permutation(train_rows)[:FOLD_CHIPS]
+    people = np.array([row["identity"] for row in read_rows(plan.data)])
+    some = np.random.default_rng(plan.fit.seed).permutation(train_rows)[:FOLD_CHIPS]
+    rows = np.union1d(some, train_rows[people[train_rows] != ""])
     pooled = pooled_features(weights, centre(examples.chips[rows]))
     heads = [weights[name] for name in sorted(weights) if name.startswith(network.HEAD)]
     final: dict[str, Layer] = {
         name: layer for name, layer in weights.items() if not name.startswith(network.HEAD)
     }
-    final[network.HEAD] = fold_heads(heads, pooled)
+    final[network.HEAD] = fold_heads(heads, pooled, people[rows])
     write_files(final, plan.out)
     write_parity(plan.out)
 

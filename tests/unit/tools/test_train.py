@@ -15,18 +15,20 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
+from align.alignment import TEMPLATE
 from model_layer.distance import normalise
 from model_layer.manifest import read_manifest
 from model_layer.standardize import standardize
 from tools.check_model import BUNDLED
 from tools.evaluate.cache import CHUNK
+from tools.train import augment as augmenting
 from tools.train import fit as fitting
 from tools.train.__main__ import parse_arguments, plan, whole_command
 from tools.train.augment import augment, centre
 from tools.train.channels import Design, choose_channels, input_channels
 from tools.train.data import Examples
 from tools.train.describe import ship
-from tools.train.export import PARITY, convert, embedding_function, fold_heads
+from tools.train.export import PARITY, convert, embedding_function, fold_heads, widen, within_people
 from tools.train.fit import Clock, FitSettings, fit, fit_heads, learning_rate
 from tools.train.morph import Morphs, blend, match_colour
 from tools.train.narrow import narrow
@@ -146,7 +148,15 @@ def final(start: dict[str, Layer], examples: Examples) -> dict[str, Layer]:
     """A student with one head, as it is exported."""
     pooled = pooled_features(start, centre(examples.chips))
     body = {name: layer for name, layer in start.items() if not name.startswith("head")}
-    return {**body, "head": fold_heads([start["head_0"], start["head_1"]], pooled)}
+    return {
+        **body,
+        "head": fold_heads([start["head_0"], start["head_1"]], pooled, strangers(pooled)),
+    }
+
+
+def strangers(vectors: Any) -> Any:
+    """Nobody has a name."""
+    return np.full(len(vectors), "")
 
 
 def outputs(content: bytes, chips: np.ndarray) -> np.ndarray:
@@ -302,9 +312,12 @@ def test_made_faces_are_chosen_by_the_source_of_their_first_face(
         plan(misspelt).examples()
 
 
-def test_made_faces_are_chosen_only_where_there_are_some() -> None:
+def test_made_faces_are_chosen_only_where_there_are_some(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
         parse_arguments(["fit", "--morphs-of", "utk"])
+    assert "--morphs-of chooses among --morphs" in capsys.readouterr().err
 
 
 def test_another_id_is_part_of_the_command() -> None:
@@ -346,6 +359,35 @@ def test_colours_are_matched_where_there_is_a_face() -> None:
     matched = match_colour(dark, light, 1.0)
     assert (matched[:20] == 0).all()
     assert matched[20:].mean() == pytest.approx(light.mean(), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("wear", "hidden", "shown"),
+    [
+        (augmenting.glasses, ["left eye", "right eye"], ["left of mouth", "right of mouth"]),
+        (augmenting.mask, ["left of mouth", "right of mouth"], ["left eye", "right eye"]),
+        (augmenting.cap, ["brow"], ["nose", "left of mouth", "right of mouth"]),
+    ],
+)
+def test_what_is_worn_hides_its_part_of_the_face(wear: Any, hidden: Any, shown: Any) -> None:
+    names = ("left eye", "right eye", "nose", "left of mouth", "right of mouth")
+    places = dict(zip(names, TEMPLATE, strict=True)) | {"brow": (56, 12)}
+    light = np.full((112, 112, 3), 255, np.uint8)
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        face = augmenting.paint(light, wear(random), 0.0, random)
+        at = {name: face[round(float(y)), round(float(x))].max() for name, (x, y) in places.items()}
+        assert all(at[name] < 170 for name in hidden), (seed, at)
+        assert all(at[name] == 255 for name in shown), (seed, at)
+
+
+def test_a_shaken_picture_is_as_bright_and_less_sharp() -> None:
+    random = np.random.default_rng(0)
+    chip = random.integers(0, 256, (112, 112, 3)).astype(np.uint8)
+    for _ in range(20):
+        shaken = augmenting.shake(chip, random)
+        assert shaken.mean() == pytest.approx(chip.mean(), abs=1.5)
+        assert shaken.std() < 0.8 * chip.std()
 
 
 def test_augmentation_depends_on_the_seed_alone(examples: Examples) -> None:
@@ -395,6 +437,23 @@ def test_int8_weights_are_read_back_to_within_a_step(tmp_path: Path) -> None:
     assert (read != wide["head"].kernel).any()
 
 
+def test_wider_files_compute_with_the_weights_of_the_int8_file(
+    final: Any, examples: Examples, tmp_path: Path
+) -> None:
+    (tmp_path / "small.tflite").write_bytes(convert(final, "int8"))
+    folder = tmp_path / "wide"
+    widen(tmp_path / "small.tflite", folder)
+    rounded = read_tflite(tmp_path / "small.tflite")
+    assert (folder / "int8.tflite").read_bytes() == (tmp_path / "small.tflite").read_bytes()
+    assert_equal_weights(read_tflite(folder / "float32.tflite"), rounded, rtol=1e-5, atol=1e-6)
+    chips = standardized(examples, 3)
+    wide, half = (
+        outputs((folder / f"{name}.tflite").read_bytes(), chips) for name in ("float32", "float16")
+    )
+    np.testing.assert_allclose(wide, embedding_function(rounded)(chips).numpy(), atol=1e-4)
+    np.testing.assert_allclose(half, wide, atol=1e-2)
+
+
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     function = tf.function(lambda x: x + 1.0, input_signature=[tf.TensorSpec([1, 2])])
     concrete = function.get_concrete_function()
@@ -404,6 +463,25 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
         read_tflite(path)
 
 
+def test_what_differs_within_people_counts_less() -> None:
+    random = np.random.default_rng(0)
+    people = np.repeat(["ann", "bob", "cleo", "", "dan"], 40)
+    who = np.repeat(random.normal(size=(5, 8)), 40, axis=0)
+    who[:, 0] = 3 * random.normal(size=200)  # as a pose might: it says nothing of the person
+    vectors = (who + 0.1 * random.normal(size=who.shape)).astype(np.float32)
+    matrix = within_people(vectors, people)
+    np.testing.assert_allclose(matrix, matrix.T, atol=1e-9)
+    gains = np.linalg.norm(matrix, axis=0)
+    assert gains[0] < 0.9 * gains[1:].min()
+    assert gains[1:].max() < 1.1 * gains[1:].min()
+
+
+def test_where_nobody_is_named_twice_nothing_is_whitened() -> None:
+    vectors = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    for people in (strangers(vectors), np.array(["ann", "bob", "", "cleo"])):
+        np.testing.assert_array_equal(within_people(vectors, people), np.eye(3))
+
+
 def test_folded_heads_keep_the_similarities_of_both() -> None:
     random = np.random.default_rng(0)
     pooled = random.normal(size=(50, 20)).astype(np.float32)
@@ -411,7 +489,7 @@ def test_folded_heads_keep_the_similarities_of_both() -> None:
         Layer(random.normal(size=(20, 5)).astype(np.float32), np.ones(5, np.float32))
         for _ in range(2)
     ]
-    folded = fold_heads(heads, pooled)
+    folded = fold_heads(heads, pooled, strangers(pooled))
     apart = [pooled @ head.kernel + head.bias for head in heads]
     apart = [output / np.linalg.norm(output, axis=1).mean() for output in apart]
     expected = np.concatenate(apart, 1)
