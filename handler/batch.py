@@ -53,6 +53,7 @@ class Batch:
         embed_pictures: Pictures in, faces out.
         buckets: The buckets that may be read.
         deadline: When this invocation stops taking up work.
+        request_id: The invocation's, for the log.
     """
 
     store: ObjectStore
@@ -60,6 +61,7 @@ class Batch:
     output: Output
     buckets: frozenset[str]
     deadline: Deadline
+    request_id: str
     limits: BatchLimits = field(default_factory=BatchLimits)
 
     def run(self, references: Sequence[ObjectReference]) -> list[Outcome]:
@@ -74,7 +76,7 @@ class Batch:
         finally:
             # Whoever still waits for the network ends by its own timeout; not at our expense.
             pool.shutdown(wait=False, cancel_futures=True)
-        log_outcomes(outcomes.values())
+        self.log_outcomes(outcomes.values())
         return [outcomes[reference] for reference in references]
 
     def read(self, reference: ObjectReference) -> PictureObject | Outcome:
@@ -93,14 +95,14 @@ class Batch:
         except ObjectArchived:
             return skipped(reference, "ObjectArchived", "archived: restore it, then embed it")
         except Exception as failure:
-            return unforeseen(reference, failure)
+            return self.unforeseen(reference, failure)
 
     def embed(self, group: Sequence[PictureObject]) -> list[Answer]:
         """The answer for each object; one that breaks the group is found by going one by one."""
         try:
             return list(self.embed_pictures([picture.data for picture in group]))
         except Exception as failure:
-            log_failure(failure)
+            self.log_failure(failure)
             if len(group) > 1:
                 return [answer for picture in group for answer in self.embed([picture])]
             return [failure.untraced() if isinstance(failure, ApiError) else ApiError.internal()]
@@ -111,11 +113,44 @@ class Batch:
             key = self.output.key(reference, picture)
             self.store.put_new(key, self.output.document(reference, picture, answer))
         except Exception as failure:
-            return unforeseen(reference, failure)
+            return self.unforeseen(reference, failure)
         uri = self.output.uri(key)
         if isinstance(answer, ApiError):
             return Outcome(reference, Status.REJECTED, uri, answer.code, answer.message)
         return Outcome(reference, Status.WRITTEN, uri)
+
+    def unforeseen(self, reference: ObjectReference, failure: Exception) -> Outcome:
+        """What stopped one object must not stop the others; it is retried, then dead-lettered."""
+        if isinstance(failure, TransientFailure):
+            return failed(reference, failure)
+        self.log_failure(failure)
+        return failed(reference, TransientFailure("InternalError", type(failure).__name__))
+
+    def log_outcomes(self, outcomes: Collection[Outcome]) -> None:
+        """One line of counts; of the failures, the first one's code."""
+        counts = Counter(outcome.status for outcome in outcomes)
+        codes = [outcome.code for outcome in outcomes if outcome.status is Status.FAILED]
+        observability.log(
+            "batch",
+            level="WARNING" if codes else "INFO",
+            request_id=self.request_id,
+            objects=len(outcomes),
+            results=counts[Status.WRITTEN] + counts[Status.REJECTED],
+            skipped=counts[Status.SKIPPED],
+            failures=len(codes),
+            code=codes[0] if codes else None,
+        )
+
+    def log_failure(self, failure: Exception) -> None:
+        """What was not foreseen: its type and place, never its text, which may hold a key."""
+        kind = type(failure).__name__
+        observability.log(
+            "batch failure",
+            level="ERROR",
+            request_id=self.request_id,
+            error_type=kind,
+            where=where(failure),
+        )
 
 
 Group = list[tuple[ObjectReference, PictureObject]]
@@ -207,14 +242,6 @@ def failed(reference: ObjectReference, failure: TransientFailure) -> Outcome:
     return Outcome(reference, Status.FAILED, code=failure.code, message=failure.message)
 
 
-def unforeseen(reference: ObjectReference, failure: Exception) -> Outcome:
-    """Whatever stopped one object must not stop the others; it is retried, then dead-lettered."""
-    if isinstance(failure, TransientFailure):
-        return failed(reference, failure)
-    log_failure(failure)
-    return failed(reference, TransientFailure("InternalError", type(failure).__name__))
-
-
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The answer of the sources that take a whole answer: what became of each object."""
     return {"results": [outcome.as_dict() for outcome in outcomes]}
@@ -231,24 +258,3 @@ def raise_if_failed(outcomes: Sequence[Outcome]) -> None:
         first = failures[0]
         message = f"{len(failures)} of {len(outcomes)} objects: {first.message}"
         raise TransientFailure(first.code or "InternalError", message)
-
-
-def log_outcomes(outcomes: Collection[Outcome]) -> None:
-    """One line of counts; of the failures, the first one's code."""
-    counts = Counter(outcome.status for outcome in outcomes)
-    codes = [outcome.code for outcome in outcomes if outcome.status is Status.FAILED]
-    observability.log(
-        "batch",
-        level="WARNING" if codes else "INFO",
-        objects=len(outcomes),
-        results=counts[Status.WRITTEN] + counts[Status.REJECTED],
-        skipped=counts[Status.SKIPPED],
-        failures=len(codes),
-        code=codes[0] if codes else None,
-    )
-
-
-def log_failure(failure: Exception) -> None:
-    """What was not foreseen: its type and place, never its text, which may hold a key."""
-    kind = type(failure).__name__
-    observability.log("batch failure", level="ERROR", error_type=kind, where=where(failure))

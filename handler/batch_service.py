@@ -33,14 +33,16 @@ def open_batch(service: AnyService, context: Any) -> Batch:
     image_bytes = settings.limits.image_bytes
     location = settings.output
     deadline = Deadline.of(context)
+    call = Call(context)
     finding = Call(context, kept_ms=deadline.reserve * 1000)
     return Batch(
         # Made here and not in a thread: making clients is not thread-safe, using them is.
         store=S3Store(objects.client(), location.bucket, image_bytes, settings.bucket_owner),
-        embed_pictures=partial(working.embed_pictures, call=Call(context), finding=finding),
+        embed_pictures=partial(working.embed_pictures, call=call, finding=finding),
         output=Output(location.bucket, location.prefix, msgspec.to_builtins(working.describe())),
         buckets=settings.input_buckets,
         deadline=deadline,
+        request_id=call.request_id,
         limits=BatchLimits(image_bytes=image_bytes),
     )
 

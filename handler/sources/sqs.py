@@ -88,7 +88,13 @@ def understand(record: Record) -> Message:
 
 
 def unknown(record: Record) -> Message:
-    log("message of no known kind", level="ERROR", source="sqs", code="InvalidRequest")
+    log(
+        "message of no known kind",
+        level="ERROR",
+        source="sqs",
+        request_id=record.identifier,
+        code="InvalidRequest",
+    )
     return Message(record.identifier, unknown=True)
 
 

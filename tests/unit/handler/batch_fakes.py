@@ -102,6 +102,7 @@ def batch(
         output=Output("example-faces", "out", MODEL),
         buckets=frozenset({BUCKET}),
         deadline=deadline or Deadline.of(None),
+        request_id="an invocation",
         limits=BatchLimits(image_bytes=store.image_bytes, **limits),
     )
 

@@ -263,6 +263,20 @@ def test_log_holds_counts_and_no_key(store: FakeStore, capsys: pytest.CaptureFix
     line = capsys.readouterr().out
     assert '"objects":2' in line
     assert '"results":2' in line
+    assert '"request_id":"an invocation"' in line
+    assert "private-name" not in line
+
+
+def test_the_log_of_a_bug_holds_its_kind_and_the_invocation(
+    store: FakeStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def embed(pictures: Sequence[bytes]) -> list[Answer]:
+        raise ZeroDivisionError("private-name.jpg")
+
+    batch(store, embed).run([store.add("private-name.jpg", b"a")])
+    line = next(line for line in capsys.readouterr().out.splitlines() if "batch failure" in line)
+    assert '"request_id":"an invocation"' in line
+    assert '"error_type":"ZeroDivisionError"' in line
     assert "private-name" not in line
 
 
