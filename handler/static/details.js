@@ -62,7 +62,7 @@ export function failurePanel(failure, which, retry) {
   if (failure.requestId) facts.push(h("div", {}, h("dt", {}, "request"), h("dd", {}, failure.requestId)));
   return h(
     "section.failure",
-    { "aria-label": "Error" },
+    { "aria-label": "Error", tabindex: -1 },
     h("p.code-name", {}, h("code", {}, failure.code), failure.status ? h("span", {}, `HTTP ${failure.status}`) : null),
     h("h2", {}, failure.message),
     which ? h("p.which", {}, which) : null,

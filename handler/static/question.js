@@ -4,7 +4,7 @@ import { failurePanel } from "./details.js";
 import { drawChip } from "./pictures.js";
 
 const CHIP_PIXELS = 224;
-// Where the keyboard goes on in a new result, the first of these that it has.
+// Where the keyboard goes on in a new result, the first of these that it has; else at its start.
 const PLACES = ".choice input:checked, .strip, .failure button, summary";
 
 /**
@@ -55,7 +55,7 @@ export class Question {
     const held = this.result.contains(document.activeElement);
     this.slots.forEach((slot) => slot.pardon());
     show();
-    if (held) this.result.querySelector(PLACES)?.focus();
+    if (held) (this.result.querySelector(PLACES) ?? this.result.firstElementChild)?.focus();
   }
 
   showFailure(failure) {

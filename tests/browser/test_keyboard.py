@@ -15,6 +15,7 @@ pytestmark = pytest.mark.browser
 
 SAMPLES = Path(__file__).resolve().parents[2] / "handler" / "static" / "samples"
 TIMEOUT = {"error": {"code": "Timeout", "message": "Too slow.", "details": {}, "retryable": True}}
+REFUSED = {"error": {"code": "InvalidImage", "message": "No.", "details": {}, "retryable": False}}
 # More steps of the Tab key than the page has places for it to stop.
 MANY = 80
 FOCUSED = "document.activeElement"
@@ -123,6 +124,17 @@ def test_the_focus_goes_on_from_a_second_try(page: "Page"):
     page.keyboard.press("Enter")
     page.locator(".verdict").wait_for()
     expect(page.locator(".choice input:checked")).to_be_focused()
+
+
+def test_the_focus_goes_on_from_a_second_try_that_is_refused(page: "Page"):
+    # The last one registered answers first.
+    page.route("**/v1/compare", lambda route: route.fulfill(status=422, json=REFUSED), times=1)
+    page.route("**/v1/compare", lambda route: route.fulfill(status=503, json=TIMEOUT), times=1)
+    page.click("#example-same")
+    page.get_by_role("button", name="Try again").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".failure code")).to_have_text("InvalidImage")
+    expect(page.get_by_role("region", name="Error")).to_be_focused()
 
 
 def test_an_answer_takes_no_focus_from_elsewhere(page: "Page"):
