@@ -7,7 +7,7 @@ for index in align.select(faces, "largest", picture.width, picture.height):
 """
 
 from align.alignment import BoxAlignment, SimilarityAlignment, align, alignment_for, fit
-from align.decode import decode
+from align.decode import check_limits, decode
 from align.detector import Detector, DetectorProfile
 from align.errors import (
     AlignError,
@@ -38,6 +38,7 @@ __all__ = [
     "WeightsDamaged",
     "align",
     "alignment_for",
+    "check_limits",
     "decode",
     "fit",
     "measure_quality",

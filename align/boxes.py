@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align.opencv import cv2
+from align.types import Check, no_check
 
 Boxes = npt.NDArray[np.float64]
 Scores = npt.NDArray[np.float32]
@@ -16,6 +17,7 @@ Indices = npt.NDArray[np.intp]
 
 STRIDE = 2
 CELL = 12
+SUPPRESSED_AT_ONCE = 1_000  # a hundredth of a second; no usual picture has more candidates
 
 
 def cells_to_boxes(rows: Indices, columns: Indices, scale: float) -> Boxes:
@@ -47,7 +49,7 @@ def square(boxes: Boxes) -> Boxes:
     return np.concatenate([corner, corner + longest], axis=1)
 
 
-def suppress(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
+def suppress(boxes: Boxes, scores: Scores, threshold: float, check: Check = no_check) -> Indices:
     """Greedy non-maximum suppression by intersection over union.
 
     Scores saturate at 1.0, so ties are common: the first box of a tie wins, on every machine.
@@ -56,10 +58,38 @@ def suppress(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
         boxes: float64[N,4].
         scores: float32[N], above 0.
         threshold: a box that overlaps a better one by more than this is dropped.
+        check: called before every SUPPRESSED_AT_ONCE boxes, as the work takes the square of their
+            number; what it raises ends the work.
 
     Returns:
         Indices of the kept boxes, best first.
     """
+    if len(boxes) <= SUPPRESSED_AT_ONCE:
+        check()
+        return _suppress_at_once(boxes, scores, threshold)
+    order = np.argsort(-scores, kind="stable")
+    parts: list[Indices] = []
+    for start in range(0, len(order), SUPPRESSED_AT_ONCE):
+        part = order[start : start + SUPPRESSED_AT_ONCE]
+        for better in parts:
+            check()
+            part = part[~_overlap_any(boxes[part], boxes[better], threshold)]
+        check()
+        parts.append(part[_suppress_at_once(boxes[part], scores[part], threshold)])
+    return np.concatenate(parts)
+
+
+def _overlap_any(boxes: Boxes, others: Boxes, threshold: float) -> npt.NDArray[np.bool_]:
+    """bool[N]: which of float64[N,4] boxes overlap any of float64[M,4] by more than `threshold`."""
+    corner = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    sides = np.maximum(np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - corner + 1, 0)
+    shared = sides[..., 0] * sides[..., 1]
+    areas, other_areas = ((each[:, 2:] - each[:, :2] + 1).prod(axis=1) for each in (boxes, others))
+    union = areas[:, None] + other_areas - shared
+    return np.asarray((shared > threshold * union).any(axis=1))
+
+
+def _suppress_at_once(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
     corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2] + 1], axis=1)
     kept = cv2.dnn.NMSBoxes(corners, scores, 0.0, threshold)
     return np.asarray(kept, np.intp).reshape(-1)

@@ -65,7 +65,7 @@ class Cascade:
         found = view.propose(self._proposer, min_face, threshold, most)
         # Suppression takes the square of their number; a hostile picture fills every level.
         found = found.take(best_first(found.scores, most))
-        kept = suppress(found.boxes, found.scores, ACROSS_LEVELS)
+        kept = suppress(found.boxes, found.scores, ACROSS_LEVELS, view.check)
         kept = kept[: self.profile.most[1]]
         boxes = apply_proposal_offsets(found.boxes[kept], found.offsets[kept])
         return view.settle(square(boxes))
@@ -78,7 +78,7 @@ class Cascade:
         scores = sigmoid(output[:, 4])
         passed = scores > self.profile.thresholds[1]
         boxes, scores, output = boxes[passed], scores[passed], output[passed]
-        kept = suppress(boxes, scores, self.profile.refined_overlap)
+        kept = suppress(boxes, scores, self.profile.refined_overlap, view.check)
         kept = kept[: self.profile.most[2]]
         return view.settle(square(apply_offsets(boxes[kept], output[kept, :4])))
 

@@ -64,7 +64,7 @@ def decode(
     if reduction not in SCALED:
         raise ValueError(f"no reduction {reduction}: choose from {sorted(SCALED)}")
     header = header or read_header(data)
-    _check_limits(header, max_pixels, max_side)
+    check_limits(header, max_pixels, max_side)
     reduction = reduction if header.format == "jpeg" else 1
     stored = _decode_alpha(data) if header.alpha else _decode_pixels(data, reduction)
     _check_size(header, stored, reduction)
@@ -74,7 +74,10 @@ def decode(
     return Picture(_upright(stored, header.orientation), width, height, reduction)
 
 
-def _check_limits(header: Header, max_pixels: int, max_side: int) -> None:
+def check_limits(
+    header: Header, max_pixels: int = DEFAULT_MAX_PIXELS, max_side: int = DEFAULT_MAX_SIDE
+) -> None:
+    """Raises ImageTooLarge for what `decode` would refuse with the same limits."""
     size = {"width": header.width, "height": header.height}
     heavy = " of 16 bits" if header.depth > 8 else " of a lossless WebP" if header.lossless else ""
     max_pixels = max_pixels // 2 if heavy else max_pixels

@@ -61,7 +61,7 @@ class FastView:
         whole = plan.owner[rows, columns] >= 0
         boxes = locate(plan, rows[whole], columns[whole])
         found = Proposals.of(boxes, cells[whole], most)
-        return found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL))
+        return found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL, self.check))
 
     def settle(self, boxes: Boxes) -> Boxes:
         return boxes
@@ -90,7 +90,8 @@ class ExactView:
             level = np.asarray(level, np.uint8)
             rows, columns, cells = likely_cells(network, level, threshold, self.check)
             found = Proposals.of(cells_to_boxes(rows, columns, scale), cells, most)
-            parts.append(found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL)))
+            kept = suppress(found.boxes, found.scores, WITHIN_LEVEL, self.check)
+            parts.append(found.take(kept))
         return Proposals.join(parts)
 
     def settle(self, boxes: Boxes) -> Boxes:

@@ -106,16 +106,12 @@ class FaceFinder:
     def _decode(self, data: bytes, aligned: bool, call: Call) -> align.Picture:
         with call.timed("decode"):
             header = align.read_header(data)
-            call.require_time(self.limits.time_reserve_ms + self._decode_ms(header))
+            align.check_limits(header, self.limits.pixels)  # before it is asked for time
+            decode_ms = round(slowest_decode_ms(header) * self.limits.slowness)
+            call.require_time(self.limits.time_reserve_ms + decode_ms)
             reduction = 1 if aligned else self.detector.reduction_for(header)
             limit = self.limits.pixels
             return align.decode(data, max_pixels=limit, reduction=reduction, header=header)
-
-    def _decode_ms(self, header: align.Header) -> int:
-        """Milliseconds to decode; none for a picture too large, which its header refuses."""
-        if header.width * header.height > self.limits.pixels:
-            return 0
-        return round(slowest_decode_ms(header) * self.limits.slowness)
 
     def _faces(
         self, picture: align.Picture, aligned: bool, rule: FaceRule, call: Call

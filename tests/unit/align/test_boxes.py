@@ -52,6 +52,31 @@ def test_suppression_keeps_the_best_and_no_two_that_overlap(threshold: float) ->
         assert all(overlap(boxes[one], boxes[two]) <= threshold for two in kept if two != one)
 
 
+def test_suppression_in_parts_is_that_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(6)
+    corners = random.integers(0, 300, (900, 2)).astype(float)
+    boxes = np.concatenate([corners, corners + random.integers(10, 40, (900, 1))], axis=1)
+    scores = (random.integers(1, 200, 900) / 200).astype(np.float32)  # with ties
+    at_once = suppress(boxes, scores, 0.4).tolist()
+    monkeypatch.setattr("align.boxes.SUPPRESSED_AT_ONCE", 70)
+    assert suppress(boxes, scores, 0.4).tolist() == at_once
+
+
+def test_suppression_of_very_many_looks_at_the_clock() -> None:
+    corners = np.stack(np.meshgrid(np.arange(60.0) * 30, np.arange(60.0) * 30), -1).reshape(-1, 2)
+    boxes = np.concatenate([corners, corners + 20], axis=1)
+    left = 3
+
+    def check() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        suppress(boxes, np.ones(3600, np.float32), 0.5, check)
+
+
 def test_the_first_of_a_tie_wins() -> None:
     boxes = np.array([[1.0, 1, 20, 20], [2, 2, 21, 21], [3, 3, 22, 22]])
     assert suppress(boxes, np.ones(3, np.float32), 0.5).tolist() == [0]

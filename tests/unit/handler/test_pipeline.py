@@ -322,11 +322,13 @@ class TestRefusals:
         error = refusal(make_service(), FakeContext(remaining_ms=1700), images=images)
         assert (error.code, error.details["reserve_ms"]) == ("Timeout", 1701)
 
-    def test_a_picture_too_large_is_refused_as_that_however_little_time_is_left(self) -> None:
+    @pytest.mark.parametrize(("width", "height"), [(4000, 2000), (16_390, 100)])
+    def test_a_picture_too_large_is_refused_as_that_however_little_time_is_left(
+        self, width: int, height: int
+    ) -> None:
         service = make_service(limits={"pixels": 7_000_000})
-        error = refusal(
-            service, FakeContext(remaining_ms=600), images=[text(RED, width=4000, height=2000)]
-        )
+        images = [text(RED, width=width, height=height)]
+        error = refusal(service, FakeContext(remaining_ms=510), images=images)
         assert error.code == "ImageTooLarge"
 
     def test_a_model_that_fails_is_unavailable(self) -> None:
