@@ -24,6 +24,7 @@ PASSING = frozenset(
         "RequestTimeout",
         "RequestTimeTooSkewed",
         "ExpiredToken",
+        "KMS.ThrottlingException",
         "InvalidToken",
         "AuthorizationHeaderMalformed",
         "InternalError",
@@ -86,7 +87,9 @@ class ObjectReader:
 def client() -> Any:
     """The S3 client. Timeouts are short and retries few: a Lambda call is short as well.
 
-    An S3 that says nothing costs two waits of three seconds, and the call still answers.
+    An S3 that says nothing costs two waits of three seconds. A call that has as much left when it
+    asks answers StorageUnavailable; one that has less is stopped by Lambda, which is worth it: to
+    refuse whatever comes late would refuse what S3 nearly always gives in a few milliseconds.
     """
     import boto3
     from botocore.config import Config

@@ -17,6 +17,7 @@ LAMBDA_PAYLOAD = 6 * 1024 * 1024
 ALB_PAYLOAD = 1024 * 1024
 # Lambda's documented rate; what the function sees in /proc is the host's, not its share.
 MEGABYTES_PER_CPU = 1769
+ON = ("on", "true", "yes", "1")
 
 Value = TypeVar("Value")
 Environment = Mapping[str, str]
@@ -86,6 +87,8 @@ class Settings:
         return cls(
             base_path=_text(source, "FACENET_BASE_PATH").strip("/"),
             cors_origins=_names(source, "FACENET_CORS_ORIGINS"),
+            # The page says what is broken; one that cannot be read does not bring it.
+            page=_text(source, "FACENET_PAGE").lower() in ON,
             metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
         )
 
@@ -228,7 +231,6 @@ def _conf_file(text: str) -> UaiConfig:
 
 
 def _switch(text: str) -> bool:
-    on, off = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
-    if text.lower() not in on + off:
+    if text.lower() not in (*ON, "off", "false", "no", "0"):
         raise ValueError("on or off")
-    return text.lower() in on
+    return text.lower() in ON

@@ -188,24 +188,26 @@ def test_without_time_nothing_is_lost_and_nothing_is_embedded(store: FakeStore) 
 
 
 def test_next_pictures_are_read_while_one_group_is_embedded(store: FakeStore) -> None:
-    read_ahead = threading.Event()
+    embedding, read = threading.Event(), threading.Event()
     seen = []
 
     class Watched(FakeStore):
         def fetch(self, reference: ObjectReference) -> PictureObject:
             picture = super().fetch(reference)
-            if len(self.reads) > 1:
-                read_ahead.set()
+            if reference != references[0]:
+                seen.append(embedding.wait(timeout=10))
+                read.set()
             return picture
 
     def embed(pictures: Sequence[bytes]) -> list[Answer]:
-        seen.append(read_ahead.wait(timeout=10))
+        embedding.set()
+        seen.append(read.wait(timeout=10))
         return embed_pictures(pictures)
 
     watched = Watched()
     references = [watched.add(f"{n}.jpg", b"%d" % n) for n in range(4)]
     batch(watched, embed, threads=2, read_ahead=2, group=1).run(references)
-    assert seen[0] is True
+    assert all(seen)
 
 
 def test_pictures_that_are_ready_share_a_group_up_to_the_limit(store: FakeStore) -> None:

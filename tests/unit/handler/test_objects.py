@@ -110,6 +110,7 @@ def test_a_body_that_breaks_off_may_be_tried_again(s3: Stubber) -> None:
         ("InvalidObjectState", 403, "ObjectNotFound"),
         ("AccessDenied", 403, "BucketNotAllowed"),
         ("KMS.DisabledException", 400, "BucketNotAllowed"),
+        ("KMS.ThrottlingException", 400, "StorageUnavailable"),
         ("InvalidToken", 400, "StorageUnavailable"),
         ("AuthorizationHeaderMalformed", 400, "StorageUnavailable"),
         ("InvalidArgument", 400, "InvalidRequest"),

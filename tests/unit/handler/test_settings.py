@@ -138,6 +138,12 @@ def test_a_switch_is_on_or_off(text: str, page: bool) -> None:
     assert read(FACENET_PAGE=text).page is page
 
 
+@pytest.mark.parametrize(("text", "page"), [("on", True), ("off", False), ("maybe", False)])
+def test_the_page_is_there_to_say_what_another_setting_broke(text: str, page: bool) -> None:
+    broken = {"FACENET_PAGE": text, "FACENET_THREADS": "many"}
+    assert Settings.for_refusals(broken).page is page
+
+
 def test_threads_never_exceed_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert available_threads({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240"}) == 2
