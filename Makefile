@@ -134,9 +134,11 @@ validate: $(SAM) $(TOOLS)/checkov/.stamp ## sam validate --lint, and checkov wit
 build: $(SAM) ## sam build
 	@$(SAM_ENV) sam build $(ARGS)
 
-# ARGS reaches `sam build` as well, which needs the architecture; DEPLOY_ARGS does not.
+# ARGS reaches `sam build` as well, which needs the architecture; DEPLOY_ARGS does not. The prompts
+# begin with the answers of last time where these were saved, else with the template's defaults.
 deploy: build ## sam deploy --guided, into your own account; unattended: GUIDED= DEPLOY_ARGS="..."
-	@$(SAM_ENV) sam deploy $(GUIDED) $(ARGS) $(DEPLOY_ARGS)
+	@$(SAM_ENV) sam deploy $(if $(wildcard samconfig.mine.toml),--config-file samconfig.mine.toml) \
+		$(GUIDED) $(ARGS) $(DEPLOY_ARGS)
 
 bench: $(TEST) ## speed beside the peers, as the README shows it
 	@$(PY) -m bench.speed $(ARGS)
