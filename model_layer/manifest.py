@@ -7,7 +7,7 @@ alignment or a missing digest is an error at load, not a surprise at the first r
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -109,9 +109,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
         return self.thresholds.default.distance
 
     @property
-    def precisions(self) -> tuple[FileKind, ...]:
+    def precisions(self) -> tuple[Precision, ...]:
         """The precisions that this folder has LiteRT files for."""
-        return tuple(kind for kind in self.files if kind != "tensorflow")
+        return tuple(kind for kind in get_args(Precision) if kind in self.files)
 
     def similarity(self, distance: float) -> float:
         """Calibrated probability (0..1) that two faces `distance` apart are one person."""

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import model_layer
 from align import DetectorProfile
 from model_layer import EngineName, Precision, Standardization
+from tools import check_model
 from tools.needs import packages_of
 from tools.pack_images import at_least
 from tools.shared import SHARED
@@ -28,7 +29,7 @@ with packages_of("evaluate"):
 
 LFW = SHARED / "faces" / "lfw"
 LFW_PAIRS = LFW / "pairs.csv"
-BUNDLED = "facenet-compact-112"
+BUNDLED = check_model.BUNDLED.name
 EXAMPLE = "python -m tools.evaluate --pairs pairs.csv --images images.zip --out out/mine"
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 # Read by TensorFlow when it is imported, below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from tools.check_model import BUNDLED
 from tools.shared import SHARED
 from tools.train import steps
 from tools.train.fit import FitSettings
 from tools.train.student import StudentSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-ID = "facenet-compact-112"
+ID = BUNDLED.name
 EXAMPLES = """\
 steps, each of which skips what is done already:
   prepare   decode the chips, narrow the published network, ask the second teacher
@@ -80,6 +81,8 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     _add_fit_options(parser.add_argument_group("training"))
     options = parser.parse_args(words)
+    if options.mix < 1 and (options.init_from is None or options.init_from.suffix != ".npz"):
+        parser.error("--mix needs the student.npz of another training in --init-from")
     if options.morphs_of and not options.morphs:
         parser.error("--morphs-of chooses among --morphs")
     return options
@@ -91,6 +94,13 @@ def _add_fit_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--minutes", type=float, default=math.inf, help="end the schedule by then")
     group.add_argument("--batch", type=int, default=default.batch)
     group.add_argument("--rate", type=float, default=default.rate, help="relative to a kernel")
+    group.add_argument(
+        "--mix",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="export this share of the new weights and the rest of those of --init-from (1)",
+    )
     group.add_argument("--train-stem", action="store_true", help="do not freeze the first layers")
     group.add_argument("--seed", type=int, default=default.seed)
     group.add_argument("--float32", action="store_true", help="no bfloat16, even where it is fast")
@@ -118,6 +128,7 @@ def plan(options: argparse.Namespace) -> steps.Plan:
             student=student,
         ),
         morphs=options.morphs,
+        mix=options.mix,
         morphs_of=tuple(filter(None, options.morphs_of.split(","))),
         command=tuple(whole_command(options)),
     )
@@ -135,6 +146,8 @@ def whole_command(options: argparse.Namespace) -> list[str]:
         words += ["--morphs-of", options.morphs_of]
     if options.init_from is not None:
         words += ["--init-from", options.init_from]
+    if options.mix < 1:
+        words += ["--mix", options.mix]
     if options.minutes < math.inf:
         words += ["--minutes", options.minutes]
     words += [

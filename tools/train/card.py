@@ -1,22 +1,26 @@
 """`python -m tools.train.card`: measures what the bundled model's card says, and fills it in.
 
-A block of docs/models/<id>.md under a line `<!-- measured: NAME -->` is made anew; one whose data
-or weight files are not there stays as it is, and is named. `--check` writes nothing, shows what
-would change, and exits with 1 where something would.
+A block of docs/models/<id>.md under a line `<!-- measured: NAME -->` is made anew from the int8
+file that is bundled; one whose data is not there stays as it is, and is named. `--check` writes
+nothing, leaves out latencies, shows what would change, and exits with 1 where something would.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from model_layer import ModelUnavailable
-from model_layer.manifest import FileKind, Manifest, read_manifest
+from bench import precisions
+from bench.speed.report import machine_and_date
+from model_layer.manifest import MANIFEST_NAME, Manifest, Precision, read_manifest
+from tools.check_model import BUNDLED
 from tools.evaluate import conditions
 from tools.evaluate.__main__ import evaluate, parse_arguments
 from tools.evaluate.report import (
@@ -28,13 +32,17 @@ from tools.evaluate.report import (
     reliability_table,
 )
 from tools.shared import SHARED
-from tools.train import gap, groups
-from tools.train.__main__ import ROOT
+from tools.train import gap, groups, steps
+from tools.train.__main__ import ID, ROOT
+from tools.train.__main__ import parse_arguments as parse_training
+from tools.train.__main__ import plan as plan_training
+from tools.train.describe import FACTS
+from tools.train.export import DIMENSION, widen, write_manifest
+from tools.train.weights import load_weights
 
-ID = "facenet-compact-112"
 BLOCK = "<!-- measured: {} -->\n\n"
 ON_LFW = ("files", "rates", "threshold", "probability", "reliability", "conditions", "turned")
-BLOCKS = (*ON_LFW, "groups", "gap")
+BLOCKS = (*ON_LFW, "latency", "machine", "groups", "gap")
 HEAD = (
     "| file | size | accuracy | with flip | AUC | EER | VAL at FAR 1e-2 | VAL at FAR 1e-3 |",
     "|---|---|---|---|---|---|---|---|",
@@ -47,12 +55,19 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="change nothing, show differences")
     parser.add_argument("--lfw", type=Path, default=SHARED / "faces" / "lfw", metavar="DIR")
     parser.add_argument("--data", type=Path, default=SHARED / "faces" / "distill", metavar="DIR")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "train", metavar="DIR")
+    parser.add_argument(
+        "--facenet",
+        type=Path,
+        default=SHARED / "models" / "facenet-20180402-114759.npz",
+        metavar="NPZ",
+        help="the second teacher",
+    )
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "card", metavar="DIR")
     options = parser.parse_args(words)
     card = ROOT / "docs" / "models" / f"{ID}.md"
     before = card.read_text()
     text = before
-    for name, lines in measured(options, ROOT / "model_layer" / "models" / ID):
+    for name, lines in measured(options):
         text = fill(text, name, lines)
     if not options.check:
         card.write_text(text)
@@ -64,31 +79,59 @@ def main(words: Sequence[str] | None = None) -> int:
     return int(text != before)
 
 
-def measured(options: Any, bundled: Path) -> Iterator[tuple[str, list[str]]]:
+def measured(options: Any) -> Iterator[tuple[str, list[str]]]:
     """Name and lines of every block that can be measured here."""
+    if not options.check:
+        yield "latency", list(precisions.measure(widened(options.work / "model")))
+        protocol = f"One chip, one thread, median of {precisions.ROUNDS} calls in turns"
+        yield "machine", [f"{protocol}; {machine_and_date()}."]
     if (options.lfw / "pairs.csv").exists():
-        yield from on_lfw(options, bundled)
+        yield from on_lfw(options, widened(options.work / "model"))
     else:
         missing(", ".join(ON_LFW), options.lfw / "pairs.csv")
     if (options.data / "chips.csv").exists():
-        yield "groups", groups.measure(str(bundled), options.data, options.work)
+        yield "groups", groups.measure(ID, options.data, options.work)
     else:
         missing("groups", options.data / "chips.csv")
-    if same_model(options.work / "model", bundled) and (options.work / "student.npz").exists():
-        folders = ("--work", options.work, "--data", options.data, "--lfw", options.lfw)
-        yield "gap", gap.measure(*folders)
+    needed = (options.data / "chips.csv", options.facenet, options.lfw / "pairs.csv")
+    absent = [path for path in needed if not path.exists()]
+    if absent:
+        missing("gap", absent[0])
     else:
-        missing("gap", options.work / "student.npz")
+        yield "gap", followed(options)
 
 
 def missing(names: str, path: Path) -> None:
-    print(f"not measured: {names}; there is no {path} of this model", file=sys.stderr)
+    print(f"not measured: {names}; there is no {path}", file=sys.stderr)
 
 
-def on_lfw(options: Any, bundled: Path) -> Iterator[tuple[str, list[str]]]:
-    """The blocks that come from LFW's pairs, of every weight file that is there."""
-    trained = options.work / "model"
-    folder = trained if same_model(trained, bundled) else bundled
+@cache
+def widened(folder: Path) -> Path:
+    """The bundled model with float16 and float32 files of its int8 file's weights beside that."""
+    widen(BUNDLED / "int8.tflite", folder)
+    facts = json.loads((BUNDLED / MANIFEST_NAME).read_text())
+    write_manifest(folder, ID, DIMENSION, {key: facts[key] for key in FACTS})
+    return folder
+
+
+def followed(options: Any) -> list[str]:
+    """How well the bundled file's features follow the teachers, through heads fitted anew."""
+    places = {
+        "--init-from": BUNDLED / "int8.tflite",
+        "--work": options.work,
+        "--data": options.data,
+        "--lfw": options.lfw,
+        "--facenet": options.facenet,
+    }
+    words = [str(word) for place in places.items() for word in place]
+    plan = plan_training(parse_training(["prepare", *words]))
+    plan.start.unlink(missing_ok=True)  # it may be another file's
+    steps.prepare(plan)
+    return gap.measure(plan, load_weights(plan.start))
+
+
+def on_lfw(options: Any, folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """The blocks that come from LFW's pairs."""
     manifest = read_manifest(folder)
     reports = {
         (precision, flip): report_of(folder, precision, flip=flip, options=options)
@@ -96,38 +139,29 @@ def on_lfw(options: Any, bundled: Path) -> Iterator[tuple[str, list[str]]]:
         for flip in (False, True)
     }
     served = reports[manifest.default_precision, False]
-    yield "files", file_rows(manifest, reports)
+    yield "files", [*file_rows(manifest, reports), row_before_rounding(manifest)]
     yield "rates", far_table(served)
     yield (
         "threshold",
         [
-            f"The default threshold is {read_manifest(bundled).threshold}: a false-accept rate of "
+            f"The default threshold is {manifest.threshold}: a false-accept rate of "
             f"{DEFAULT_FAR:g} on these pairs."
         ],
     )
     yield "probability", calibration_lines(served)
     yield "reliability", reliability_table(served)
     places = (options.lfw / "pairs.csv", options.lfw / "images.zip", cache_of(options))
-    lines = list(conditions.measure(str(bundled), *places))
+    lines = list(conditions.measure(ID, *places))
     between = lines.index("")
     yield "conditions", lines[:between]
     yield "turned", lines[between + 1 :]
-
-
-def same_model(folder: Path, bundled: Path) -> bool:
-    """Whether a training's model folder holds the int8 file that is bundled."""
-    try:
-        trained = read_manifest(folder).files
-    except ModelUnavailable:
-        return False
-    return trained["int8"].sha256 == read_manifest(bundled).files["int8"].sha256
 
 
 def cache_of(options: Any) -> Path:
     return Path(options.work) / "reports" / "cache"
 
 
-def report_of(folder: Path, precision: FileKind, *, flip: bool, options: Any) -> Report:
+def report_of(folder: Path, precision: Precision, *, flip: bool, options: Any) -> Report:
     places = {
         "--model": folder,
         "--pairs": options.lfw / "pairs.csv",
@@ -139,7 +173,7 @@ def report_of(folder: Path, precision: FileKind, *, flip: bool, options: Any) ->
     return evaluate(parse_arguments([*words, *(["--flip"] if flip else [])]))[0]
 
 
-def file_rows(manifest: Manifest, reports: Mapping[tuple[FileKind, bool], Report]) -> list[str]:
+def file_rows(manifest: Manifest, reports: Mapping[tuple[Precision, bool], Report]) -> list[str]:
     """One row per weight file."""
     rows = []
     for precision in manifest.precisions:
@@ -154,24 +188,27 @@ def file_rows(manifest: Manifest, reports: Mapping[tuple[FileKind, bool], Report
     return [*HEAD, *rows]
 
 
-def fill(text: str, name: str, lines: Sequence[str]) -> str:
-    """The card with one block replaced; rows of weight files that are not here stay.
+def row_before_rounding(manifest: Manifest) -> str:
+    """The training's own float32 file, which no clone has, as its manifest step measured it."""
+    plain, flipped = (
+        next(row for row in manifest.accuracy if (row["precision"], row["flip"]) == wanted)
+        for wanted in (("float32", False), ("float32", True))
+    )
+    val = [f"{plain['val'][far]:.4f}" for far in ("0.01", "0.001")]
+    return (
+        f"| float32 of the training | | {plain['accuracy']:.4f} +- {plain['deviation']:.4f} "
+        f"| {flipped['accuracy']:.4f} | {plain['auc']:.4f} | {plain['eer']:.4f} "
+        f"| {val[0]} | {val[1]} |"
+    )
 
-    Raises KeyError when the card has no such block.
-    """
+
+def fill(text: str, name: str, lines: Sequence[str]) -> str:
+    """The card with one block replaced. Raises KeyError when the card has no such block."""
     found = re.search(rf"{re.escape(BLOCK.format(name))}((?:.+\n)*)", text)
     if found is None:
         raise KeyError(name)
-    kept: list[str] = []
-    if name == "files":
-        own = {first_cell(line) for line in lines}
-        kept = [line for line in found[1].splitlines() if first_cell(line) not in own]
-    body = "".join(f"{line}\n" for line in [*lines, *kept])
+    body = "".join(f"{line}\n" for line in lines)
     return text[: found.start(1)] + body + text[found.end(1) :]
-
-
-def first_cell(line: str) -> str:
-    return line.split("|")[1].strip()
 
 
 if __name__ == "__main__":

@@ -37,13 +37,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.train.gap", description=__doc__)
     parser.add_argument("--work", type=Path, metavar="DIR", required=True, help="of the training")
     options = parser.parse_args(words)
-    print("\n".join(measure("--work", options.work)))
+    plan = plan_training(parse_training(["fit", "--work", str(options.work)]))
+    print("\n".join(measure(plan, load_weights(plan.student))))
 
 
-def measure(*folders: str | Path) -> list[str]:
-    """Lines of Markdown for the student that a training with these options left in its folder."""
-    plan = plan_training(parse_training(["fit", *map(str, folders)]))
-    weights = load_weights(plan.student)
+def measure(plan: steps.Plan, weights: Weights) -> list[str]:
+    """Lines of Markdown for a student with one head per teacher, on the faces of a training."""
     examples = plan.examples()
     train, held_out = examples.split()
     lines = ["| pictures | | cosine to teacher 1 | cosine to teacher 2 |", "|---|---|---|---|"]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 import model_layer
 from tools.shared import SHARED
-from tools.train.__main__ import ROOT
+from tools.train.__main__ import ID, ROOT
 from tools.train.augment import centre
 from tools.train.data import Examples, decode_chips, read_rows
 from tools.train.weights import Array
@@ -27,7 +27,7 @@ FEWEST = 100  # faces of a collection that a rate is given for
 def main(words: Sequence[str] | None = None) -> None:
     """Prints false accepts and false rejects among the held-out chips."""
     parser = argparse.ArgumentParser(prog="python -m tools.train.groups", description=__doc__)
-    parser.add_argument("--model", default="facenet-compact-112", help="id or folder")
+    parser.add_argument("--model", default=ID, help="id or folder")
     parser.add_argument("--data", type=Path, default=SHARED / "faces" / "distill", metavar="DIR")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "train", metavar="DIR")
     options = parser.parse_args(words)

@@ -26,7 +26,14 @@ from tools.train.narrow import narrow
 from tools.train.read_tflite import read_tflite
 from tools.train.second_teacher import write_targets
 from tools.train.student import pooled_features
-from tools.train.weights import Layer, Weights, load_facenet, load_weights, save_weights
+from tools.train.weights import (
+    Layer,
+    Weights,
+    load_facenet,
+    load_weights,
+    mixed,
+    save_weights,
+)
 
 NARROW_CHIPS = 1200
 FOLD_CHIPS = 2000
@@ -48,6 +55,7 @@ class Plan:
     fit: FitSettings
     morphs: int = 0
     morphs_of: tuple[str, ...] = ()
+    mix: float = 1.0
     command: tuple[str, ...] = ()
 
     @property
@@ -152,6 +160,8 @@ def export(plan: Plan) -> None:
     """One head, three precisions, and the float32 answers that the int8 file is checked against."""
     examples = plan.examples()
     weights = load_weights(plan.student)
+    if plan.mix < 1 and plan.init_from is not None:
+        weights = mixed(load_weights(plan.init_from), weights, plan.mix)
     train_rows, _ = examples.split()
     people = np.array([row["identity"] for row in read_rows(plan.data)])
     some = np.random.default_rng(plan.fit.seed).permutation(train_rows)[:FOLD_CHIPS]

@@ -55,6 +55,21 @@ def _layer(kernel: npt.ArrayLike, bias: npt.ArrayLike) -> Layer:
     return Layer(np.asarray(kernel, np.float32), np.asarray(bias, np.float32))
 
 
+def mixed(start: Weights, end: Weights, share: float) -> dict[str, Layer]:
+    """`share` of the end's weights and the rest of the start's, layer by layer.
+
+    What is learned under new augmentation stays, and of what was known before less is lost than at
+    the end itself (Wortsman et al. 2022, arXiv:2109.01903). Raises KeyError where a layer of the
+    end is not in the start.
+    """
+    return {
+        name: Layer(
+            *(old + share * (new - old) for old, new in zip(start[name], layer, strict=True))
+        )
+        for name, layer in end.items()
+    }
+
+
 def save_weights(path: Path, weights: Weights) -> None:
     """Write weights as an .npz of `<layer>/kernel` and `<layer>/bias`."""
     arrays = {

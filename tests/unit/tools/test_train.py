@@ -37,7 +37,7 @@ from tools.train.optimizer import orthogonalized
 from tools.train.read_tflite import read_tflite
 from tools.train.second_teacher import write_targets
 from tools.train.student import Student, StudentSettings, pooled_features
-from tools.train.weights import Layer, load_facenet, load_weights, save_weights
+from tools.train.weights import Layer, load_facenet, load_weights, mixed, save_weights
 
 TEACHERS = 2
 DIMENSION = 6
@@ -570,6 +570,24 @@ def test_narrowing_finds_the_inputs_that_are_left(full: Any, examples: Examples)
 def test_weights_survive_saving(body: Any, tmp_path: Path) -> None:
     save_weights(tmp_path / "weights.npz", body)
     assert_equal_weights(load_weights(tmp_path / "weights.npz"), body)
+
+
+def test_mixed_weights_lie_between_start_and_end(body: Any) -> None:
+    other = {name: Layer(kernel + 1, bias - 2) for name, (kernel, bias) in body.items()}
+    assert_equal_weights(mixed(body, other, 0.0), body)
+    assert_equal_weights(mixed(body, other, 1.0), other, atol=1e-6)
+    middle = mixed(body, other, 0.25)["Conv2d_1a_3x3"]
+    np.testing.assert_allclose(middle.kernel, body["Conv2d_1a_3x3"].kernel + 0.25, atol=1e-6)
+    np.testing.assert_allclose(middle.bias, body["Conv2d_1a_3x3"].bias - 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("start", [[], ["--init-from", "int8.tflite"]])
+def test_mixing_needs_the_weights_of_another_training(
+    start: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["export", "--mix", "0.5", *start])
+    assert "--mix needs the student.npz" in capsys.readouterr().err
 
 
 def test_batch_norm_is_folded_into_the_kernel(tmp_path: Path) -> None:
