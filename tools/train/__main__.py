@@ -44,17 +44,7 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("steps", nargs="+", choices=list(steps.STEPS), metavar="STEP")
     data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data", type=Path, default=SHARED / "faces" / "distill", metavar="DIR", help="chips"
-    )
-    data.add_argument(
-        "--facenet",
-        type=Path,
-        default=SHARED / "models" / "facenet-20180402-114759.npz",
-        metavar="NPZ",
-        help="arrays of the published Inception-ResNet-v1",
-    )
-    data.add_argument("--lfw", type=Path, default=SHARED / "faces" / "lfw", metavar="DIR")
+    add_sources(data)
     data.add_argument(
         "--work",
         type=Path,
@@ -86,6 +76,21 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     if options.morphs_of and not options.morphs:
         parser.error("--morphs-of chooses among --morphs")
     return options
+
+
+def add_sources(group: argparse._ActionsContainer) -> None:
+    """Options for what is learned from and measured on."""
+    group.add_argument(
+        "--data", type=Path, default=SHARED / "faces" / "distill", metavar="DIR", help="chips"
+    )
+    group.add_argument(
+        "--facenet",
+        type=Path,
+        default=SHARED / "models" / "facenet-20180402-114759.npz",
+        metavar="NPZ",
+        help="arrays of the published Inception-ResNet-v1",
+    )
+    group.add_argument("--lfw", type=Path, default=SHARED / "faces" / "lfw", metavar="DIR")
 
 
 def _add_fit_options(group: argparse._ArgumentGroup) -> None:

@@ -31,9 +31,8 @@ from tools.evaluate.report import (
     in_words,
     reliability_table,
 )
-from tools.shared import SHARED
 from tools.train import gap, groups, steps
-from tools.train.__main__ import ID, ROOT
+from tools.train.__main__ import ID, ROOT, add_sources
 from tools.train.__main__ import parse_arguments as parse_training
 from tools.train.__main__ import plan as plan_training
 from tools.train.describe import FACTS
@@ -53,15 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Exit status: 0, or 1 where `--check` finds a figure that differs."""
     parser = argparse.ArgumentParser(prog="python -m tools.train.card", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing, show differences")
-    parser.add_argument("--lfw", type=Path, default=SHARED / "faces" / "lfw", metavar="DIR")
-    parser.add_argument("--data", type=Path, default=SHARED / "faces" / "distill", metavar="DIR")
-    parser.add_argument(
-        "--facenet",
-        type=Path,
-        default=SHARED / "models" / "facenet-20180402-114759.npz",
-        metavar="NPZ",
-        help="the second teacher",
-    )
+    add_sources(parser)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "card", metavar="DIR")
     options = parser.parse_args(words)
     card = ROOT / "docs" / "models" / f"{ID}.md"
