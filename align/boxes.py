@@ -17,7 +17,7 @@ Indices = npt.NDArray[np.intp]
 
 STRIDE = 2
 CELL = 12
-SUPPRESSED_AT_ONCE = 1_000  # a hundredth of a second; no usual picture has more candidates
+SUPPRESSED_AT_ONCE = 512  # between two looks at the clock: ten milliseconds, and 7 MB
 
 
 def cells_to_boxes(rows: Indices, columns: Indices, scale: float) -> Boxes:
@@ -81,12 +81,22 @@ def suppress(boxes: Boxes, scores: Scores, threshold: float, check: Check = no_c
 
 def _overlap_any(boxes: Boxes, others: Boxes, threshold: float) -> npt.NDArray[np.bool_]:
     """bool[N]: which of float64[N,4] boxes overlap any of float64[M,4] by more than `threshold`."""
-    corner = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    sides = np.maximum(np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - corner + 1, 0)
-    shared = sides[..., 0] * sides[..., 1]
     areas, other_areas = ((each[:, 2:] - each[:, :2] + 1).prod(axis=1) for each in (boxes, others))
-    union = areas[:, None] + other_areas - shared
-    return np.asarray((shared > threshold * union).any(axis=1))
+    shared = _shared(boxes, others, 0)
+    shared *= _shared(boxes, others, 1)
+    union = np.add.outer(areas, other_areas)
+    union -= shared
+    shared /= union
+    # In single precision, as NMSBoxes: what is just at the threshold ends alike.
+    overlap = np.float32(1) - (1 - shared).astype(np.float32)
+    return np.asarray((overlap > np.float32(threshold)).any(axis=1))
+
+
+def _shared(boxes: Boxes, others: Boxes, axis: int) -> Boxes:
+    """float64[N,M]: how many pixels of each pair overlap along one axis."""
+    shared: Boxes = np.minimum.outer(boxes[:, axis + 2] + 1, others[:, axis + 2] + 1)
+    shared -= np.maximum.outer(boxes[:, axis], others[:, axis])
+    return np.maximum(shared, 0, out=shared)
 
 
 def _suppress_at_once(boxes: Boxes, scores: Scores, threshold: float) -> Indices:

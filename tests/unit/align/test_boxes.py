@@ -52,14 +52,19 @@ def test_suppression_keeps_the_best_and_no_two_that_overlap(threshold: float) ->
         assert all(overlap(boxes[one], boxes[two]) <= threshold for two in kept if two != one)
 
 
-def test_suppression_in_parts_is_that_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(6)
-    corners = random.integers(0, 300, (900, 2)).astype(float)
-    boxes = np.concatenate([corners, corners + random.integers(10, 40, (900, 1))], axis=1)
-    scores = (random.integers(1, 200, 900) / 200).astype(np.float32)  # with ties
-    at_once = suppress(boxes, scores, 0.4).tolist()
-    monkeypatch.setattr("align.boxes.SUPPRESSED_AT_ONCE", 70)
-    assert suppress(boxes, scores, 0.4).tolist() == at_once
+@pytest.mark.parametrize("threshold", [0.4, 0.5, 0.7])
+def test_suppression_in_parts_is_that_of_all_at_once(
+    monkeypatch: pytest.MonkeyPatch, threshold: float
+) -> None:
+    for seed in range(10):
+        random = np.random.default_rng(seed)
+        corners = random.integers(0, 100, (900, 2)).astype(float)  # many just at the threshold
+        boxes = np.concatenate([corners, corners + random.integers(9, 40, (900, 1))], axis=1)
+        scores = (random.integers(1, 200, 900) / 200).astype(np.float32)  # with ties
+        monkeypatch.setattr("align.boxes.SUPPRESSED_AT_ONCE", 1000)
+        at_once = suppress(boxes, scores, threshold).tolist()
+        monkeypatch.setattr("align.boxes.SUPPRESSED_AT_ONCE", 70)
+        assert suppress(boxes, scores, threshold).tolist() == at_once
 
 
 def test_suppression_of_very_many_looks_at_the_clock() -> None:
