@@ -1,24 +1,29 @@
 """A Docker engine: the one that answers, or one of our own from Debian's packages.
 
 Our own keeps its images under build/engine, so that a second run finds its layers again, and
-its socket in a short temporary path (a socket's path has at most 107 bytes).
+what lives as long as it does in /run/facenet-engine (a socket's path has at most 107 bytes). That
+folder is one for the machine, and so is the engine: two would both give away the addresses of
+the bridge docker0.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from container.leftovers import clear
 from container.shell import BUILD, CommandError, run, say, succeeds
 
 PACKAGES = ("docker.io", "mmdebstrap", "iptables", "ca-certificates")
+HOME = Path("/run/facenet-engine")
+LOCK = HOME.with_suffix(".lock")
 START_SECONDS = 60.0
 
 
@@ -56,15 +61,18 @@ def engine() -> Iterator[str]:
         return
     _install()
     before = os.environ.get("DOCKER_HOST")
-    with tempfile.TemporaryDirectory(prefix="engine-") as scratch:
+    with _only_one():
+        clear(HOME)
         try:
-            daemon = _start(Path(scratch))
+            daemon = _start()
             try:
                 yield os.environ["DOCKER_HOST"]
             finally:
+                _remove_networks()
                 _stop(daemon)
         finally:
             _restore(before)
+            shutil.rmtree(HOME, ignore_errors=True)
 
 
 def at_hand() -> bool:
@@ -100,20 +108,33 @@ def _install() -> None:
         raise EngineUnavailableError(f"Debian's Docker cannot be installed: {failed}") from failed
 
 
-def _start(scratch: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Waits until no other process has an engine of its own."""
+    with LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for the engine of another checkout to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start() -> subprocess.Popen[bytes]:
     """A dockerd in a session of its own, once it answers."""
     say("starting dockerd")
-    home = BUILD / "engine"
-    home.mkdir(parents=True, exist_ok=True)
-    host = f"unix://{scratch}/docker.sock"
-    log = (home / "dockerd.log").open("wb")
+    HOME.mkdir(mode=0o700, exist_ok=True)
+    kept = BUILD / "engine"
+    kept.mkdir(parents=True, exist_ok=True)
+    host = f"unix://{HOME}/docker.sock"
+    log = (kept / "dockerd.log").open("wb")
     daemon = subprocess.Popen(  # noqa: S603
         [  # noqa: S607
             "dockerd",
             f"--host={host}",
-            f"--data-root={home / 'data'}",
-            f"--exec-root={scratch / 'exec'}",
-            f"--pidfile={scratch / 'dockerd.pid'}",
+            f"--data-root={kept / 'data'}",
+            f"--exec-root={HOME / 'exec'}",
+            f"--pidfile={HOME / 'dockerd.pid'}",
             "--storage-driver=overlay2",
             "--ip=127.0.0.1",
         ],
@@ -125,7 +146,7 @@ def _start(scratch: Path) -> subprocess.Popen[bytes]:
     log.close()
     os.environ["DOCKER_HOST"] = host
     try:
-        _wait_for(daemon, home / "dockerd.log")
+        _wait_for(daemon, kept / "dockerd.log")
     except BaseException:  # an interrupt, too: it is in a session of its own and would go on
         _stop(daemon)
         raise
@@ -140,6 +161,12 @@ def _wait_for(daemon: subprocess.Popen[bytes], log: Path) -> None:
             tail = log.read_text(errors="replace")[-2000:]
             raise EngineUnavailableError(f"dockerd does not start here:\n{tail}")
         time.sleep(0.5)
+
+
+def _remove_networks() -> None:
+    """Bridges stay behind otherwise, one for each checkout, until no subnet is left."""
+    with suppress(CommandError):
+        docker("network", "prune", "--force", timeout=60)
 
 
 def _stop(daemon: subprocess.Popen[bytes]) -> None:

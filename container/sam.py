@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from container.shell import BUILD, ROOT, SAM, CommandError, run
+from container.shell import BUILD, ROOT, SAM, CommandError, complete
 from container.template import write_local_template
 
 COMMAND = SAM / "bin/sam"
@@ -35,12 +35,23 @@ def sam(*arguments: str, timeout: float = 900) -> str:
     Raises:
         CommandError: it failed.
     """
-    return run([str(COMMAND), *arguments], env=ENVIRONMENT, timeout=timeout)
+    return complete([str(COMMAND), *arguments], env=ENVIRONMENT, timeout=timeout).stdout
 
 
 def invoke(event: Path) -> str:
-    """What `sam local invoke` prints for an event file: the answer as JSON."""
-    return sam("local", "invoke", FUNCTION, "--event", str(event), "--skip-pull-image", *PATIENT)
+    """What `sam local invoke` prints for an event file: the answer as JSON.
+
+    Raises:
+        CommandError: it failed, or printed no answer, as where the function ran out of time or
+            cannot be reached; the message holds the end of what SAM and the function logged.
+    """
+    command = [str(COMMAND), "local", "invoke", FUNCTION, "--event", str(event)]
+    done = complete([*command, "--skip-pull-image", *PATIENT], env=ENVIRONMENT, timeout=900)
+    lines = done.stdout.strip().splitlines()
+    # Status 0 says nothing: it is given for errors of the function too.
+    if not lines:
+        raise CommandError(f"SAM printed no answer to {event.name}:\n{done.stderr[-2000:]}")
+    return lines[-1]
 
 
 @contextmanager

@@ -40,6 +40,22 @@ def run(
     Raises:
         CommandError: it failed, or took longer than `timeout` seconds.
     """
+    return complete(command, env=env, timeout=timeout, cwd=cwd, merged=merged).stdout
+
+
+def complete(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 1800,
+    cwd: Path = ROOT,
+    merged: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """As `run`; standard error comes apart.
+
+    Raises:
+        CommandError: it failed, or took longer than `timeout` seconds.
+    """
     try:
         done = subprocess.run(  # noqa: S603
             command,
@@ -57,7 +73,7 @@ def run(
     if done.returncode:
         tail = (done.stdout + (done.stderr or ""))[-4000:]
         raise CommandError(f"{' '.join(command)}: status {done.returncode}\n{tail}")
-    return done.stdout
+    return done
 
 
 def succeeds(command: Sequence[str], *, timeout: float = 60) -> bool:

@@ -90,14 +90,18 @@ def test_a_bare_picture_needs_no_content_type(address: str, curl: Curl, root: Pa
 
 @pytest.mark.skipif(shutil.which("schemathesis") is None, reason="needs the schemathesis command")
 def test_requests_made_from_the_description_get_answers_as_described(address: str) -> None:
-    """`positive_data_acceptance` is out: text that fits the schema is rarely a picture."""
+    """`positive_data_acceptance` is out: text that fits the schema is rarely a picture.
+
+    So is `too_slow`, and requests have a minute: how busy this machine is, is no fault.
+    """
     command = [
         "schemathesis",
         "run",
         f"{address}/openapi.json",
         "--max-examples=20",
-        "--request-timeout=20",
+        "--request-timeout=60",
         "--exclude-checks=positive_data_acceptance",
+        "--suppress-health-check=too_slow",
         "--generation-deterministic",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)

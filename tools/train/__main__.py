@@ -71,6 +71,8 @@ def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     )
     _add_fit_options(parser.add_argument_group("training"))
     options = parser.parse_args(words)
+    if not 0 <= options.mix <= 1:
+        parser.error("--mix is a share from 0 to 1")
     if options.mix < 1 and (options.init_from is None or options.init_from.suffix != ".npz"):
         parser.error("--mix needs the student.npz of another training in --init-from")
     if options.morphs_of and not options.morphs:

@@ -590,6 +590,13 @@ def test_mixing_needs_the_weights_of_another_training(
     assert "--mix needs the student.npz" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("share", ["-0.1", "1.5", "nan"])
+def test_mixing_takes_a_share(share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["export", "--mix", share, "--init-from", "student.npz"])
+    assert "from 0 to 1" in capsys.readouterr().err
+
+
 def test_batch_norm_is_folded_into_the_kernel(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     kernel, x = random.normal(size=(1, 1, 3, 2)), random.normal(size=(5, 3))
