@@ -51,8 +51,8 @@ serve: $(RUN) ## serve HTTP on port 8080
 show: $(TEST) ## draw the faces and the verdict: ARGS="A.jpg B.jpg -o out.png"
 	@$(PY) -m tools.show $(ARGS)
 
-local-api: $(TEST) ## build the image and serve it with SAM, as the HTTP API would
-	@$(PY) -m container local-api $(ARGS)
+local-api: $(TEST) $(SAM) ## build the image and serve it with SAM, as the HTTP API would
+	@$(PY) -m tools.local_api $(ARGS)
 
 evaluate: $(TEST) ## measure a model on pairs of pictures
 	@$(PY) -m tools.evaluate $(ARGS)
@@ -81,8 +81,8 @@ check: $(TEST) ## lint, formatting and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-test-container: $(TEST) ## build the image and call it as Lambda does (needs root and apt, or Docker)
-	@$(PY) -m container test $(ARGS)
+test-container: $(TEST) $(SAM) ## build the image and call it as Lambda does (needs Docker)
+	@$(PY) -m pytest tests/container $(ARGS)
 
 test-aws: $(AWS_TEST) $(SAM) ## the tests that talk to real S3 and SQS servers (needs root and apt)
 	@$(PY) -m pytest tests/aws $(ARGS)
@@ -99,7 +99,7 @@ soak: $(TEST) ## good and bad requests for half an hour, with memory and tallies
 	@$(PY) -m bench.soak $(ARGS)
 
 audit: $(TOOLS)/audit/.stamp ## known vulnerabilities of the pinned packages
-	@$(PY) -m container audit --audit-python $(TOOLS)/audit/bin/python
+	@$(TOOLS)/audit/bin/python requirements/audit.py
 
 sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp ## bill of materials (CycloneDX) and licence list, into build/
 	@mkdir -p build
@@ -123,8 +123,8 @@ lock: $(TOOLS)/lock/.stamp ## resolve requirements/*.txt again
 ## ---------------------------------------------------------------- ship
 
 .PHONY: image build validate deploy bench
-image: $(TEST) ## build the container images alone, with the Docker engine that answers
-	@$(PY) -m container build $(ARGS)
+image: $(RUN) ## build the container images alone (needs Docker)
+	@$(PY) -m image.build $(ARGS)
 
 validate: $(SAM) $(TOOLS)/checkov/.stamp ## sam validate --lint, and checkov with its exceptions
 	@$(SAM_ENV) AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-eu-west-1} sam validate --lint

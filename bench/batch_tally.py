@@ -27,12 +27,12 @@ import numpy as np
 from bench import batch_world
 from bench.batch_pictures import make_pictures
 from bench.batch_world import INPUT, OUTPUT, World
+from fixtures.servers.queue_mapping import QueueMapping
 from handler import cold_start
 from handler.batch_types import Answer
 from handler.errors import ApiError
 from handler.pipeline import Service
 from handler.sources import recognise
-from tests.aws.servers.queue_mapping import QueueMapping
 
 # Two runs of the network may differ in the last bits, as groups differ in size.
 SAME = 0.999

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from fuzz import hostile_pictures as hostile
-from tools import http_events
+from fixtures import hostile_pictures as hostile
+from fixtures import http_events
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
 EVENTS = SEEDS.parent.parent / "events"

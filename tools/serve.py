@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
-from tools.http_events import Event, http_v2
+from fixtures.http_events import Event, http_v2
 
 # API Gateway takes bodies of up to 10 MB, and Lambda events of up to 6 MB.
 BODY_LIMIT = 10 * 1024 * 1024

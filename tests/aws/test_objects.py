@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fixtures.servers.fault_proxy import FaultProxy
+from fixtures.servers.radosgw import Account, RadosGateway
 from handler.batch_store import S3Store
 from handler.batch_types import TransientFailure
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
-from tests.aws.servers.fault_proxy import FaultProxy
-from tests.aws.servers.radosgw import Account, RadosGateway
 
 KEYS = (
     "plain.jpg",

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from container.template import read_template
+from fixtures.servers.moto_server import MotoServer
+from fixtures.servers.queue_mapping import QueueMapping
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
-from tests.aws.servers.moto_server import MotoServer
-from tests.aws.servers.queue_mapping import QueueMapping
+from tools.sam_template import read_template
 
 RECEIVES = 3
 

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from fixtures.http_events import http_v2
 from handler import app, cold_start
 from handler.answers import CompareAnswer, DetectAnswer, EmbedAnswer, HealthAnswer, ModelCardAnswer
 from handler.cold_start import AnyService
 from handler.pipeline import Service
-from tools.http_events import http_v2
 
 HTTP_COMPARE = [
     "alb",

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fuzz.hostile_pictures import HOSTILE
+from fixtures.hostile_pictures import HOSTILE
 from tests.process_logs import LOGS
 
 # The whole function with the model; Lambda gives 1,769 MB to one processor.

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from fixtures.hostile_pictures import FOREIGN, encode, jpeg_with_exif, self_pointing_exif
 from fuzz import world
-from fuzz.hostile_pictures import FOREIGN, encode, jpeg_with_exif, self_pointing_exif
 from handler import app, cold_start, objects
 from handler.errors import STATUSES, ApiError
 from handler.pipeline import Service

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 import align
 from align.decode import STRIP_PIXELS
-from fuzz.hostile_pictures import chunk
+from fixtures.hostile_pictures import chunk
 from tests.unit.align.test_headers import png_bomb
 
 Encode = Callable[..., bytes]

@@ -11,7 +11,7 @@ from PIL import Image
 
 import align
 from align.opencv import cv2
-from fuzz.hostile_pictures import jpeg_behind_padding
+from fixtures.hostile_pictures import jpeg_behind_padding
 
 Encode = Callable[..., bytes]
 

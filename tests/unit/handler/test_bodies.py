@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
 from handler.bodies import read_job
 from handler.errors import ApiError
 from handler.http import HttpRequest, read_request
 from handler.requests import Job
 from handler.settings import Limits
-from tools import http_events
 
 LIMITS = Limits(images=3)
 PICTURE = b"\xff\xd8 a picture \r\n--not-the-boundary\r\n" + bytes(range(256))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
 from handler.errors import ApiError
 from handler.http import (
     HttpRequest,
@@ -17,7 +18,6 @@ from handler.http import (
     write_response,
 )
 from handler.settings import ALB_PAYLOAD, Limits
-from tools import http_events
 
 LIMITS = Limits(body_bytes=100)
 BODY = '{"images": []}'

@@ -1,21 +1,35 @@
-"""The SAM command line against the images of this machine: nothing is pulled, nobody is called."""
+"""`make local-api`: builds the image with SAM and serves it as the HTTP API would.
+
+SAM runs against this machine's Docker engine: it pulls nothing and calls nobody.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from container.shell import BUILD, ROOT, SAM, CommandError, complete
-from container.template import write_local_template
+from fixtures.ports import free_port
+from image.commands import (
+    BUILD,
+    ROOT,
+    SAM,
+    CommandError,
+    EngineUnavailableError,
+    complete,
+    require_engine,
+    say,
+)
+from tools.sam_template import write_local_template
 
 COMMAND = SAM / "bin/sam"
-# SAM wants credentials to be there; none is sent anywhere.
+# SAM requires credentials; none are sent anywhere.
 ENVIRONMENT = {
     "SAM_CLI_TELEMETRY": "0",
     "AWS_DEFAULT_REGION": "eu-west-1",
@@ -24,9 +38,27 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "test",
 }
 START_SECONDS = 180.0
-# How fast this machine is, busy as it may be, is not what a local call should fail for.
+# A local call should not fail because this machine is busy.
 PATIENT = ("--parameter-overrides", "Timeout=120")
 FUNCTION = "FacenetFunction"
+
+
+def main() -> int:
+    """Serves until it is interrupted; 1 where the image cannot be built or served."""
+    # An exit, so that the server is stopped.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        require_engine()
+        say("sam build")
+        sam("build", timeout=3600)
+        with start_api() as address:
+            say(f"{address} (stop it with Ctrl-C)")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+    except (CommandError, EngineUnavailableError) as failure:
+        print(f"cannot serve the image: {failure}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def sam(*arguments: str, timeout: float = 900) -> str:
@@ -42,13 +74,13 @@ def invoke(event: Path) -> str:
     """What `sam local invoke` prints for an event file: the answer as JSON.
 
     Raises:
-        CommandError: it failed, or printed no answer, as where the function ran out of time or
-            cannot be reached; the message holds the end of what SAM and the function logged.
+        CommandError: it failed, or printed no answer, as when the function timed out; the message
+            holds the end of what SAM and the function logged.
     """
     command = [str(COMMAND), "local", "invoke", FUNCTION, "--event", str(event)]
     done = complete([*command, "--skip-pull-image", *PATIENT], env=ENVIRONMENT, timeout=900)
     lines = done.stdout.strip().splitlines()
-    # Status 0 says nothing: it is given for errors of the function too.
+    # SAM exits with 0 for errors of the function too.
     if not lines:
         raise CommandError(f"SAM printed no answer to {event.name}:\n{done.stderr[-2000:]}")
     return lines[-1]
@@ -56,7 +88,11 @@ def invoke(event: Path) -> str:
 
 @contextmanager
 def start_api(arguments: Sequence[str] = ()) -> Iterator[str]:
-    """`sam local start-api` on a free port; gives its address and stops it in the end."""
+    """`sam local start-api` on a free port: yields its address, and stops it in the end.
+
+    Raises:
+        CommandError: it does not start.
+    """
     port = free_port()
     BUILD.mkdir(exist_ok=True)
     log = BUILD / "start-api.log"
@@ -64,7 +100,7 @@ def start_api(arguments: Sequence[str] = ()) -> Iterator[str]:
     command += ["--skip-pull-image", "--warm-containers", "EAGER", "--disable-authorizer", *PATIENT]
     command += ["--template", str(write_local_template()), *arguments]
     with log.open("wb") as sink:
-        server = subprocess.Popen(  # noqa: S603
+        server = subprocess.Popen(
             command,
             cwd=ROOT,
             env={**os.environ, **ENVIRONMENT},
@@ -86,13 +122,6 @@ def start_api(arguments: Sequence[str] = ()) -> Iterator[str]:
             server.wait()
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait(server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while "Running on" not in log.read_text(errors="replace"):
@@ -100,3 +129,7 @@ def _wait(server: subprocess.Popen[bytes], log: Path) -> None:
             tail = log.read_text(errors="replace")[-3000:]
             raise CommandError(f"sam local start-api does not start:\n{tail}")
         time.sleep(0.3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

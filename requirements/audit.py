@@ -1,12 +1,20 @@
-"""Known vulnerabilities of what the locks pin, by pip-audit."""
+"""Asks pip-audit for known vulnerabilities of what the locks pin.
+
+    build/venv/audit/bin/python requirements/audit.py     # as `make audit` does
+
+Exits with 1 where something is known; build/audit-LOCK.txt has the details.
+"""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from container.shell import BUILD, ROOT, say
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
 
 # Deployed locks; a finding here fails the build. The others are the developers' own tools.
 DEPLOYED = ("run", "tensorflow")
@@ -24,19 +32,13 @@ UNREACHABLE = (
 )
 
 
-def audit(python: str, locks: Sequence[str] = DEPLOYED) -> int:
-    """0 where nothing is known or nobody can be asked, else 1; build/audit-LOCK.txt says which."""
+def main(locks: Sequence[str] = DEPLOYED) -> int:
+    """0 where nothing is known, or the vulnerability service cannot be reached; else 1."""
     status = 0
     for lock in locks:
-        command = [python, "-m", "pip_audit", "--requirement", f"requirements/{lock}.txt"]
-        command += [
-            "--require-hashes",
-            "--disable-pip",
-            "--progress-spinner",
-            "off",
-            "--timeout",
-            "30",
-        ]
+        command = [sys.executable, "-m", "pip_audit", "--requirement", f"requirements/{lock}.txt"]
+        command += ["--require-hashes", "--disable-pip", "--progress-spinner", "off"]
+        command += ["--timeout", "30"]
         done = subprocess.run(  # noqa: S603
             command,
             cwd=ROOT,
@@ -54,7 +56,7 @@ def _report(lock: str, done: subprocess.CompletedProcess[str]) -> int:
     text = done.stdout + done.stderr
     status, verdict = _judge(done.returncode, text)
     (BUILD / f"audit-{lock}.txt").write_text(f"{verdict}\n{text}")
-    say(f"{lock}: {verdict}" + (f"\n{text}" if status else ""))
+    print(f"{lock}: {verdict}" + (f"\n{text}" if status else ""))
     return status
 
 
@@ -66,3 +68,7 @@ def _judge(returncode: int, text: str) -> tuple[int, str]:
     if not found and any(sign in text for sign in UNREACHABLE):
         return 0, "NOT CHECKED, the vulnerability service cannot be reached from here"
     return 1, "vulnerable, or the audit failed"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Reads template.yaml, and says the same API in the one form that SAM emulates whole."""
+"""Reads template.yaml, and rewrites its API into the form that SAM emulates in full."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from container.shell import BUILD, ROOT
+from image.commands import BUILD, ROOT
 
 TEMPLATE = ROOT / "template.yaml"
 BUILT = ROOT / ".aws-sam/build/template.yaml"

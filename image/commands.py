@@ -1,8 +1,9 @@
-"""Commands and progress lines: the only module of this folder that starts processes."""
+"""Runs commands, Docker's client among them, and prints progress lines."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,11 @@ _BEGIN = time.monotonic()
 
 
 class CommandError(RuntimeError):
-    """A command ended with another status than 0; the message holds the end of its output."""
+    """A command failed; the message holds the end of its output."""
+
+
+class EngineUnavailableError(RuntimeError):
+    """There is no Docker client, or no engine answers it; the message says which."""
 
 
 def say(text: str) -> None:
@@ -27,12 +32,30 @@ def say(text: str) -> None:
     print(f"[{time.monotonic() - _BEGIN:5.0f}s] {text}", file=sys.stderr, flush=True)
 
 
+def require_engine() -> None:
+    """Raises EngineUnavailableError unless a Docker engine answers."""
+    if shutil.which("docker") is None:
+        raise EngineUnavailableError("the Docker client is not installed")
+    try:
+        docker("version", timeout=60)
+    except CommandError as failure:
+        raise EngineUnavailableError(f"no Docker engine answers: {failure}") from failure
+
+
+def docker(*arguments: str, timeout: float = 1800, merged: bool = False) -> str:
+    """Standard output of the Docker client, and standard error too where they are `merged`.
+
+    Raises:
+        CommandError: the client failed.
+    """
+    return run(["docker", *arguments], timeout=timeout, merged=merged)
+
+
 def run(
     command: Sequence[str],
     *,
     env: Mapping[str, str] | None = None,
     timeout: float = 1800,
-    cwd: Path = ROOT,
     merged: bool = False,
 ) -> str:
     """Standard output of a command, and standard error in between where they are `merged`.
@@ -40,7 +63,7 @@ def run(
     Raises:
         CommandError: it failed, or took longer than `timeout` seconds.
     """
-    return complete(command, env=env, timeout=timeout, cwd=cwd, merged=merged).stdout
+    return complete(command, env=env, timeout=timeout, merged=merged).stdout
 
 
 def complete(
@@ -48,10 +71,9 @@ def complete(
     *,
     env: Mapping[str, str] | None = None,
     timeout: float = 1800,
-    cwd: Path = ROOT,
     merged: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """As `run`; standard error comes apart.
+    """As `run`, with standard error apart. The command runs in the repository's root.
 
     Raises:
         CommandError: it failed, or took longer than `timeout` seconds.
@@ -59,7 +81,7 @@ def complete(
     try:
         done = subprocess.run(  # noqa: S603
             command,
-            cwd=cwd,
+            cwd=ROOT,
             env={**os.environ, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -74,12 +96,3 @@ def complete(
         tail = (done.stdout + (done.stderr or ""))[-4000:]
         raise CommandError(f"{' '.join(command)}: status {done.returncode}\n{tail}")
     return done
-
-
-def succeeds(command: Sequence[str], *, timeout: float = 60) -> bool:
-    """Whether a command exists and ends with status 0."""
-    try:
-        run(command, timeout=timeout)
-    except (CommandError, OSError):
-        return False
-    return True
