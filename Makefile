@@ -117,8 +117,8 @@ train: $(TEST) ## train the bundled model: ARGS="prepare fit export manifest bun
 detector-weights: $(TOOLS)/detector-weights/.stamp ## rebuild align/weights from the published package
 	@$(TOOLS)/detector-weights/bin/python -m tools.build_detector $(ARGS)
 
-lock: $(TOOLS)/lock/.stamp ## resolve requirements/*.txt again
-	@$(TOOLS)/lock/bin/python requirements/write_locks.py
+lock: $(TOOLS)/lock/.stamp ## write requirements/*.txt from pyproject.toml (newer versions: ARGS=--upgrade)
+	@$(TOOLS)/lock/bin/python requirements/write_locks.py $(ARGS)
 
 ## ---------------------------------------------------------------- ship
 
