@@ -5,34 +5,15 @@ would make Lambda start the function over and over, which costs ten seconds a ti
 """
 
 import time
-from dataclasses import dataclass
-from typing import NoReturn
 
 import align
 import model_layer
 from handler import __version__
 from handler.errors import ApiError, where
+from handler.faces.service import AnyService, BrokenService, Service
 from handler.observability import log
-from handler.pipeline import Service
 from handler.settings import Settings, SettingsError
-
-
-@dataclass(frozen=True)
-class BrokenService:
-    """What stands in for the service where it could not be made."""
-
-    settings: Settings
-    failure: ApiError
-
-    def refuse(self) -> NoReturn:
-        """Raises the failure that was remembered, as a new error.
-
-        One error raised again and again would keep the frames of every call.
-        """
-        raise self.failure.untraced()
-
-
-AnyService = Service | BrokenService
+from handler.uai.config import load_settings
 
 
 def start() -> AnyService:
@@ -40,7 +21,7 @@ def start() -> AnyService:
     started = time.perf_counter()
     settings = Settings.for_refusals()
     try:
-        settings = Settings.from_environment()
+        settings = load_settings()
         service = load(settings)
         service.detector.warm_up()  # the model ran once as it was loaded
     except Exception as failure:
@@ -63,13 +44,6 @@ def start() -> AnyService:
         threads=settings.threads,
         version=__version__,
     )
-    return service
-
-
-def ready(service: AnyService) -> Service:
-    """The service itself. Raises ModelUnavailable where it could not be made."""
-    if isinstance(service, BrokenService):
-        service.refuse()
     return service
 
 

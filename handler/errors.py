@@ -38,7 +38,8 @@ class ApiError(Exception):
     """A refusal with a stable code, safe to show to a stranger.
 
     `details` holds facts about the request (an index, a limit, a field name); never a picture,
-    an embedding or the text of a foreign exception.
+    an embedding or the text of a foreign exception. `fixable`: somebody can correct the cause (a
+    role, a setting), so a queue keeps the request although the same call fails until then.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ApiError(Exception):
         details: Mapping[str, Any] | None = None,
         retryable: bool | None = None,
         status: int | None = None,
+        fixable: bool = False,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
@@ -56,6 +58,7 @@ class ApiError(Exception):
         self.details = dict(details or {})
         self.retryable = code in RETRYABLE if retryable is None else retryable
         self.status = STATUSES[code] if status is None else status
+        self.fixable = fixable
 
     @classmethod
     def from_library(cls, failure: Exception) -> "ApiError":
@@ -85,7 +88,12 @@ class ApiError(Exception):
 
     def _saying(self, message: str, details: Mapping[str, Any]) -> "ApiError":
         return ApiError(
-            self.code, message, details=details, retryable=self.retryable, status=self.status
+            self.code,
+            message,
+            details=details,
+            retryable=self.retryable,
+            status=self.status,
+            fixable=self.fixable,
         )
 
 

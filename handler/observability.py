@@ -51,7 +51,7 @@ def log(message: str, *, level: str = "INFO", stream: TextIO | None = None, **fi
     _print(line, stream)
 
 
-def log_call(facts: Mapping[str, Any], namespace: str | None = None) -> None:
+def log_invocation(facts: Mapping[str, Any], namespace: str | None = None) -> None:
     """The line of one call; with `namespace`, also its metrics."""
     line = {"level": _level(facts), "message": "call", "timestamp": _now(), **_allowed(facts)}
     if namespace:

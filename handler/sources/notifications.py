@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from handler.batch_types import ObjectReference
 from handler.errors import ApiError
 from handler.sources import eventbridge, s3
+from handler.storage import ObjectReference
 
 SNS_SOURCE = "aws:sns"
 

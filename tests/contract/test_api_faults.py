@@ -12,7 +12,7 @@ import pytest
 
 import model_layer
 from handler import app, cold_start
-from handler.cold_start import BrokenService
+from handler.faces.service import BrokenService
 from model_layer.files import BUNDLED
 from tests.process_logs import LOGS
 from tests.unit.handler.service_fakes import FakeContext
