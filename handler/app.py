@@ -30,7 +30,7 @@ def dispatch(event: Any, context: Any, service: AnyService) -> Any:
         return source.handle(event, invocation, service)
     error = ApiError(
         "InvalidRequest",
-        f"The event is of no known kind. Known kinds: {'; '.join(KINDS)}.",
+        f"Unknown kind of event. Known kinds: {'; '.join(KINDS)}.",
         details={"kinds": list(KINDS)},
     )
     invocation.note(

@@ -21,7 +21,7 @@ CHUNK_BYTES = 16 * 1024
 
 
 class Fault(Enum):
-    """What a failure of S3 means."""
+    """What a failed S3 request means."""
 
     GONE = auto()  # no such object or version, or a delete marker
     NO_BUCKET = auto()
@@ -159,7 +159,9 @@ class ObjectReader:
         """
         if reference.bucket not in self.settings.input_buckets:
             raise ApiError(
-                "BucketNotAllowed", "This bucket is not in FACENET_INPUT_BUCKETS.", fixable=True
+                "BucketNotAllowed",
+                "FACENET_INPUT_BUCKETS does not include this bucket.",
+                fixable=True,
             )
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -317,7 +319,7 @@ def fault_of(failure: Any) -> Fault:
 def request_error(fault: Fault) -> ApiError:
     """A fault as a caller sees it; S3's own text, which may hold names, is dropped."""
     if fault in (Fault.GONE, Fault.NO_BUCKET):
-        return ApiError("ObjectNotFound", "There is no such object.")
+        return ApiError("ObjectNotFound", "The object does not exist.")
     if fault is Fault.ARCHIVED:
         return ApiError("ObjectNotFound", "The object is archived; restore it first.")
     if fault is Fault.REFUSED:
@@ -329,7 +331,7 @@ def request_error(fault: Fault) -> ApiError:
         )
     if fault is Fault.NOT_ACCEPTED:
         return ApiError("InvalidRequest", "S3 does not accept this key or version id.")
-    return ApiError("StorageUnavailable", "S3 could not be read just now; try again.")
+    return ApiError("StorageUnavailable", "S3 could not be read; try again.")
 
 
 def batch_error(failure: Any) -> Exception:

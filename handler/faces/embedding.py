@@ -64,7 +64,7 @@ def choose_profile(model: Model, options: Options) -> EmbeddingProfile:
     if not isinstance(own, BoxAlignment):
         raise ApiError(
             "InvalidRequest",
-            f"profile: {model.id} is no FaceNet of the UAI example's form.",
+            f"profile: uai needs a FaceNet with box alignment, which {model.id} is not.",
             details={"field": "profile"},
         )
     alignment = align.BoxAlignment(own.size, UAI_MARGIN)

@@ -31,7 +31,9 @@ class PictureReader:
         limit = self.limits.image_bytes
         if isinstance(source, ImageObject):
             if isinstance(source.s3, UnsetType):
-                raise ApiError("InvalidRequest", "An embedding can be compared, nothing else.")
+                raise ApiError(
+                    "InvalidRequest", "An embedding can only be compared; send a picture."
+                )
             return self.objects.read(source.s3.reference(), require_time)
         data = source if isinstance(source, bytes) else decode_base64(source, limit)
         if len(data) > limit:
@@ -77,7 +79,10 @@ def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray
     try:
         return unit(vector)
     except ValueError:
-        raise ApiError("InvalidRequest", "The embedding's numbers are not a direction.") from None
+        raise ApiError(
+            "InvalidRequest",
+            "The embedding has no direction: its numbers are all zero or not finite.",
+        ) from None
 
 
 def _vector(embedding: list[float] | str | UnsetType) -> NDArray[np.float64]:
@@ -85,14 +90,16 @@ def _vector(embedding: list[float] | str | UnsetType) -> NDArray[np.float64]:
         return np.asarray(embedding or [], dtype=np.float64)
     data = decode_base64(embedding, len(embedding), "embedding")
     if len(data) % 4:
-        raise ApiError("InvalidBase64", "The embedding is not a whole number of float32.")
+        raise ApiError(
+            "InvalidBase64", "The embedding's length is not a multiple of 4 bytes (float32)."
+        )
     return np.frombuffer(data, dtype="<f4").astype(np.float64)
 
 
 def _data_uri(text: str) -> str:
     head, comma, rest = text.partition(",")
     if not comma or not head.lower().endswith(";base64"):
-        raise ApiError("InvalidBase64", "A data: URI must say ;base64, before its data.")
+        raise ApiError("InvalidBase64", "A data: URI must contain ;base64, before its data.")
     return rest
 
 

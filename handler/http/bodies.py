@@ -35,12 +35,12 @@ def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
 
 
 def _refuse_options(request: HttpRequest) -> None:
-    """A threshold in the query of a JSON request must not be passed over in silence."""
+    """Options in the query of a JSON request must not be ignored in silence."""
     given = sorted(request.query.keys() & set(Request.__struct_fields__))
     if given:
         raise ApiError(
             "InvalidRequest",
-            f"{given[0]}: with a JSON body the options go into the body, not into the query.",
+            f"{given[0]}: with a JSON body, put options into the body, not into the query.",
             details={"field": given[0]},
         )
 
@@ -74,7 +74,7 @@ def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits
 
 def _field_text(part: "MultipartPart") -> str:
     if part.size > MAX_FIELD:
-        raise ApiError("PayloadTooLarge", f"A form field may have {MAX_FIELD} bytes.")
+        raise ApiError("PayloadTooLarge", f"A form field may have at most {MAX_FIELD} bytes.")
     try:
         return str(part.raw, "utf-8")
     except UnicodeDecodeError:
@@ -103,6 +103,8 @@ def _parts(content_type: str, body: bytes, limits: Limits) -> "list[MultipartPar
         )
         return list(parser)
     except ParserLimitReached:
-        raise ApiError("PayloadTooLarge", "The form has too many or too large parts.") from None
+        raise ApiError(
+            "PayloadTooLarge", "The form has too many parts, or a part is too large."
+        ) from None
     except (MultipartError, UnicodeError, LookupError, ValueError):
         raise ApiError("InvalidRequest", "The body is not valid multipart/form-data.") from None

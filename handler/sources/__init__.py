@@ -1,4 +1,4 @@
-"""The ways in. One module per kind of event: `matches(event)` and `handle(event, ...)`."""
+"""Event sources: one module per kind of event, with `matches(event)` and `handle(event, ...)`."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

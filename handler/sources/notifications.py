@@ -1,4 +1,4 @@
-"""S3's word of a new object, however often it was wrapped on its way through topic and queue."""
+"""S3 object-created notifications, also wrapped by SNS topics and SQS queues."""
 
 from collections.abc import Mapping
 from typing import Any
