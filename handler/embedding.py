@@ -58,15 +58,16 @@ def choose_way(model: Model, options: Options) -> Way:
     """
     own = model.manifest.alignment
     if options.profile != "uai":
-        return Way(align.alignment_for(own.size, own.margin), None, model.id, options.flip)
+        alignment = align.alignment_for(own.size, own.margin, own.template)
+        return Way(alignment, None, model.id, options.flip)
     if not isinstance(own, BoxAlignment):
         raise ApiError(
             "InvalidRequest",
             f"profile: {model.id} is no FaceNet of the UAI example's form.",
             details={"field": "profile"},
         )
-    alignment = align.BoxAlignment(own.size, UAI_MARGIN)
-    return Way(alignment, "prewhiten", f"{model.id}+uai", options.flip)
+    box = align.BoxAlignment(own.size, UAI_MARGIN)
+    return Way(box, "prewhiten", f"{model.id}+uai", options.flip)
 
 
 @dataclass(frozen=True)
