@@ -29,9 +29,10 @@ from bench.batch_pictures import make_pictures
 from bench.batch_world import INPUT, OUTPUT, World
 from fixtures.servers.queue_mapping import QueueMapping
 from handler import cold_start
-from handler.batch_types import Answer
+from handler.batch.types import Answer
 from handler.errors import ApiError
-from handler.pipeline import Service
+from handler.faces.service import Service
+from handler.invocation import Invocation
 from handler.sources import recognise
 
 # Two runs of the network may differ in the last bits, as groups differ in size.
@@ -77,7 +78,7 @@ class MortalFunction:
         source = recognise(event)
         if source is None:
             raise TypeError("no known kind of event")
-        answer = source.handle(event, None, self.service)
+        answer = source.handle(event, Invocation(), self.service)
         if fate > 1 - DEATHS:
             self.die("died before the answer")
         return answer

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import align
 from fixtures import http_events
 from fuzz import world
-from handler.pipeline import Service
+from handler.faces.service import Service
 
 MAX_PIXELS = 300_000
 SHAPES = {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fixtures.servers import connection
 from fixtures.servers.moto_server import MotoServer
 from fixtures.servers.queue_mapping import QueueMapping
 from tests.aws import events, stand_in
@@ -143,7 +144,7 @@ def test_role_of_the_template_is_enough_and_no_more(
     role = moto.create_account(f"function-{name}", function_policy(root, inputs, outputs))
     for variable in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(variable, "")
-    stand_in.use(moto.url, role)
+    connection.use(moto.url, role)
     bench = Bench(
         s3, stand_in.StandIn(stand_in.settings([inputs], outputs)), inputs=inputs, outputs=outputs
     )

@@ -10,9 +10,14 @@ import pytest
 
 from fixtures.http_events import http_v2
 from handler import app, cold_start
-from handler.answers import CompareAnswer, DetectAnswer, EmbedAnswer, HealthAnswer, ModelCardAnswer
-from handler.cold_start import AnyService
-from handler.pipeline import Service
+from handler.faces.answers import (
+    CompareAnswer,
+    DetectAnswer,
+    EmbedAnswer,
+    HealthAnswer,
+    ModelCardAnswer,
+)
+from handler.faces.service import AnyService, Service, ready
 
 HTTP_COMPARE = [
     "alb",
@@ -30,7 +35,7 @@ def service() -> Iterator[Service]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("FACENET_MODEL", "FACENET_PRECISION", "UAI_SERVICE_CONFIG"):
             patch.delenv(name, raising=False)
-        yield cold_start.ready(cold_start.start())
+        yield ready(cold_start.start())
 
 
 def call(event: Any, service: AnyService) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fixtures import http_events
 from handler import app
 from handler.errors import STATUSES, ApiError
-from handler.routes import ROUTES
+from handler.http.routes import ROUTES
 from tests.unit.handler.service_fakes import RED, FakeContext, make_service, picture
 
 SERVICE = make_service(limits={"images": 4, "body_bytes": 20_000}, page=True)
