@@ -80,6 +80,7 @@ check: $(TEST) ## lint, formatting and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
 
 test-container: $(TEST) $(SAM) ## build the image and call it as Lambda does (needs Docker)
 	@$(PY) -m pytest tests/container $(ARGS)
