@@ -76,7 +76,17 @@ def function(root: Path, scratch: Path) -> Iterator[Any]:
     process.stdout.close()
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+def cases() -> list[Any]:
+    """All of HOSTILE; those that take seconds are left to `make test-all`."""
+    slow = ("at the limit", "400 MB", "twice too large")
+    full = pytest.mark.full
+    return [
+        pytest.param(name, marks=[full] if any(word in name for word in slow) else [])
+        for name in HOSTILE
+    ]
+
+
+@pytest.mark.parametrize("name", cases())
 def test_a_hostile_picture_gets_its_answer(name: str, function: Any) -> None:
     make, codes = HOSTILE[name]
     given = function(make())

@@ -135,8 +135,8 @@ def test_a_network_that_does_not_do_what_the_manifest_says_is_refused(
 def test_a_precision_that_the_folder_lacks_is_refused_and_the_others_listed(
     make_folder: MakeFolder,
 ) -> None:
-    with pytest.raises(ModelUnavailable, match="no float16 file") as caught:
-        load(make_folder(), precision="float16")
+    with pytest.raises(ModelUnavailable, match="no float32 file") as caught:
+        load(make_folder(), precision="float32")
 
     assert caught.value.details["available"] == ["int8"]
 
