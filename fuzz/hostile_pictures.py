@@ -13,7 +13,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from align.headers import JPEG_MAGIC, NEXT_MARKER, PNG_MAGIC
+from align.jpeg import JPEG_MAGIC, NEXT_MARKER
+from align.png import PNG_MAGIC
 from align.opencv import cv2
 from fuzz.webp_codes import SIDE, stream_of_many_codes
 
