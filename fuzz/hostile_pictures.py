@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align.jpeg import JPEG_MAGIC, NEXT_MARKER
-from align.png import PNG_MAGIC
 from align.opencv import cv2
+from align.png import PNG_MAGIC
 from fuzz.webp_codes import SIDE, stream_of_many_codes
 
 # What a camera may append to a JPEG: by chance it holds the bytes of any marker.
@@ -305,8 +305,6 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
                 "read",
             ),
             ("jpeg of 500 scans", partial(slow_jpeg, 64, 48, 500), "InvalidImage"),
-            ("jpeg behind padding", lambda: jpeg_behind_padding(9000, 9000), "InvalidImage"),
-            ("jpeg behind padding, small", lambda: jpeg_behind_padding(64, 48), "InvalidImage"),
             ("jpeg, arithmetic-coded", lambda: jpeg_of_frame(0xC9), "UnsupportedFormat"),
             ("jpeg, lossless", lambda: jpeg_of_frame(0xC3), "UnsupportedFormat"),
             ("jpeg with a film behind it", lambda: encode("jpg") + FILM, "read"),
