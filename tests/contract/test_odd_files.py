@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import align
 from fuzz.jpeg_scans import put_together, refines, scans_of, take_apart, with_scans
 from fuzz.odd_pictures import orientation_exif
 from handler import app
+from tools.http_events import http_v2
 
 ORDERS = ["<", ">"]
 TYPES = [1, 3, 4]  # BYTE, SHORT, LONG
@@ -40,6 +42,30 @@ def saved(pixels: np.ndarray, kind: str = "jpeg", **options: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, quality=90, **options)
     return buffer.getvalue()
+
+
+def send(content_type: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    """The status and the answer of a detect over HTTP."""
+    event = http_v2("/v1/detect", base64.b64encode(body).decode())
+    event |= {"isBase64Encoded": True, "headers": {"content-type": content_type}}
+    response = app.lambda_handler(event, None)
+    return response["statusCode"], json.loads(response["body"])
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    """A form whose parts are named `images` and have these other parameters and contents."""
+    body = b"".join(
+        f'--b\r\nContent-Disposition: form-data; name="images"{more}\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n".encode()
+        + content
+        + b"\r\n"
+        for more, content in parts
+    )
+    return body + b"--b--\r\n"
+
+
+FORM = "multipart/form-data; boundary=b"
+EMPTY = ('; filename=""', b"")
 
 
 def distance(one: bytes, other: bytes) -> float:
@@ -116,3 +142,30 @@ def test_a_portrait_of_twelve_bits_in_sixteen_is_as_light_as_it_was(
 ) -> None:
     data = align.opencv.cv2.imencode(".png", pixels[..., ::-1].astype(np.uint16) << 4)[1].tobytes()
     assert distance(data, portrait) == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("more", ["", "; filename*=utf-8''m%C3%BCnchen.jpg", '; filename=""'])
+def test_a_picture_in_a_form_needs_no_plain_file_name(more: str, portrait: bytes) -> None:
+    status, answer = send(FORM, form((more, portrait), EMPTY))
+    assert (status, len(answer["images"][0]["faces"])) == (200, 1)
+
+
+def test_a_form_without_a_chosen_file_says_so() -> None:
+    status, answer = send(FORM, form(EMPTY))
+    assert status == 400
+    assert "no image was chosen" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["image/jpg", "binary/octet-stream", "image/*"])
+def test_a_bare_picture_of_a_careless_type_is_read(kind: str, portrait: bytes) -> None:
+    status, answer = send(kind, portrait)
+    assert (status, len(answer["images"][0]["faces"])) == (200, 1)
+
+
+def test_base64_that_lost_its_plus_is_told_from_a_damaged_picture(portrait: bytes) -> None:
+    text = base64.b64encode(portrait).decode()
+    body = json.dumps({"images": [text.replace("+", " ")]}).encode()
+    status, answer = send("application/json", body)
+    assert (status, answer["error"]["code"]) == (400, "InvalidBase64")
+    body = json.dumps({"images": [f"data:image/jpeg;name=a.jpg;base64,{text}"]}).encode()
+    assert send("application/json", b"\xef\xbb\xbf" + body)[0] == 200
