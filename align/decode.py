@@ -115,10 +115,11 @@ def _decode_stored(data: bytes, header: Header, reduction: int) -> Pixels:
 
 def _decode_opaque(data: bytes, header: Header, reduction: int) -> Pixels:
     pixels = _decode_pixels(data, reduction)
-    if header.depth > 8 and pixels.max() < TWELVE_BITS >> 8:
-        samples = _decode_with(data, RGB | int(cv2.IMREAD_ANYDEPTH))
-        return _to_eight_bits(samples, _significant_bits(samples))
-    return pixels
+    if header.depth == 8 or pixels.max() >= TWELVE_BITS >> 8:
+        return pixels
+    del pixels  # so that there is room for the samples
+    samples = _decode_with(data, RGB | int(cv2.IMREAD_ANYDEPTH))
+    return _to_eight_bits(samples, _significant_bits(samples))
 
 
 def _decode_with(data: bytes, flags: int) -> Pixels:
@@ -145,7 +146,9 @@ def _significant_bits(samples: Samples) -> int:
 
 
 def _to_eight_bits(samples: Samples, bits: int) -> Pixels:
-    return (samples >> (bits - 8)).astype(np.uint8)
+    """The upper 8 of so many bits; changes `samples`, as a copy could be 120 MB."""
+    np.right_shift(samples, bits - 8, out=samples)
+    return samples.astype(np.uint8)
 
 
 def _runs_dry(data: bytes, header: Header, pixels: Pixels, reduction: int) -> bool:

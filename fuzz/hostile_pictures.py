@@ -248,6 +248,8 @@ HOSTILE: Mapping[str, tuple[Maker, frozenset[str]]] = MappingProxyType(
             ("png at the limit", lambda: flat_png(8000, 5000), "read FaceNotFound"),
             ("png at the limit, with alpha", lambda: flat_png(8000, 5000, 8, 6), "read"),
             ("png at the limit of 16 bits", lambda: flat_png(5000, 4000, 16, 6), "read"),
+            # Dark enough to be looked at twice: its samples may be those of a 12-bit camera.
+            ("png at the limit of 16 bits, black", lambda: flat_png(5000, 4000, 16), "read"),
             (
                 "png of 16 bits, twice too large",
                 lambda: flat_png(8000, 5000, 16, 6),
