@@ -3,9 +3,12 @@
 import contextlib
 import ctypes
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
+import cv2
 import pytest
 
 import align
@@ -63,6 +66,15 @@ def test_python_and_the_file_descriptor_are_not_silenced(
     with silence:
         os.write(2, b"a traceback\n")
     assert capfd.readouterr().err == "a traceback\n"
+
+
+def test_opencv_logs_nothing_of_its_own() -> None:
+    environment = {name: value for name, value in os.environ.items() if "OPENCV" not in name}
+    program = "from align.opencv import cv2; print(cv2.utils.logging.getLogLevel())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == cv2.utils.logging.LOG_LEVEL_SILENT
 
 
 def test_an_error_ends_the_silence(capfd: pytest.CaptureFixture[str]) -> None:
