@@ -10,6 +10,7 @@ from typing import Any
 
 from fixtures import http_events
 from fixtures.hostile_pictures import HOSTILE
+from fixtures.odd_pictures import ODD
 from handler.errors import STATUSES
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
@@ -92,8 +93,8 @@ def bad() -> Iterable[Sent]:
 
 
 def hostile() -> Iterable[Sent]:
-    """The hostile pictures as bare bodies."""
-    for name, (make, codes) in HOSTILE.items():
+    """The hostile and odd pictures as bare bodies."""
+    for name, (make, codes) in {**HOSTILE, **ODD}.items():
         data = b"" if name in SLOW else make()
         if data:
             # One that can be read shows no face.
