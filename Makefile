@@ -127,7 +127,7 @@ train: $(TEST_ALL)
 
 # Rebuilds align/weights from the published package.
 detector-weights: $(TOOLS)/detector-weights/.stamp
-	@$(TOOLS)/detector-weights/bin/python -m tools.build_detector $(ARGS)
+	@$(TOOLS)/detector-weights/bin/python -m training.build_detector $(ARGS)
 
 # Writes requirements/*.txt from pyproject.toml; ARGS=--upgrade takes newer versions.
 lock: $(TOOLS)/lock/.stamp

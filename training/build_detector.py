@@ -1,7 +1,7 @@
 """Rebuild the detector's three LiteRT files from the published MTCNN weights, and compare.
 
-    python -m tools.build_detector                 # compare align/weights with a rebuild
-    python -m tools.build_detector --write         # replace them and digests.json
+    python -m training.build_detector                 # compare align/weights with a rebuild
+    python -m training.build_detector --write         # replace them and digests.json
 
 The weights are the Caffe originals of Zhang et al. 2016 (MIT), as the PyPI package `mtcnn` 1.0.0
 carries them. Three things change, none of them a number that a net computes:
@@ -204,7 +204,11 @@ def describe(contents: dict[str, bytes]) -> dict[str, Any]:
         }
         for net, content in contents.items()
     }
-    return {"source": SOURCE, "command": "python -m tools.build_detector --write", "files": files}
+    return {
+        "source": SOURCE,
+        "command": "python -m training.build_detector --write",
+        "files": files,
+    }
 
 
 def write(contents: dict[str, bytes]) -> None:
