@@ -40,12 +40,15 @@ class SmallModel:
         self.id, self.sha256, self.engine = "small", "0" * 64, None
         self.seen = 0
 
-    def embed(self, chips: np.ndarray, *, flip: bool, standardization: Any) -> np.ndarray:
+    def embed_with_norms(
+        self, chips: np.ndarray, *, flip: bool, standardization: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
         self.seen += len(chips)
         small = [cv2.resize(chip, (8, 8), interpolation=cv2.INTER_AREA)[..., 1] for chip in chips]
         flat = np.stack(small).reshape(len(chips), 64).astype(np.float32)
         flat -= flat.mean(axis=1, keepdims=True)
-        return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+        norms = np.linalg.norm(flat, axis=1)
+        return flat / norms[:, None], norms
 
 
 @pytest.fixture
