@@ -1,10 +1,12 @@
-"""The ways in. One module per kind of event: `matches(event)` and `handle(event, ...)`."""
+"""Event sources: one module per kind of event, with `matches(event)` and `handle(event, ...)`."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from handler.cold_start import AnyService
-from handler.sources import direct, eventbridge, http, s3, s3batch, sns, sqs, stepfunctions
+from handler.faces.service import AnyService
+from handler.http import source as http
+from handler.invocation import Invocation
+from handler.sources import direct, eventbridge, s3, s3batch, sns, sqs, stepfunctions
 
 
 class EventSource(Protocol):
@@ -12,7 +14,9 @@ class EventSource(Protocol):
 
     def matches(self, event: Mapping[str, Any]) -> bool: ...
 
-    def handle(self, event: Mapping[str, Any], context: Any, service: AnyService) -> Any: ...
+    def handle(
+        self, event: Mapping[str, Any], invocation: Invocation, service: AnyService
+    ) -> Any: ...
 
 
 # The first that matches handles the event; the most specific come first.

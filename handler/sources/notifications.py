@@ -1,13 +1,13 @@
-"""S3's word of a new object, however often it was wrapped on its way through topic and queue."""
+"""S3 object-created notifications, also wrapped by SNS topics and SQS queues."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from handler.batch_types import ObjectReference
 from handler.errors import ApiError
 from handler.sources import eventbridge, s3
+from handler.storage import ObjectReference
 
 SNS_SOURCE = "aws:sns"
 

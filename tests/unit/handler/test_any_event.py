@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handler import app
 from handler.errors import STATUSES, ApiError
-from handler.routes import ROUTES
+from handler.http.routes import ROUTES
 from tests.unit.handler.service_fakes import RED, FakeContext, make_service, picture
 from tools import http_events
 
