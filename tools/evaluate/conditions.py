@@ -25,7 +25,7 @@ import model_layer
 from align.quality import estimate_pose
 from tools.evaluate import protocol, report
 from tools.evaluate.__main__ import BUNDLED, LFW, check_inputs, failing_in_words
-from tools.evaluate.cache import digest_of
+from tools.evaluate.cache import Arrays, digest_of, in_chunks, key_of
 from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs, require_measurable
 from tools.evaluate.embedding import (
     EmbedOptions,
@@ -45,10 +45,25 @@ YAW_EDGES = (0.0, 15.0, 30.0, 90.0)  # degrees
 ROUNDS = 200  # of a bootstrap
 
 
-def find_faces(pictures: Pictures, names: Sequence[str], choice: FaceChoice) -> list[align.Face]:
-    """The face of each picture, as `make_chips` chooses it."""
+def find_faces(
+    pictures: Pictures, names: Sequence[str], choice: FaceChoice, folder: Path
+) -> list[align.Face]:
+    """The face of each picture, as `make_chips` chooses it; kept in `folder`."""
+    facts = {"pictures": pictures.digest, "names": names, "code": digest_of("align")}
+    key = key_of(**facts, detector=choice.detector, rule=choice.rule)
     detector = align.Detector.load(choice.detector, threads=1)
-    return [face_of(pictures, name, detector, choice)[1] for name in names]
+
+    def make(rows: Sequence[int]) -> Arrays:
+        found = [face_of(pictures, names[row], detector, choice)[1] for row in rows]
+        return {
+            "boxes": np.array([face.box for face in found]),
+            "landmarks": np.stack([face.landmarks for face in found]),
+            "scores": np.array([face.score for face in found]),
+        }
+
+    kept = in_chunks(folder / f"faces-{key}", len(names), "finding faces", make)
+    rows = zip(kept["boxes"].tolist(), kept["landmarks"], kept["scores"].tolist(), strict=True)
+    return [align.Face(tuple(box), landmarks, score) for box, landmarks, score in rows]
 
 
 def worsened(pictures: Pictures, faces: Mapping[str, align.Face], condition: str) -> Pictures:
@@ -58,7 +73,7 @@ def worsened(pictures: Pictures, faces: Mapping[str, align.Face], condition: str
         pixels = CONDITIONS[condition](align.decode(pictures.read(name)).pixels, faces[name])
         return bytes(cv2.imencode(".png", pixels[..., ::-1])[1])
 
-    return Pictures(read, f"{pictures.digest}, {condition}, {digest_of('tools/evaluate')}")
+    return Pictures(read, f"{pictures.digest}, {condition}, {digest_of('tools/evaluate/worse.py')}")
 
 
 def row(label: str, distances: Floats, pairs: Pairs, found: Bools, threshold: float) -> str:
@@ -129,7 +144,7 @@ def prepare(
     require_measurable(pairs)
     pictures = open_pictures(images)
     choice = FaceChoice("fast", "central", alignment_of(model))
-    faces = find_faces(pictures, pairs.names, choice)
+    faces = find_faces(pictures, pairs.names, choice, cache)
     by_name = dict(zip(pairs.names, faces, strict=True))
     sources = {name: worsened(pictures, by_name, name) for name in CONDITIONS}
     worn = {}

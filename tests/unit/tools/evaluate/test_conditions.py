@@ -20,8 +20,9 @@ EYE, NOSE, MOUTH = 0, 2, 3
 
 
 @pytest.fixture(scope="module")
-def face(root: Path) -> align.Face:
-    return conditions.find_faces(open_pictures(root / "events" / "pictures"), [NAME], CHOICE)[0]
+def face(root: Path, tmp_path_factory: pytest.TempPathFactory) -> align.Face:
+    pictures, folder = open_pictures(root / "events" / "pictures"), tmp_path_factory.mktemp("kept")
+    return conditions.find_faces(pictures, [NAME], CHOICE, folder)[0]
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def test_command_measures_writes_and_reports(
     command.main(["--model", "small", "--subtract-mean", "--out", str(out), *data])
     # Then every pair is told apart, and the report and its pictures are there
     printed = capsys.readouterr().out
-    assert "**Accuracy 1.0000 +- 0.0000** over 2 folds" in printed
+    assert "**Accuracy 1.0000 +- 0.0000** on the labelled pairs of 2 folds" in printed
     # And it says whose pairs, and which weights ran
     assert "# small on pairs\n" in printed
     assert "float32, sha256 0000" in printed
