@@ -1,12 +1,15 @@
 """Whether a face is good enough to compare. This is neither identity nor liveness."""
 
+from dataclasses import replace
+
 from align import FaceRule
 from handler.errors import ApiError
 from handler.faces.requests import QualityLimits
-from handler.faces.types import FoundFace
+from handler.faces.types import FoundFace, PictureFaces
 
 # A chip of the common networks; a face as large loses nothing to its own size.
 FULL_SIZE = 112
+INDISTINCT = "indistinct"
 
 
 def require_quality(
@@ -27,6 +30,26 @@ def require_quality(
         "LowQuality",
         f"The quality of the face is too low: {', '.join(named)}.",
         details={"reasons": named},
+    )
+
+
+def require_distinct(
+    picture: PictureFaces, wanted: float | QualityLimits | None, rule: FaceRule
+) -> PictureFaces:
+    """The embedded faces that the model can tell apart. With rule `all` the others are left out.
+
+    A `min_quality` of 0 lets everything pass. Raises LowQuality where no face is left.
+    """
+    if wanted == 0:
+        return picture
+    distinct = tuple(face for face in picture.faces if not face.indistinct)
+    if len(distinct) == len(picture.faces) or (distinct and rule == "all"):
+        return replace(picture, faces=distinct)
+    raise ApiError(
+        "LowQuality",
+        "The model cannot tell this face from others: it is too blurred, noisy, dark, covered or "
+        "turned. A min_quality of 0 compares it all the same.",
+        details={"reasons": [INDISTINCT]},
     )
 
 
