@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 
 import align
@@ -41,6 +42,8 @@ MANIFEST: dict[str, Any] = {
     "calibration": {"slope": 10.0, "intercept": 5.0, "protocol": "none"},
     "licence": "Apache-2.0",
 }
+
+CONTRACT = contract(msgspec.convert(MANIFEST, Manifest), "ab" * 32, "float32")
 
 
 def picture(
@@ -125,8 +128,6 @@ class FakeModel:
 
 
 def make_manifest(**changes: Any) -> Manifest:
-    import msgspec
-
     return msgspec.convert({**MANIFEST, **changes}, Manifest)
 
 
