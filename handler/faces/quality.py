@@ -77,9 +77,9 @@ def limits_for(share: float) -> QualityLimits:
 
     Tilt is left free: alignment turns the face upright.
     """
-    # Sharpness falls steeply with blur, and faces are told apart much longer. Of LFW's pictures (250
-    # pixels wide) under a Gaussian of sigma 3, 95 % have more than 0.0032; the fifth power takes 0.3
-    # to 0.0024 and 0.5 to 0.03, more than such pictures have.
+    # Sharpness falls steeply with blur, long before faces become indistinct. Of LFW's pictures
+    # (250 pixels wide) under a Gaussian of sigma 3, 95 % have more than 0.0032; the fifth power
+    # takes 0.3 to 0.0024, and 0.5 to 0.03, which is more than such pictures have.
     return QualityLimits(
         size=share * FULL_SIZE,
         sharpness=share**SHARPNESS_POWER,

@@ -14,7 +14,7 @@ from tools.evaluate.group_rates import Cell
 from tools.evaluate.protocol import Floats
 
 if TYPE_CHECKING:
-    from tools.evaluate.groups import Measured
+    from tools.evaluate.group_rates import Measured
 
 matplotlib.use("Agg")
 from matplotlib import colors, pyplot

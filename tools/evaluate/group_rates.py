@@ -43,6 +43,19 @@ class Cell:
     threshold: float | None
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Rates of all pairs, and of those YEARS_APART or more; `apart` is empty without ages."""
+
+    faces: dict[str, int]
+    children: frozenset[str]
+    everyone: dict[tuple[str, str], Cell]
+    apart: dict[tuple[str, str], Cell]
+    threshold: float
+    far: float
+    protocol: str
+
+
 def distances_of(one: Faces, other: Faces) -> Floats:
     """L2 distances, float64[M,N]."""
     cosines = one.vectors.astype(np.float64) @ other.vectors.astype(np.float64).T

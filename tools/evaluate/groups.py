@@ -17,7 +17,6 @@ import argparse
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from tools.evaluate.embedding import (
     embed_chips,
     make_chips,
 )
-from tools.evaluate.group_rates import Cell, Faces, measure_groups
+from tools.evaluate.group_rates import Cell, Faces, Measured, measure_groups
 from tools.shared import SHARED
 
 DISTILL = SHARED / "faces" / "distill"
@@ -48,19 +47,6 @@ CHILDREN = ((0, 4, "children under 4"), (4, 12, "children 4 to 11"), (12, 18, "y
 YEARS_APART = 10.0
 FEWEST_FACES = 20  # of a group that a rate is given for
 EDGE = 4  # pixels that a stored chip has beyond the template, on each side
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Rates of all pairs, and of those YEARS_APART or more; `apart` is empty without ages."""
-
-    faces: dict[str, int]
-    children: frozenset[str]
-    everyone: dict[tuple[str, str], Cell]
-    apart: dict[tuple[str, str], Cell]
-    threshold: float
-    far: float
-    protocol: str
 
 
 def add_sources(parser: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import model_layer
 from align.alignment import TEMPLATE
-from tools.evaluate import groups
+from tools.evaluate import group_rates, groups
 from tools.evaluate.dataset import open_pictures
 from tools.evaluate.group_rates import Faces, measure_cell, measure_groups
 
@@ -102,7 +102,7 @@ def test_the_worst_group_is_the_adults_with_the_lowest_threshold(
 ) -> None:
     children = faces(around([0, 1, 0, 0], 0.3, 60, 3), first=120, ages=2)
     named = {"near": crowded, "far": spread, "children under 4": children}
-    measured = groups.Measured(
+    measured = group_rates.Measured(
         faces=dict.fromkeys(named, 60),
         children=frozenset({"children under 4"}),
         everyone=measure_groups(named, 0.8, 0.05),
