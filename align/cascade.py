@@ -1,5 +1,6 @@
 """The MTCNN cascade (Zhang et al. 2016): propose, refine, finish."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,7 @@ class Profile:
         thresholds: scores that a candidate needs after P-, R- and O-Net.
         refined_overlap: overlap beyond which R-Net's worse candidate is dropped.
         most: candidates of P-Net (a level), R-Net and O-Net that are looked at, at most.
+        ceiling: candidates of P-Net at or above this score were looked at before.
     """
 
     name: Literal["fast", "exact"]
@@ -42,6 +44,7 @@ class Profile:
     thresholds: tuple[float, float, float]
     refined_overlap: float
     most: tuple[int, int, int]
+    ceiling: float = math.inf
 
 
 class Cascade:
@@ -70,7 +73,7 @@ class Cascade:
         # Suppression takes the square of their number; a hostile picture fills every level.
         found = found.take(best_first(found.scores, most))
         kept = suppress(found.boxes, found.scores, ACROSS_LEVELS, view.check)
-        kept = kept[: profile.most[1]]
+        kept = kept[found.scores[kept] < profile.ceiling][: profile.most[1]]
         boxes = apply_proposal_offsets(found.boxes[kept], found.offsets[kept])
         return view.settle(square(boxes))
 
