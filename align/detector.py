@@ -4,7 +4,7 @@
 `fast` asks the same nets fewer questions; docs/decisions says what that costs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal, Self
 
@@ -82,6 +82,7 @@ class Detector:
         *,
         retry: bool = True,
         timed: Timed = not_timed,
+        has_time: Callable[[], bool] = lambda: True,
     ) -> list[Face]:
         """All faces of a picture, highest score first, in full-size upright pixels.
 
@@ -92,13 +93,14 @@ class Detector:
             retry: check which way up each face stands, and look again where no face is sure; a
                 picture without a face then takes up to four times as long. False: one look.
             timed: opened around each step after the first look, by its name.
+            has_time: asked before each further look; where it says no, there is none.
         """
         smallest = self._min_face(picture.width, picture.height) / picture.reduction
         min_face = max(smallest, SMALLEST_FACE)
         scene = Scene(picture.pixels, self._cascade, self._profile, min_face, check)
         faces = scene.find()
         if retry:
-            faces = look_again(scene, faces, timed)
+            faces = look_again(scene, faces, timed, has_time)
         return [face.enlarged(picture.reduction) for face in faces]
 
     def landmarks(self, crop: Pixels) -> Face | None:

@@ -11,7 +11,7 @@ from align.types import Floats, Pixels
 # Shares of all pixels that may become black and white: speckles must not decide.
 DARKEST, BRIGHTEST = 0.01, 0.99
 MIDDLE = 0.45  # the mean luma of the result, which is that of a well lit photograph
-LITTLE = 24.0  # grey levels that the light may change on average without a need for another look
+LITTLE = 48.0  # grey levels that the light may change on average without a need for another look
 EXTREMES = (0.02, 0.98)  # of the mean before the curve is bent: keeps the exponent finite
 
 

@@ -5,7 +5,7 @@ times the first look (`python -m bench.recall` measures it): a step that looks f
 only is cheaper by the square of their size, and no step looks at more pixels than it needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -22,7 +22,7 @@ from align.types import Check, Face, Floats, Pixels, Timed
 from align.views import ExactView, FastView, View
 
 TRUSTED = 0.97  # below: 1 % of the faces of LFW, and most of what is no face
-GREY = (128, 128, 128)
+GREY = 128
 CROP_SIDE = 48
 # P-Net's cell: it cannot see smaller faces unless the picture is enlarged, which gains nothing.
 SMALLEST_FACE = 12.0
@@ -33,25 +33,26 @@ class Look:
     """One look at the picture, in good light.
 
     Attributes:
-        turns: quarter turns counterclockwise of the picture before it is looked at.
-        border: width of a grey frame around it, as a share of its shorter side.
-        coarser: the smallest face sought, in those of the first look.
         most: candidates of P-Net (a level), R-Net and O-Net that are looked at, the best ones.
+        turns: quarter turns counterclockwise of the picture; where there are several, the turned
+            pictures lie side by side and are looked at at once.
+        border: width of a grey frame around each, as a share of the picture's shorter side.
+        coarser: the smallest face sought, in those of the first look.
         accepted: the score that a face needs.
     """
 
-    turns: int = 0
+    most: tuple[int, int, int]
+    turns: tuple[int, ...] = (0,)
     border: float = 0.0
     coarser: float = 1.0
-    most: tuple[int, int, int] = (300, 6, 3)
     accepted: float = 0.95
 
 
-FAINT = Look(most=(1_000, 8, 4))
-STEPS: tuple[tuple[str, tuple[Look, ...]], ...] = (
-    ("detect_border", (Look(border=0.25, coarser=2.5, most=(300, 10, 5), accepted=0.8),)),
-    ("detect_faint", (FAINT,)),
-    ("detect_turned", tuple(Look(turns, 0.1, 2.2) for turns in (1, 2, 3))),
+FAINT = Look(most=(1_000, 10, 4))
+STEPS: tuple[tuple[str, Look], ...] = (
+    ("detect_border", Look(border=0.25, coarser=2.5, most=(300, 12, 4), accepted=0.8)),
+    ("detect_faint", FAINT),
+    ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.2, most=(600, 24, 6))),
 )
 # What P-Net and R-Net let pass, and O-Net where a look does not ask for more.
 THRESHOLDS = (0.4, 0.5, 0.7)
@@ -97,32 +98,27 @@ class Scene:
         return self if levelled is None else replace(self, pixels=levelled)
 
 
-def look_again(scene: Scene, faces: Sequence[Face], timed: Timed) -> list[Face]:
+def look_again(
+    scene: Scene, faces: Sequence[Face], timed: Timed, has_time: Callable[[], bool]
+) -> list[Face]:
     """The faces of a first look as they stand, and where none is sure those of further looks.
 
-    Best first. `timed` is opened around the check of orientations and around each step.
+    Best first. `timed` is opened around the check of orientations and around each step, which is
+    taken only where `has_time` says so: a picture without a face is then one that has none.
     """
     with timed("detect_orientation"):
         found = _standing(scene, faces)
     lit: Scene | None = None
-    for name, looks in STEPS:
-        if _is_sure(found):
+    for name, look in STEPS:
+        if _is_sure(found) or not has_time():
             break
         with timed(name):
             lit = lit or scene.in_good_light()
-            found = _take_step(lit, looks, found, seen=lit is scene)
-    return sorted(found, key=lambda face: -face.score)
-
-
-def _take_step(scene: Scene, looks: Sequence[Look], found: list[Face], seen: bool) -> list[Face]:
-    """`seen`: the first look was at the very same pixels."""
-    for look in looks:
-        if not _is_sure(found):
-            fainter = seen and look is FAINT
-            faces = _look_fainter(scene) if fainter else _look(scene, look)
+            fainter = look is FAINT and lit is scene
+            faces = _look_fainter(scene) if fainter else _look(lit, look)
             faces = [face for face in faces if face.score >= look.accepted]
-            found = _merge(found, _standing(scene, faces))
-    return found
+            found = _merge(found, _standing(lit, faces))
+    return sorted(found, key=lambda face: -face.score)
 
 
 def _is_sure(faces: Sequence[Face]) -> bool:
@@ -134,18 +130,51 @@ def _look(scene: Scene, look: Look) -> list[Face]:
     min_face = scene.min_face * look.coarser
     scale = min(CROP_SIDE / min_face, 1.0)
     pixels = scene.shrunk(scale)
-    height, width = pixels.shape[:2]
-    seen = turn_pixels(pixels, look.turns)
-    frame = round(min(width, height) * look.border)
-    if frame:
-        sides = (frame, frame, frame, frame)
-        seen = cv2.copyMakeBorder(seen, *sides, cv2.BORDER_CONSTANT, value=GREY)
+    sheet, tiles = _lay_out(pixels, look)
     profile = replace(scene.profile, thresholds=THRESHOLDS, most=look.most)
-    faces = scene.cascade.find(scene.view(seen), profile, max(min_face * scale, SMALLEST_FACE))
-    size = (height, width) if look.turns % 2 else (width, height)
+    faces = scene.cascade.find(scene.view(sheet), profile, max(min_face * scale, SMALLEST_FACE))
     return [
-        face.moved(-frame, -frame).turned(-look.turns, *size).enlarged(1 / scale) for face in faces
+        tile.bring_back(face).enlarged(1 / scale)
+        for tile in tiles
+        for face in faces
+        if tile.holds(face)
     ]
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A turned picture on a sheet: where it starts, and its size in pixels."""
+
+    turns: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def holds(self, face: Face) -> bool:
+        return self.left <= (face.box[0] + face.box[2]) / 2 < self.left + self.width
+
+    def bring_back(self, face: Face) -> Face:
+        """A face of the sheet, in the picture before it was turned."""
+        return face.moved(-self.left, -self.top).turned(-self.turns, self.width, self.height)
+
+
+def _lay_out(pixels: Pixels, look: Look) -> tuple[Pixels, list[_Tile]]:
+    """The turned pictures of a look side by side on grey, uint8[h,w,3]."""
+    frame = round(min(pixels.shape[:2]) * look.border)
+    turned = [turn_pixels(pixels, turns) for turns in look.turns]
+    if not frame and len(turned) == 1:
+        return turned[0], [_Tile(look.turns[0], 0, 0, pixels.shape[1], pixels.shape[0])]
+    width = sum(each.shape[1] + 2 * frame for each in turned)
+    height = max(each.shape[0] for each in turned) + 2 * frame
+    sheet = np.full((height, width, 3), GREY, np.uint8)
+    tiles, left = [], frame
+    for turns, each in zip(look.turns, turned, strict=True):
+        tile = _Tile(turns, left, frame, each.shape[1], each.shape[0])
+        sheet[frame : frame + tile.height, left : left + tile.width] = each
+        tiles.append(tile)
+        left += tile.width + 2 * frame
+    return sheet, tiles
 
 
 def _look_fainter(scene: Scene) -> list[Face]:
