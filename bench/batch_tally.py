@@ -28,9 +28,9 @@ from bench import batch_world
 from bench.batch_pictures import make_pictures
 from bench.batch_world import INPUT, OUTPUT, World
 from handler import cold_start
-from handler.batch_types import Answer
+from handler.batch.types import Answer
 from handler.errors import ApiError
-from handler.pipeline import Service
+from handler.faces.service import Service
 from handler.sources import recognise
 from tests.aws.servers.queue_mapping import QueueMapping
 

@@ -21,10 +21,11 @@ from bench import batch_world
 from bench.batch_pictures import make_pictures
 from bench.batch_world import INPUT, OUTPUT, World
 from handler import cold_start
-from handler.batch import Batch, BatchLimits
-from handler.batch_service import open_batch
-from handler.batch_types import ObjectReference, Outcome, PictureObject
-from handler.pipeline import Service
+from handler.batch.run import Batch, BatchLimits
+from handler.batch.service import open_batch
+from handler.batch.types import Outcome
+from handler.faces.service import Service
+from handler.storage import ObjectReference, StoredObject
 
 Way = Callable[[Batch, Sequence[ObjectReference]], object]
 
@@ -47,7 +48,7 @@ def all_then_all(batch: Batch, references: Sequence[ObjectReference]) -> None:
             batch.write(reference, picture, answer)
 
 
-def read(batch: Batch, reference: ObjectReference) -> PictureObject:
+def read(batch: Batch, reference: ObjectReference) -> StoredObject:
     picture = batch.read(reference)
     if isinstance(picture, Outcome):
         raise RuntimeError(f"{picture.code}: {picture.message}")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import align
 from fuzz import world
-from handler.pipeline import Service
+from handler.faces.service import Service
 from tools import http_events
 
 MAX_PIXELS = 300_000

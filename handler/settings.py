@@ -4,12 +4,10 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from align import DetectorProfile
-from handler.uai_config import UaiConfig, read_config
 from model_layer import EngineName, Precision, bundled_models
 
 # A Lambda invocation carries 6 MB each way; an ALB target group 1 MB.
@@ -21,6 +19,10 @@ ON = ("on", "true", "yes", "1")
 
 Value = TypeVar("Value")
 Environment = Mapping[str, str]
+# What `/service` does: the classes of the UAI example.
+UaiMainClass = Literal[
+    "FaceCompareModel", "FaceEmbedModel", "FaceEmbedModelAutoBatch", "FaceDetectionModel"
+]
 
 
 class SettingsError(ValueError):
@@ -37,7 +39,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds the work of one call. Each is checked before the work that it bounds."""
+    """The limits of one invocation. Each is checked before the work that it bounds."""
 
     body_bytes: int = LAMBDA_PAYLOAD
     response_bytes: int = LAMBDA_PAYLOAD
@@ -53,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Settings:
-    """The environment, understood. docs/api.md lists every variable."""
+    """The settings as read from the environment. docs/api.md lists every variable."""
 
     model: str = ""
     engine: EngineName = "litert"
@@ -70,10 +72,10 @@ class Settings:
     cors_origins: frozenset[str] = frozenset()
     page: bool = False
     metrics_namespace: str | None = None
-    uai: UaiConfig = field(default_factory=UaiConfig)
+    uai_main_class: UaiMainClass = "FaceCompareModel"
 
     def __post_init__(self) -> None:
-        """Refuses results among the pictures: each would call the function again, for ever."""
+        """Refuses an output inside an input bucket: each result would invoke the function again."""
         if self.output is not None and self.output.bucket in self.input_buckets:
             raise SettingsError(
                 "FACENET_OUTPUT must be in a bucket that FACENET_INPUT_BUCKETS does not name, "
@@ -93,31 +95,40 @@ class Settings:
         )
 
     @classmethod
-    def from_environment(cls, environment: Environment | None = None) -> "Settings":
+    def from_environment(
+        cls,
+        environment: Environment | None = None,
+        *,
+        model: str | None = None,
+        uai_main_class: UaiMainClass = "FaceCompareModel",
+    ) -> "Settings":
         """Read `environment` (the process's own by default).
+
+        `model` and `uai_main_class` come from a UAI conf file (`handler.uai.config`).
 
         Raises SettingsError, which names the variable and what it may hold.
         """
         source = MappingProxyType(dict(os.environ if environment is None else environment))
         answering = cls.for_refusals(source)
-        uai = _read(source, "UAI_SERVICE_CONFIG", _conf_file, UaiConfig())
         return cls(
-            model=uai.model_dir or _text(source, "FACENET_MODEL") or _only_bundled_model(),
+            model=model or _text(source, "FACENET_MODEL") or _only_bundled_model(),
             engine=_choice(source, "FACENET_ENGINE", get_args(EngineName)) or "litert",
             precision=_choice(source, "FACENET_PRECISION", get_args(Precision)),
             detector=_choice(source, "FACENET_DETECTOR", get_args(DetectorProfile)) or "fast",
-            min_face=_read(source, "FACENET_MIN_FACE", _min_face, None),
-            threads=_read(source, "FACENET_THREADS", _at_least(1), available_threads(source)),
-            chips_per_batch=_read(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 4),
+            min_face=read_variable(source, "FACENET_MIN_FACE", _min_face, None),
+            threads=read_variable(
+                source, "FACENET_THREADS", _at_least(1), available_threads(source)
+            ),
+            chips_per_batch=read_variable(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 4),
             input_buckets=_names(source, "FACENET_INPUT_BUCKETS"),
-            bucket_owner=_read(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
-            output=_read(source, "FACENET_OUTPUT", _location, None),
+            bucket_owner=read_variable(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
+            output=read_variable(source, "FACENET_OUTPUT", _location, None),
             limits=_limits(source),
             base_path=answering.base_path,
             cors_origins=answering.cors_origins,
-            page=_read(source, "FACENET_PAGE", _switch, False),
+            page=read_variable(source, "FACENET_PAGE", _switch, False),
             metrics_namespace=answering.metrics_namespace,
-            uai=uai,
+            uai_main_class=uai_main_class,
         )
 
 
@@ -152,15 +163,19 @@ def _limits(source: Environment) -> Limits:
     slowness = slowness_of(source)
     reserve = round(standard.time_reserve_ms * slowness)
     return Limits(
-        body_bytes=_read(source, "FACENET_MAX_BODY_BYTES", _at_least(1), standard.body_bytes),
-        response_bytes=_read(
+        body_bytes=read_variable(
+            source, "FACENET_MAX_BODY_BYTES", _at_least(1), standard.body_bytes
+        ),
+        response_bytes=read_variable(
             source, "FACENET_MAX_RESPONSE_BYTES", _at_least(1024), standard.response_bytes
         ),
-        images=_read(source, "FACENET_MAX_IMAGES", _at_least(1), standard.images),
-        image_bytes=_read(source, "FACENET_MAX_IMAGE_BYTES", _at_least(1), standard.image_bytes),
-        pixels=_read(source, "FACENET_MAX_PIXELS", _at_least(1), standard.pixels),
-        faces=_read(source, "FACENET_MAX_FACES", _at_least(1), standard.faces),
-        time_reserve_ms=_read(source, "FACENET_TIME_RESERVE_MS", _at_least(0), reserve),
+        images=read_variable(source, "FACENET_MAX_IMAGES", _at_least(1), standard.images),
+        image_bytes=read_variable(
+            source, "FACENET_MAX_IMAGE_BYTES", _at_least(1), standard.image_bytes
+        ),
+        pixels=read_variable(source, "FACENET_MAX_PIXELS", _at_least(1), standard.pixels),
+        faces=read_variable(source, "FACENET_MAX_FACES", _at_least(1), standard.faces),
+        time_reserve_ms=read_variable(source, "FACENET_TIME_RESERVE_MS", _at_least(0), reserve),
         slowness=slowness,
     )
 
@@ -169,7 +184,9 @@ def _text(source: Environment, name: str) -> str:
     return source.get(name, "").strip()
 
 
-def _read(source: Environment, name: str, parse: Callable[[str], Value], default: Value) -> Value:
+def read_variable(
+    source: Environment, name: str, parse: Callable[[str], Value], default: Value
+) -> Value:
     """The variable `name` through `parse`, whose ValueError says what the variable may hold."""
     text = _text(source, name)
     if not text:
@@ -186,7 +203,7 @@ def _choice(source: Environment, name: str, choices: tuple[str, ...]) -> Any:
             raise ValueError(f"one of {', '.join(choices)}")
         return text
 
-    return _read(source, name, parse, None)
+    return read_variable(source, name, parse, None)
 
 
 def _names(source: Environment, name: str) -> frozenset[str]:
@@ -224,10 +241,6 @@ def _location(text: str) -> Location:
     if scheme != "s3" or not bucket:
         raise ValueError("of the form s3://bucket/prefix")
     return Location(bucket, prefix.strip("/"))
-
-
-def _conf_file(text: str) -> UaiConfig:
-    return read_config(Path(text))
 
 
 def _switch(text: str) -> bool:

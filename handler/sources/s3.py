@@ -7,11 +7,12 @@ from urllib.parse import unquote_plus
 from msgspec import Struct
 from msgspec import field as named
 
-from handler import batch_service
-from handler.batch import summary
-from handler.batch_types import ObjectReference
-from handler.cold_start import AnyService
-from handler.requests import convert
+from handler.batch import service as batch_service
+from handler.batch.run import summary
+from handler.decoding import convert
+from handler.faces.service import AnyService
+from handler.invocation import Invocation
+from handler.storage import ObjectReference
 
 # Ceph's gateway sends the same records as AWS, but keys as they are.
 ENCODED_SOURCE = "aws:s3"
@@ -77,7 +78,7 @@ def references(event: Mapping[str, Any]) -> list[ObjectReference]:
     return [record.reference() for record in created]
 
 
-def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """Embed what was created. Raises TransientFailure: Lambda retries asynchronous events."""
-    outcomes = batch_service.embed_all(references(event), service, context)
+    outcomes = batch_service.embed_all(references(event), service, invocation)
     return summary(outcomes)

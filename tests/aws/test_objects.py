@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from handler.batch_store import S3Store
-from handler.batch_types import TransientFailure
+from handler.storage import S3Store, TransientFailure
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
 from tests.aws.servers.fault_proxy import FaultProxy

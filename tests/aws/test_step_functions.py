@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from handler.batch_types import TransientFailure
+from handler.storage import TransientFailure
 from tests.aws import stand_in
 from tests.aws.conftest import Bench
 from tests.aws.servers import step_functions

@@ -23,7 +23,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs the dependen
 expect = sync_api.expect
 pytestmark = pytest.mark.browser
 
-SAMPLES = Path(__file__).resolve().parents[2] / "handler" / "static" / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "handler" / "http" / "static" / "samples"
 # What the page promises of a whole request, as text.
 REQUEST_BYTES = 4_500_000
 CHIP_TOLERANCE = 8.0  # mean difference of 0..255; a chip one eye's breadth off has over 30
@@ -160,7 +160,7 @@ def test_the_chips_show_what_the_model_is_shown(page: "Page", address: str):
 def made(alignment: dict[str, Any]) -> align.BoxAlignment | align.SimilarityAlignment:
     if alignment["kind"] == "box":
         return align.BoxAlignment(alignment["size"], alignment["margin"])
-    return align.SimilarityAlignment(alignment["size"])
+    return align.SimilarityAlignment(alignment["size"], alignment.get("template"))
 
 
 def test_the_page_has_the_template_of_align():

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from handler import app, objects
-from handler.cold_start import BrokenService
+from handler import app, storage
 from handler.errors import RETRYABLE, STATUSES, ApiError
+from handler.faces.service import BrokenService
 from handler.settings import Settings
 from tests.unit.handler.service_fakes import (
     BLACK,
@@ -103,7 +103,7 @@ def test_every_code_has_a_recipe() -> None:
 @pytest.mark.parametrize("code", STATUSES)
 def test_the_code_is_reached_from_outside(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = RECIPES[code]()
-    monkeypatch.setattr(objects, "client", lambda: FailingStorage(recipe.storage))
+    monkeypatch.setattr(storage, "client", lambda: FailingStorage(recipe.storage))
     response = app.dispatch(recipe.event, recipe.context, recipe.service)
     body = json.loads(response["body"])
     assert body["error"]["code"] == code

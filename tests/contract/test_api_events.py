@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from handler import app, cold_start
-from handler.answers import CompareAnswer, DetectAnswer, EmbedAnswer, HealthAnswer, ModelCardAnswer
-from handler.cold_start import AnyService
-from handler.pipeline import Service
+from handler.faces.answers import (
+    CompareAnswer,
+    DetectAnswer,
+    EmbedAnswer,
+    HealthAnswer,
+    ModelCardAnswer,
+)
+from handler.faces.service import AnyService, Service, ready
 from tools.http_events import http_v2
 
 HTTP_COMPARE = [
@@ -30,7 +35,7 @@ def service() -> Iterator[Service]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("FACENET_MODEL", "FACENET_PRECISION", "UAI_SERVICE_CONFIG"):
             patch.delenv(name, raising=False)
-        yield cold_start.ready(cold_start.start())
+        yield ready(cold_start.start())
 
 
 def call(event: Any, service: AnyService) -> Any:

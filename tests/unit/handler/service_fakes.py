@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 import align
-from handler.pipeline import Service
+from handler.faces.service import Service
 from handler.settings import Limits, Settings
 from model_layer.manifest import Manifest
 

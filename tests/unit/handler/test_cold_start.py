@@ -5,8 +5,9 @@ import json
 import pytest
 
 from handler import app, cold_start
-from handler.cold_start import BrokenService, ready, start
+from handler.cold_start import start
 from handler.errors import ApiError
+from handler.faces.service import BrokenService, ready
 from handler.settings import Settings
 from model_layer.errors import ModelUnavailable
 from tests.unit.handler.service_fakes import FakeContext, FakeDetector, make_service

@@ -1,9 +1,6 @@
 """The environment is read once, checked, and every refusal names its variable."""
 
-import json
 import os
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -90,7 +87,6 @@ def test_every_variable_reaches_its_field() -> None:
         ("FACENET_MAX_PIXELS", "1e6"),
         ("FACENET_MAX_BODY_BYTES", "9" * 30),
         ("FACENET_PAGE", "maybe"),
-        ("UAI_SERVICE_CONFIG", "/nowhere/conf.json"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
@@ -148,36 +144,6 @@ def test_threads_never_exceed_the_processors(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert available_threads({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "10240"}) == 2
     assert available_threads({}) == 2
-
-
-class TestUaiConfFile:
-    """UAI_SERVICE_CONFIG names the example's own conf file."""
-
-    def write(self, folder: Path, **server: Any) -> str:
-        path = folder / "conf.json"
-        path.write_text(json.dumps({"http_server": server}))
-        return str(path)
-
-    def test_main_class_and_model_are_taken_from_it(self, tmp_path: Path) -> None:
-        path = self.write(
-            tmp_path,
-            exec={"main_class": "FaceEmbedModel", "main_file": "facenet_inference"},
-            tensorflow={"model_dir": "./checkpoint_dir"},
-        )
-        conf = read(UAI_SERVICE_CONFIG=path)
-        assert conf.uai.main_class == "FaceEmbedModel"
-        assert Path(conf.model) == tmp_path / "checkpoint_dir"
-
-    def test_an_empty_model_dir_leaves_the_model_alone(self, tmp_path: Path) -> None:
-        path = self.write(
-            tmp_path, exec={"main_class": "FaceDetectionModel"}, tensorflow={"model_dir": ""}
-        )
-        assert read(UAI_SERVICE_CONFIG=path).model == "some-model"
-
-    def test_an_unknown_main_class_is_refused(self, tmp_path: Path) -> None:
-        path = self.write(tmp_path, exec={"main_class": "CatModel"})
-        with pytest.raises(SettingsError, match=r"UAI_SERVICE_CONFIG.*main_class"):
-            read(UAI_SERVICE_CONFIG=path)
 
 
 def test_lambda_carries_six_megabytes_each_way() -> None:

@@ -1,0 +1,65 @@
+"""A batch made of the loaded service, for one invocation."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from handler import storage
+from handler.batch.deadline import Deadline
+from handler.batch.output import Output
+from handler.batch.queued import QueuedRequests
+from handler.batch.run import Batch, BatchLimits, raise_if_failed
+from handler.batch.types import Outcome
+from handler.errors import ApiError
+from handler.faces.service import AnyService, Service, ready
+from handler.invocation import Invocation
+from handler.storage import ObjectReference, S3Store
+
+
+def open_batch(service: AnyService, invocation: Invocation) -> Batch:
+    """What embeds objects and writes their results while `invocation` leaves time.
+
+    Raises:
+        ApiError: ModelUnavailable where the function could not start, InternalError where
+            FACENET_OUTPUT is not set. The event then stays with whoever sent it.
+    """
+    working = ready(service)
+    settings = working.settings
+    if settings.output is None:
+        raise ApiError("InternalError", "FACENET_OUTPUT is not set; batches need it.")
+    image_bytes = settings.limits.image_bytes
+    location = settings.output
+    deadline = Deadline.of(invocation)
+    finding = invocation.keeping(deadline.reserve_ms)
+    return Batch(
+        # Made here and not in a thread: making clients is not thread-safe, using them is.
+        store=S3Store(storage.client(), location.bucket, image_bytes, settings.bucket_owner),
+        embed_pictures=partial(working.embed_pictures, invocation=invocation, finding=finding),
+        output=Output(location.bucket, location.prefix, msgspec.to_builtins(working.describe())),
+        buckets=settings.input_buckets,
+        deadline=deadline,
+        request_id=invocation.request_id,
+        limits=BatchLimits(image_bytes=image_bytes),
+    )
+
+
+def open_requests(batch: Batch, service: Service, invocation: Invocation) -> QueuedRequests:
+    """What answers the queue's requests in the same time and to the same output as `batch`."""
+    return QueuedRequests(service, batch.store, batch.output, batch.deadline, invocation)
+
+
+def embed_all(
+    references: Sequence[ObjectReference], service: AnyService, invocation: Invocation
+) -> list[Outcome]:
+    """Embed objects for a source that can only retry all of them; no objects need no output.
+
+    Raises:
+        TransientFailure: At least one may succeed later; what is written stays.
+        ApiError: As `open_batch`.
+    """
+    if not references:
+        return []
+    outcomes = open_batch(service, invocation).run(references)
+    raise_if_failed(outcomes)
+    return outcomes

@@ -1,0 +1,172 @@
+"""OpenAPI 3.1, generated from the same models that validate requests and encode answers."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from handler import __version__
+from handler.errors import STATUSES
+from handler.faces import answers
+from handler.faces.requests import Options, Request
+from handler.http.bodies import PICTURE_TYPES
+
+Schema = dict[str, Any]
+
+TEMPLATE = "#/components/schemas/{name}"
+MODELS = (
+    Request,
+    Options,
+    answers.CompareAnswer,
+    answers.EmbedAnswer,
+    answers.DetectAnswer,
+    answers.HealthAnswer,
+    answers.ModelCardAnswer,
+    answers.ErrorAnswer,
+)
+OPERATIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "compare": ("Are these the same person?", "CompareAnswer"),
+        "embed": ("Faces as vectors.", "EmbedAnswer"),
+        "detect": ("Where are the faces?", "DetectAnswer"),
+    }
+)
+# What can go wrong with any request that carries pictures, by status.
+WORK_STATUSES = (400, 403, 404, 413, 415, 422, 500, 503)
+
+
+def document() -> Schema:
+    """The whole description, as `/openapi.json` answers it."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "facenet-lambda",
+            "version": __version__,
+            "description": "Face verification in your own AWS account: compare, embed, detect.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {
+            **{f"/v1/{name}": {"post": _work(name)} for name in OPERATIONS},
+            "/v1/health": {"get": _read("health", "Whether the function works.", "HealthAnswer")},
+            "/v1/model": {"get": _read("model", "The model's card.", "ModelCardAnswer")},
+            "/openapi.json": {"get": _self()},
+            "/service": {"post": _service()},
+        },
+        "components": {"schemas": _schemas()},
+    }
+
+
+def _work(name: str) -> Schema:
+    summary, answer = OPERATIONS[name]
+    return {
+        "operationId": name,
+        "summary": summary,
+        "description": "JSON, a form with one file per picture, or one bare picture whose options "
+        "are query parameters.",
+        "parameters": _query_parameters(),
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": _reference("Request")},
+                "multipart/form-data": {"schema": _form()},
+                **{kind: {"schema": {}} for kind in PICTURE_TYPES},
+            },
+        },
+        "responses": {"200": _json("The answer.", answer), **_refusals(WORK_STATUSES)},
+    }
+
+
+def _read(name: str, summary: str, answer: str) -> Schema:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "responses": {"200": _json(summary, answer), **_refusals((500, 503))},
+    }
+
+
+def _self() -> Schema:
+    content = {"application/json": {"schema": {"type": "object"}}}
+    return {
+        "operationId": "openapi",
+        "summary": "This document.",
+        "responses": {"200": {"description": "OpenAPI 3.1.", "content": content}},
+    }
+
+
+def _service() -> Schema:
+    """The UAI example's endpoint answers text, and takes JSON whatever the content type says."""
+    payload = {
+        "type": "object",
+        "required": ["images"],
+        "properties": {
+            "cnt": {"type": ["integer", "null"]},
+            "images": {"type": "array", "items": {"type": "string"}},
+        },
+    }
+    return {
+        "operationId": "service",
+        "summary": "What the FaceNet example of UAI answered: the bare distance, or embeddings.",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": payload}}},
+        "responses": {
+            "200": {
+                "description": "The distance (-1 for fewer than two pictures), or JSON arrays.",
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            },
+            **_refusals(WORK_STATUSES),
+        },
+    }
+
+
+def _schemas() -> Schema:
+    schemas: Schema = msgspec.json.schema_components(MODELS, ref_template=TEMPLATE)[1]
+    schemas["ImageObject"]["oneOf"] = [{"required": ["s3"]}, {"required": ["embedding"]}]
+    schemas["ErrorBody"]["properties"]["code"]["enum"] = list(STATUSES)
+    return schemas
+
+
+def _query_parameters() -> list[Schema]:
+    options = msgspec.json.schema_components([Options], ref_template=TEMPLATE)[1]["Options"]
+    return [
+        _query_parameter(name, schema)
+        for name, schema in options["properties"].items()
+        if name != "min_quality"
+    ] + [_query_parameter("min_quality", {"type": "number", "minimum": 0, "maximum": 1})]
+
+
+def _query_parameter(name: str, schema: Schema) -> Schema:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": "For forms and bare pictures; with a JSON body it is refused.",
+        "schema": schema,
+    }
+
+
+def _form() -> Schema:
+    picture = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {
+        "type": "object",
+        "required": ["images"],
+        "properties": {"images": {"type": "array", "items": picture, "minItems": 1}},
+    }
+
+
+def _refusals(statuses: Iterable[int]) -> Schema:
+    return {str(status): _json(_codes(status), "ErrorAnswer") for status in statuses}
+
+
+def _codes(status: int) -> str:
+    return ", ".join(code for code, known in STATUSES.items() if known == status)
+
+
+def _json(description: str, name: str) -> Schema:
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": _reference(name)}},
+    }
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": TEMPLATE.format(name=name)}

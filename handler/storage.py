@@ -1,0 +1,379 @@
+"""The one gateway to S3: reads pictures, writes results, and says what a failure means.
+
+Requests read through `ObjectReader` and get an ApiError; batches use `S3Store` and get one of the
+exceptions below. Both decide by the same table, `fault_of`.
+"""
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Any
+
+from handler.errors import ApiError, picture_too_large
+from handler.settings import Settings
+
+CHUNK_BYTES = 16 * 1024
+
+
+class Fault(Enum):
+    """What a failed S3 request means."""
+
+    GONE = auto()  # no such object or version, or a delete marker
+    NO_BUCKET = auto()
+    ARCHIVED = auto()  # in Glacier, say
+    REFUSED = auto()  # the role, the bucket's policy or owner, or the key; somebody can fix it
+    NOT_ACCEPTED = auto()  # no object can have this name
+    ENCRYPTED = auto()  # with a key of the one who stored it (SSE-C), which is not ours to know
+    TRANSIENT = auto()  # the same call may succeed later
+
+
+# A delete marker answers 405 to a read of it by version, 404 (NoSuchKey) otherwise.
+CODES = MappingProxyType(
+    {
+        **dict.fromkeys(
+            ("NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed", "404", "405"), Fault.GONE
+        ),
+        "NoSuchBucket": Fault.NO_BUCKET,
+        "InvalidObjectState": Fault.ARCHIVED,
+        **dict.fromkeys(("AccessDenied", "Forbidden", "AllAccessDisabled", "403"), Fault.REFUSED),
+        **dict.fromkeys(
+            (
+                "SlowDown",
+                "Throttling",
+                "ThrottlingException",
+                "RequestTimeout",
+                "RequestTimeTooSkewed",
+                "ExpiredToken",
+                "KMS.ThrottlingException",
+                "InvalidToken",
+                "AuthorizationHeaderMalformed",
+                "InternalError",
+                "ServiceUnavailable",
+            ),
+            Fault.TRANSIENT,
+        ),
+    }
+)
+STATUSES = MappingProxyType(
+    {
+        400: Fault.NOT_ACCEPTED,
+        403: Fault.REFUSED,
+        404: Fault.GONE,
+        405: Fault.GONE,
+        412: Fault.GONE,
+    }
+)
+ENCRYPTED = (
+    "The object is encrypted with a customer-provided key (SSE-C), which the function does not "
+    "have: store it with SSE-S3 or SSE-KMS"
+)
+EXISTS = frozenset({"PreconditionFailed", "412"})
+# Another conditional write of the same key is in progress; S3 asks to send the request again.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+CONFLICT = frozenset({"ConditionalRequestConflict", "409"})
+CONFLICT_RETRIES = 4
+
+
+@dataclass(frozen=True)
+class ObjectReference:
+    """One object that an event names.
+
+    Args:
+        bucket: Name of the bucket.
+        key: The key as S3 stores it, that is decoded.
+        version_id: The version to read; None reads the newest, whatever ETag the event told.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def can_exist(self) -> bool:
+        """Whether S3 could hold it: names are UTF-8, which has no lone surrogates; JSON does."""
+        try:
+            f"{self.bucket}{self.key}{self.version_id or ''}".encode()
+        except UnicodeEncodeError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """The bytes that were read, and what the same response said about them.
+
+    Args:
+        etag: Without quotes.
+        version_id: None in a bucket without versions.
+        size: Length of the object in bytes.
+        data: The bytes; empty where `size` is above the limit, as they were not read then.
+    """
+
+    etag: str
+    version_id: str | None
+    size: int
+    data: bytes
+
+    @property
+    def identity(self) -> str:
+        """What tells these bytes from any other under the same key: the version, else the ETag.
+
+        "null" is the version id that S3 gives to what was put without versioning; such an object
+        can be replaced in place, so its ETag has to serve.
+        """
+        return self.version_id if self.version_id not in (None, "", "null") else self.etag
+
+
+class TransientFailure(Exception):  # noqa: N818 - state machines retry by this name
+    """Something that may succeed when it is tried again."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class ObjectGone(Exception):  # noqa: N818 - as TransientFailure
+    """The object, or the version of it, was deleted before it could be read."""
+
+
+class ObjectArchived(Exception):  # noqa: N818 - as TransientFailure
+    """The object lies in an archive (Glacier, say) and has to be restored before it is read."""
+
+
+@dataclass(frozen=True)
+class ObjectReader:
+    """Reads objects for requests, under the settings' rules. The first read imports boto3."""
+
+    settings: Settings
+
+    def read(self, reference: ObjectReference, require_time: Callable[[], None]) -> bytes:
+        """The bytes of an object that a request points to.
+
+        Raises BucketNotAllowed, ObjectNotFound, PayloadTooLarge, StorageUnavailable, and what
+        `require_time` raises, which is called before the read and between chunks.
+        """
+        if reference.bucket not in self.settings.input_buckets:
+            raise ApiError(
+                "BucketNotAllowed",
+                "FACENET_INPUT_BUCKETS does not include this bucket.",
+                fixable=True,
+            )
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        require_time()
+        try:
+            response = get_object(client(), reference, self.settings.bucket_owner)
+            return self._body(response, require_time)
+        except ClientError as failure:
+            raise request_error(fault_of(failure)) from None
+        except (BotoCoreError, OSError):
+            raise request_error(Fault.TRANSIENT) from None
+        except UnicodeError:  # a lone surrogate, which JSON can hold and a URL cannot
+            raise request_error(Fault.NOT_ACCEPTED) from None
+
+    def _body(self, response: Mapping[str, Any], require_time: Callable[[], None]) -> bytes:
+        """The body, unless it is too large; checks the time between chunks, as S3 may be slow."""
+        limit = self.settings.limits.image_bytes
+        with closing(response["Body"]) as body:
+            size = response.get("ContentLength")
+            if size is None:  # a proxy between S3 and us has dropped its headers
+                raise request_error(Fault.TRANSIENT)
+            if size > limit:
+                raise picture_too_large(limit)
+            data = bytearray()
+            for chunk in body.iter_chunks(CHUNK_BYTES):
+                data += chunk
+                require_time()
+        if len(data) != size:
+            raise request_error(Fault.TRANSIENT)
+        return bytes(data)
+
+
+@dataclass(frozen=True)
+class S3Store:
+    """Reads pictures and writes results for batches.
+
+    Args:
+        client: A boto3 S3 client; it is used from several threads, which clients allow.
+        output_bucket: Where results are written.
+        image_bytes: Objects above this are not read, only named.
+        bucket_owner: Account that must own every bucket that is read, if given.
+    """
+
+    client: Any
+    output_bucket: str
+    image_bytes: int
+    bucket_owner: str | None = None
+
+    def fetch(self, reference: ObjectReference) -> StoredObject:
+        """Read an object. Raises ObjectGone, ObjectArchived and TransientFailure.
+
+        The ETag of the event is deliberately no condition: where the object was replaced since,
+        the newer bytes are read and named for what they are, and the newer event changes nothing.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self._stored(get_object(self.client, reference, self.bucket_owner))
+        except ClientError as failure:
+            raise batch_error(failure) from None
+        except (BotoCoreError, OSError) as failure:
+            raise connection_failure(failure) from None
+
+    def put_new(self, key: str, body: bytes) -> bool:
+        """Write a result unless it exists; whether it was written. Raises TransientFailure."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        for pause in range(CONFLICT_RETRIES):
+            try:
+                return self._put(key, body)
+            except ClientError as failure:
+                if code_of(failure) not in CONFLICT:
+                    raise transient(failure) from None
+                time.sleep(0.05 * 2**pause)
+            except (BotoCoreError, OSError) as failure:
+                raise connection_failure(failure) from None
+        raise TransientFailure(
+            "ConditionalRequestConflict", "the result is being written elsewhere"
+        )
+
+    def _put(self, key: str, body: bytes) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            self.client.put_object(
+                Bucket=self.output_bucket,
+                Key=key,
+                Body=body,
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+        except ClientError as failure:
+            if code_of(failure) in EXISTS:
+                return False
+            raise
+        return True
+
+    def _stored(self, response: Mapping[str, Any]) -> StoredObject:
+        # A botocore body used as a context manager itself gives the raw stream, which does not
+        # notice that it was cut short.
+        with closing(response["Body"]) as body:
+            size = int(response["ContentLength"])
+            data = bytes(body.read()) if size <= self.image_bytes else b""
+        etag = response["ETag"].strip('"')
+        return StoredObject(etag, response.get("VersionId") or None, size, data)
+
+
+@functools.cache
+def client() -> Any:
+    """The S3 client. Timeouts are short and retries few: a Lambda invocation is short as well.
+
+    An S3 that does not answer costs two timeouts of three seconds. An invocation with that much
+    time left answers StorageUnavailable; Lambda stops one with less. That is deliberate: refusing
+    every late read would refuse reads that S3 nearly always answers within milliseconds.
+    """
+    import boto3
+    from botocore.config import Config
+
+    # Their warnings and debug lines name objects; what a caller should know is in our errors.
+    for library in ("boto3", "botocore", "urllib3"):
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
+    return boto3.client(
+        "s3",
+        config=Config(
+            connect_timeout=1,
+            read_timeout=3,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=16,
+        ),
+    )
+
+
+def get_object(s3: Any, reference: ObjectReference, owner: str | None) -> Mapping[str, Any]:
+    """S3's response for an object; `owner` is the account that must own its bucket, if given."""
+    optional = {"VersionId": reference.version_id, "ExpectedBucketOwner": owner}
+    arguments = {name: value for name, value in optional.items() if value}
+    response: Mapping[str, Any] = s3.get_object(
+        Bucket=reference.bucket, Key=reference.key, **arguments
+    )
+    return response
+
+
+def fault_of(failure: Any) -> Fault:
+    """What a botocore ClientError means: by its code, else by its HTTP status."""
+    code, status = code_of(failure), status_of(failure)
+    if code in CODES:
+        return CODES[code]
+    if status >= 500 or status == 429:
+        return Fault.TRANSIENT
+    if code.startswith("KMS."):
+        return Fault.REFUSED
+    # Its code is InvalidRequest (InvalidArgument from Ceph), which stands for much else too.
+    if status == 400 and "encryption" in message_of(failure).lower():
+        return Fault.ENCRYPTED
+    return STATUSES.get(status, Fault.TRANSIENT)
+
+
+def request_error(fault: Fault) -> ApiError:
+    """A fault as a caller sees it; S3's own text, which may hold names, is dropped."""
+    if fault in (Fault.GONE, Fault.NO_BUCKET):
+        return ApiError("ObjectNotFound", "The object does not exist.")
+    if fault is Fault.ARCHIVED:
+        return ApiError("ObjectNotFound", "The object is archived; restore it first.")
+    if fault is Fault.REFUSED:
+        return ApiError(
+            "BucketNotAllowed",
+            "S3 refused access: check the function's role, the bucket's policy and owner, and "
+            "its KMS key.",
+            fixable=True,
+        )
+    if fault is Fault.ENCRYPTED:
+        return ApiError("InvalidRequest", f"{ENCRYPTED}.")
+    if fault is Fault.NOT_ACCEPTED:
+        return ApiError("InvalidRequest", "S3 does not accept this key or version id.")
+    return ApiError("StorageUnavailable", "S3 could not be read; try again.")
+
+
+def batch_error(failure: Any) -> Exception:
+    """A ClientError as a batch handles it: only what is gone or archived is not tried again."""
+    fault = fault_of(failure)
+    if fault is Fault.GONE:
+        return ObjectGone()
+    if fault is Fault.ENCRYPTED:
+        return TransientFailure(code_of(failure), ENCRYPTED)
+    return ObjectArchived() if fault is Fault.ARCHIVED else transient(failure)
+
+
+def transient(failure: Any) -> TransientFailure:
+    """A ClientError as a TransientFailure with S3's code."""
+    return TransientFailure(code_of(failure), f"S3 answered {status_of(failure)}")
+
+
+def connection_failure(failure: Exception) -> TransientFailure:
+    """Timeouts, dropped connections, short bodies and wrong checksums."""
+    return TransientFailure(type(failure).__name__, "the connection to S3 failed")
+
+
+def code_of(failure: Any) -> str:
+    """The code of a botocore ClientError."""
+    return str(failure.response.get("Error", {}).get("Code", "Unknown"))
+
+
+def message_of(failure: Any) -> str:
+    """The text of a botocore ClientError, which may hold names: to look into, not to show."""
+    return str(failure.response.get("Error", {}).get("Message", ""))
+
+
+def status_of(failure: Any) -> int:
+    """The HTTP status of a botocore ClientError; 0 where there is none."""
+    return int(failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
