@@ -66,7 +66,10 @@ def decode(
     header = header or read_header(data)
     check_limits(header, max_pixels, max_side)
     reduction = reduction if header.format == "jpeg" else 1
-    stored = _decode_alpha(data) if header.alpha else _decode_pixels(data, reduction)
+    if header.format == "heic":
+        stored = _decode_heic(data, header)
+    else:
+        stored = _decode_alpha(data) if header.alpha else _decode_pixels(data, reduction)
     _check_size(header, stored, reduction)
     if header.format == "jpeg" and _runs_dry(data, stored, reduction):
         raise InvalidImage("the JPEG is cut short: a part of its picture is missing")
@@ -79,11 +82,13 @@ def check_limits(
 ) -> None:
     """Raises ImageTooLarge for what `decode` would refuse with the same limits."""
     size = {"width": header.width, "height": header.height}
-    heavy = " of 16 bits" if header.depth > 8 else " of a lossless WebP" if header.lossless else ""
+    tiles = " with tiles and transparency" if header.coded_pixels else ""
+    heavy = " of more than 8 bits" if header.depth > 8 else " of a lossless WebP" if header.lossless else ""
     max_pixels = max_pixels // 2 if heavy else max_pixels
-    if header.width * header.height > max_pixels:
+    decoded = header.coded_pixels * 8 // 9  # an eighth more for padding and tiles at the edges
+    if max(header.width * header.height, decoded) > max_pixels:
         raise ImageTooLarge(
-            f"{header.width} x {header.height} is more than {max_pixels} pixels{heavy}",
+            f"{header.width} x {header.height}{tiles} is more than {max_pixels} pixels{heavy}",
             max_pixels=max_pixels,
             **size,
         )
@@ -134,6 +139,18 @@ def _decode_alpha(data: bytes) -> Pixels:
         if stored.ndim == 2 and key is not None:
             pixels[stored == key] = 255
         return pixels
+    return _laid_over_white(stored)
+
+
+def _decode_heic(data: bytes, header: Header) -> Pixels:
+    from align.heic import decode_heic
+
+    stored = decode_heic(data, header)
+    return _laid_over_white(stored) if header.alpha else stored
+
+
+def _laid_over_white(stored: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Pixels:
+    """uint8[h,w,3] RGB of [h,w,4] BGRA, in strips."""
     height, width = stored.shape[:2]
     pixels = np.empty((height, width, 3), np.uint8)
     rows = max(1, STRIP_PIXELS // width)

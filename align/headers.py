@@ -44,6 +44,9 @@ FRAME_MARKERS = SEQUENTIAL_HUFFMAN | {PROGRESSIVE_HUFFMAN}
 RARE_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
 STANDALONE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
 APP1 = 0xE1
+# Brands of still HEVC pictures (ISO/IEC 23008-12, annex B); `mif1` alone says nothing of HEVC.
+HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis"})
+MAX_BRANDS = 32
 FIRST_CHUNKS = frozenset({b"VP8X", b"VP8 ", b"VP8L"})
 
 
@@ -71,7 +74,20 @@ def _reader(data: bytes) -> Callable[[bytes], Header]:
         return _read_png
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _read_webp
+    if is_heic(data):
+        from align.heic import read_heic  # what reads HEIC costs nothing before one comes
+
+        return read_heic
     raise UnsupportedFormat("not a JPEG, PNG or WebP picture")
+
+
+def is_heic(data: bytes) -> bool:
+    """Whether the first bytes name HEIC, as the main brand or a compatible one."""
+    if data[4:8] != b"ftyp":
+        return False
+    end = min(int.from_bytes(data[:4], "big"), 8 + 4 * MAX_BRANDS)
+    brands = {data[8:12], *(data[start : start + 4] for start in range(16, end, 4))}
+    return bool(brands & HEIC_BRANDS)
 
 
 def _read_jpeg(data: bytes) -> Header:
