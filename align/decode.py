@@ -83,7 +83,13 @@ def check_limits(
     """Raises ImageTooLarge for what `decode` would refuse with the same limits."""
     size = {"width": header.width, "height": header.height}
     tiles = " with tiles and transparency" if header.coded_pixels else ""
-    heavy = " of more than 8 bits" if header.depth > 8 else " of a lossless WebP" if header.lossless else ""
+    heavy = (
+        " of more than 8 bits"
+        if header.depth > 8
+        else " of a lossless WebP"
+        if header.lossless
+        else ""
+    )
     max_pixels = max_pixels // 2 if heavy else max_pixels
     decoded = header.coded_pixels * 8 // 9  # an eighth more for padding and tiles at the edges
     if max(header.width * header.height, decoded) > max_pixels:
