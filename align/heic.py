@@ -210,11 +210,10 @@ def _pixels(primary: list[Any], header: Header) -> Pixels:
     if (width, height) != (header.width, header.height) or mode.endswith("A") != header.alpha:
         raise InvalidImage("the HEIC is not read as its header describes it")
     lent = np.frombuffer(primary[0].data, np.uint16 if "16" in mode else np.uint8)
-    samples = lent.reshape(height, width, -1)
-    if samples.dtype == np.uint16:
-        samples = (samples >> 8).astype(np.uint8)
-    # The decoder's memory goes with its object, whoever still looks at it.
-    return _coloured(samples) if grey else samples.copy()
+    # A copy: the decoder's memory goes with its object, whoever still looks at it.
+    eight = (lent >> 8).astype(np.uint8) if lent.dtype == np.uint16 else lent.astype(np.uint8)
+    samples = eight.reshape(height, width, -1)
+    return _coloured(samples) if grey else samples
 
 
 def _coloured(samples: Pixels) -> Pixels:

@@ -37,6 +37,8 @@ class Header:
             picture, and some hundred megabytes for its codes whatever its size.
         coded_pixels: of a HEIC, the pixels of all that is decoded for it: tiles, transparency.
         coded_bytes: of a HEIC, the bytes of the same.
+        unsure_end: whether a JPEG ends with a scan that its picture needs, so that only the
+            decoder can tell whether that scan is whole.
     """
 
     format: str
@@ -48,6 +50,7 @@ class Header:
     lossless: bool = False
     coded_pixels: int = 0
     coded_bytes: int = 0
+    unsure_end: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:

@@ -46,7 +46,7 @@ class Service:
     @cached_property
     def finder(self) -> FaceFinder:
         """Finds the faces of a picture."""
-        return FaceFinder(self.detector, self.settings.limits)
+        return FaceFinder(self.detector, self.settings.limits, self.settings.heic)
 
     @cached_property
     def embedder(self) -> Embedder:
