@@ -1,4 +1,4 @@
-"""Bytes of a JPEG, PNG, WebP or HEIC -> an upright uint8 RGB picture, with every limit checked first."""
+"""Bytes of a picture -> an upright uint8 RGB picture, with every limit checked first."""
 
 from importlib.util import find_spec
 
@@ -202,7 +202,7 @@ def _decode_heic(data: bytes, header: Header) -> Pixels:
     return _laid_over_white(stored) if header.alpha else stored
 
 
-def _laid_over_white(stored: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Pixels:
+def _laid_over_white(stored: Pixels) -> Pixels:
     """uint8[h,w,3] RGB of [h,w,4] BGRA, in strips."""
     height, width = stored.shape[:2]
     pixels = np.empty((height, width, 3), np.uint8)

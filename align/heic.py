@@ -209,10 +209,10 @@ def _pixels(primary: list[Any], header: Header) -> Pixels:
     grey = mode.startswith(("L", "I"))
     if (width, height) != (header.width, header.height) or mode.endswith("A") != header.alpha:
         raise InvalidImage("the HEIC is not read as its header describes it")
-    lent = np.frombuffer(primary[0].data, np.uint16 if "16" in mode else np.uint8)
-    # A copy: the decoder's memory goes with its object, whoever still looks at it.
-    eight = (lent >> 8).astype(np.uint8) if lent.dtype == np.uint16 else lent.astype(np.uint8)
-    samples = eight.reshape(height, width, -1)
+    # Of 16 bits, little-endian, the upper 8. A copy, as the decoder's memory goes with its object.
+    lent = np.frombuffer(primary[0].data, np.uint8)
+    lent = lent[1::2] if "16" in mode else lent
+    samples = lent.reshape(height, width, -1).copy()
     return _coloured(samples) if grey else samples
 
 
