@@ -110,7 +110,10 @@ sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp ## bill of materials (CycloneDX)
 
 ## ---------------------------------------------------------------- make
 
-.PHONY: train detector-weights lock
+.PHONY: train detector-weights lock heic
+heic: $(RUN) ## install the decoder of HEIC, which FACENET_HEIC=on then uses (LGPL; docs/heic.md)
+	@$(PY) $(INSTALL) -r requirements/heic.txt
+
 train: $(TEST) ## train the bundled model: ARGS="prepare fit export manifest bundle"
 	@$(PY) -m tools.train $(ARGS)
 
