@@ -7,6 +7,8 @@ from handler.faces.types import FoundFace
 
 # A chip of the common networks; a face as large loses nothing to its own size.
 FULL_SIZE = 112
+# What both detector profiles ask of a face. Below it are only faces whose orientation is in doubt.
+LOWEST_SCORE = 0.7
 
 
 def require_quality(
@@ -51,7 +53,8 @@ def shortcomings(face: FoundFace, wanted: float | QualityLimits) -> list[str]:
 def limits_for(share: float) -> QualityLimits:
     """One number, 0 (anything) to 1 (a passport photograph), as single limits.
 
-    Tilt is left free: alignment turns the face upright.
+    Tilt is left free: alignment turns the face upright. No face passes whose score was lowered
+    because it may stand otherwise.
     """
     return QualityLimits(
         size=share * FULL_SIZE,
@@ -59,5 +62,5 @@ def limits_for(share: float) -> QualityLimits:
         brightness=share * 0.4,
         yaw=90 - 75 * share,
         pitch=90 - 75 * share,
-        score=share * 0.9,
+        score=max(share * 0.9, LOWEST_SCORE) if share else 0.0,
     )
