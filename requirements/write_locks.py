@@ -68,6 +68,7 @@ LOCKS = (
     Lock("detector-weights", ("detector-weights",)),
     Lock("fuzz", ("fuzz",)),
     Lock("sam", ("sam",), alone=True),
+    Lock("recall", ("recall",), alone=True),
     Lock("audit", ("audit",), alone=True),
     Lock("lock", ("lock",), alone=True),
     Lock("checkov", ("checkov",), alone=True),

@@ -545,3 +545,27 @@ class TestManyPictures:
         for result in results:
             assert isinstance(result, ApiError)
             assert (result.__traceback__, result.__cause__, result.__context__) == (None,) * 3
+
+
+class TestSecondLooks:
+    def test_they_are_asked_for_unless_the_caller_says_no(self) -> None:
+        detector = FakeDetector()
+        service = make_service(detector=detector)
+        for event in ({}, {"retry": False}):
+            ask(service, operation="detect", images=[text(RED)], **event)
+        assert [asked["retry"] for asked in detector.asked] == [True, False]
+
+    def test_their_steps_are_in_the_timings(self) -> None:
+        detector = FakeDetector()
+        ask(make_service(detector=detector), operation="detect", images=[text(RED)])
+        invocation = Invocation(FakeContext())
+        assert detector.asked[0]["timed"].__func__ is type(invocation).timed
+
+    def test_none_begins_when_time_is_short(self) -> None:
+        detector = FakeDetector()
+        context = FakeContext()
+        ask(make_service(detector=detector), context, operation="detect", images=[text(RED)])
+        has_time = detector.asked[0]["has_time"]
+        assert has_time()
+        context._remaining_ms = 500
+        assert not has_time()
