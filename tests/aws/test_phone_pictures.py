@@ -1,6 +1,7 @@
-"""A JPEG and a HEIC of 6 MB each, compared as docs/uploads.md shows it, by the function's own server.
+"""A JPEG and a HEIC of 6 MB each, compared as docs/uploads.md shows it.
 
-The bucket is a real S3 server's; the commands are taken from the page, so that they cannot differ.
+The bucket is a real S3 server's, the function that of `make serve`; the commands are taken
+from that page, so that they cannot differ.
 """
 
 import json
@@ -92,6 +93,5 @@ def test_by_curl(url: str, folder: Path, uploads: tuple[Any, str]) -> None:
 def test_by_python(url: str, folder: Path, uploads: tuple[Any, str], block: int) -> None:
     program = f"url = {url!r}\n" + code_of("python", block)
     said = run([sys.executable, "-c", program], folder)
-    assert said.startswith(("True", "{")) and "'same': False" not in said
-    assert "True" in said
+    assert said.strip() == "True" or "'same': True" in said
     assert_empty(uploads)
