@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import align
 from bench.slow_heic import SLOW_HEIC
 from bench.speed.report import machine_and_date
-from fuzz.hostile_pictures import HOSTILE
+from fixtures.hostile_pictures import HOSTILE
 from handler.faces.find import slowest_decode_ms
 
 ROUNDS = 3

@@ -6,9 +6,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from fuzz.heic_files import encode as heif_enc
-from fuzz.heic_files import picture_of, tiled
-from fuzz.hostile_pictures import encode
+from fixtures.heic_files import encode as heif_enc
+from fixtures.heic_files import picture_of, tiled
+from fixtures.hostile_pictures import encode
 
 TILE = 512
 

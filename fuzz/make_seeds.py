@@ -12,12 +12,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from fuzz import hostile_pictures as hostile
-from fuzz.heic_files import encode
-from fuzz.heic_files import seed as heic_seed
-from fuzz.hostile_heic import HOSTILE_HEIC
-from fuzz.odd_pictures import ODD
-from tools import http_events
+from fixtures import hostile_pictures as hostile
+from fixtures import http_events
+from fixtures.heic_files import encode
+from fixtures.heic_files import seed as heic_seed
+from fixtures.hostile_heic import HOSTILE_HEIC
+from fixtures.odd_pictures import ODD
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
 EVENTS = SEEDS.parent.parent / "events"

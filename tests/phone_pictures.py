@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 import align
-from fuzz.heic_files import encode
+from fixtures.heic_files import encode
 
 PICTURES = Path(__file__).resolve().parent.parent / "events" / "pictures"
 MEGABYTES = 6

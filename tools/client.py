@@ -252,7 +252,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("operation", choices=["compare", "embed", "detect"])
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a file or s3://bucket/key")
     parser.add_argument("--face", choices=["largest", "central", "all"])
-    parser.add_argument("--threshold", type=float)
+    decision = parser.add_mutually_exclusive_group()
+    decision.add_argument("--threshold", type=float, help="largest distance of one person")
+    decision.add_argument("--far", type=float, help="false-accept rate, in place of a threshold")
+    parser.add_argument(
+        "--min-quality", type=float, help="0 to 1; 0 takes faces that are refused by default"
+    )
     parser.add_argument("--encoding", choices=["float", "base64"])
     parser.add_argument("--aligned", action="store_true", default=None)
     return parser.parse_args(arguments)
@@ -260,7 +265,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    names = ("face", "threshold", "encoding", "aligned")
+    names = ("face", "threshold", "far", "min_quality", "encoding", "aligned")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     try:
         client = over_lambda(options.function) if options.function else over_http(options.url)

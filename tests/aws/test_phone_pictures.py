@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.aws.servers.radosgw import Account, RadosGateway
 
 from tests import phone_pictures
-from tests.aws.servers.radosgw import Account, RadosGateway
 from tests.browser.conftest import serve
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+from tests.aws.servers.radosgw import Account, RadosGateway
 
 import align
-from fuzz.heic_files import seed
+from fixtures import http_events
+from fixtures.heic_files import seed
 from handler import storage
 from handler.faces.service import Service
 from tests.aws import stand_in
 from tests.aws.conftest import ACCOUNT_VARIABLES
-from tests.aws.servers.radosgw import Account, RadosGateway
 from tests.unit.handler.service_fakes import RED, make_service, picture
-from tools import client, http_events
+from tools import client
 
 MOST_BYTES = 8_000_000
 Json = dict[str, Any]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.aws.servers.radosgw import Account, RadosGateway
 
 from tests import phone_pictures
 from tests.aws.conftest import account, gateway  # noqa: F401 - fixtures
-from tests.aws.servers.radosgw import Account, RadosGateway
 from tests.browser.conftest import serve
 
 if TYPE_CHECKING:

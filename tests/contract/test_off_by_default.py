@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
 from tests.unit.handler.service_fakes import FakeContext, make_service
-from tools import http_events
 
 OURS = ("align/heic.py", "align/heif.py", "align/hevc.py", "handler/faces/uploads.py")
 PROGRAM = """

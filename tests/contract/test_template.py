@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from container.template import read_template
 from handler.settings import Settings
+from tools.sam_template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import align
+from fixtures.hostile_heic import HOSTILE_HEIC
 from fuzz import __main__ as command
-from fuzz.hostile_heic import HOSTILE_HEIC
 from fuzz.make_seeds import HEIC, LARGEST_SEED, SEEDS, events, pictures
 from fuzz.targets import TARGETS, read_event
 from fuzz.world import BrokenPromise, Log, check

@@ -9,7 +9,7 @@ import pytest
 
 import align
 from align.hevc import read_picture
-from fuzz.heic_files import (
+from fixtures.heic_files import (
     Layout,
     crop,
     mirror,
@@ -19,8 +19,8 @@ from fuzz.heic_files import (
     turn,
     with_properties,
 )
-from fuzz.hostile_heic import GAIN_MAP, HOSTILE_HEIC, with_second
-from fuzz.hostile_pictures import scene
+from fixtures.hostile_heic import GAIN_MAP, HOSTILE_HEIC, with_second
+from fixtures.hostile_pictures import scene
 
 PLAIN = ("plain", "ten_bits", "full_colour", "thumbnail", "alpha")
 needs_decoder = pytest.mark.skipif(not align.can_decode_heic(), reason="needs pi-heif")
