@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.aws.servers.radosgw import Account, RadosGateway
 
+from fixtures.servers.radosgw import Account, RadosGateway
 from tests import phone_pictures
 from tests.browser.conftest import serve
 

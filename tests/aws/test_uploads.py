@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from tests.aws.servers.radosgw import Account, RadosGateway
 
 import align
 from fixtures import http_events
 from fixtures.heic_files import seed
+from fixtures.servers.radosgw import Account, RadosGateway
 from handler import storage
 from handler.faces.service import Service
 from tests.aws import stand_in

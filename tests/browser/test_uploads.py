@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.aws.servers.radosgw import Account, RadosGateway
 
+from fixtures.servers.radosgw import Account, RadosGateway
 from tests import phone_pictures
 from tests.aws.conftest import account, gateway  # noqa: F401 - fixtures
 from tests.browser.conftest import serve
