@@ -14,6 +14,7 @@ import requests
 import align
 from fixtures import http_events
 from fixtures.heic_files import seed
+from fixtures.servers import connection
 from fixtures.servers.radosgw import Account, RadosGateway
 from handler import storage
 from handler.faces.service import Service
@@ -68,7 +69,7 @@ def uploads(
 ) -> Iterator[Uploads]:
     for name in ACCOUNT_VARIABLES:
         monkeypatch.setenv(name, "")  # so that `use` is undone after the test
-    stand_in.use(gateway.url, account)
+    connection.use(gateway.url, account)
     s3, bucket = gateway.client(account), f"uploads-{uuid.uuid4().hex[:8]}"
     s3.create_bucket(Bucket=bucket)
     service = make_service(
