@@ -1,13 +1,12 @@
 """Two photographs as large as a phone's: one person, once as JPEG and once as HEIC."""
 
-import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 import align
-from fixtures.heic_files import encode
+from fixtures.heic_files import encode, has_encoder
 
 PICTURES = Path(__file__).resolve().parent.parent / "events" / "pictures"
 MEGABYTES = 6
@@ -15,9 +14,9 @@ MEGABYTES = 6
 
 def missing() -> str | None:
     """What keeps a HEIC of this size from being made or read here."""
-    if shutil.which("heif-enc") is None:
-        return "needs heif-enc: Debian's libheif-examples"
-    return None if align.can_decode_heic() else "needs pi-heif"
+    if not align.can_decode_heic():
+        return "needs pi-heif"
+    return None if has_encoder() else "needs heif-enc: Debian's libheif-examples"
 
 
 def grainy(name: str, side: int) -> np.ndarray:

@@ -20,10 +20,9 @@ import pytest
 from fixtures.servers.radosgw import Account, RadosGateway
 from tests import phone_pictures
 from tests.browser.conftest import serve
+from tests.needs import not_here
 
 ROOT = Path(__file__).resolve().parents[2]
-WHY_NOT = phone_pictures.missing()
-pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +51,9 @@ def url(gateway: RadosGateway, account: Account, uploads: tuple[Any, str]) -> It
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """a.jpg and b.heic, more than 6 MB each."""
+    reason = phone_pictures.missing()
+    if reason:
+        not_here(reason)
     made = tmp_path_factory.mktemp("photographs")
     for name, data in (("a.jpg", phone_pictures.jpeg()), ("b.heic", phone_pictures.heic())):
         assert len(data) > phone_pictures.MEGABYTES * 1_000_000

@@ -11,16 +11,13 @@ from fixtures.servers.radosgw import Account, RadosGateway
 from tests import phone_pictures
 from tests.aws.conftest import account, gateway  # noqa: F401 - fixtures
 from tests.browser.conftest import serve
+from tests.needs import not_here
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the dependency group `browser`")
-WHY_NOT = phone_pictures.missing()
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT)),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +50,9 @@ def with_uploads(
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    reason = phone_pictures.missing()
+    if reason:
+        not_here(reason)
     folder = tmp_path_factory.mktemp("photographs")
     paths = [folder / "a.jpg", folder / "b.heic"]
     for path, data in zip(paths, (phone_pictures.jpeg(), phone_pictures.heic()), strict=True):
