@@ -120,7 +120,11 @@ def _service() -> Schema:
 
 def _schemas() -> Schema:
     schemas: Schema = msgspec.json.schema_components(MODELS, ref_template=TEMPLATE)[1]
-    schemas["ImageObject"]["oneOf"] = [{"required": ["s3"]}, {"required": ["embedding"]}]
+    schemas["ImageObject"]["oneOf"] = [
+        {"required": ["s3"]},
+        {"required": ["embedding"]},
+        {"required": ["collection", "person"]},
+    ]
     schemas["ErrorBody"]["properties"]["code"]["enum"] = list(STATUSES)
     return schemas
 
