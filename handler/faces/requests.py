@@ -58,10 +58,9 @@ class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = UNSET
 
     person: Annotated[
-        str | UnsetType,
-        Meta(min_length=1, description="For compare: a person of `collection` as a side."),
+        str | UnsetType, Meta(description="For compare: a person of `collection` as a side.")
     ] = UNSET
-    collection: Annotated[str | UnsetType, Meta(min_length=1)] = UNSET
+    collection: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if [self.s3, self.embedding, self.person].count(UNSET) != 2:

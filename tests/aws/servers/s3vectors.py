@@ -1,4 +1,4 @@
-"""A small server of Amazon S3 Vectors' API, for tests: no emulator that can be had has QueryVectors.
+"""A small server of Amazon S3 Vectors' API, for tests; no emulator has its QueryVectors.
 
 Every request and answer is checked against botocore's own model of the service: shapes, required
 members, lengths, ranges and patterns. On top come the rules that AWS's documentation gives in

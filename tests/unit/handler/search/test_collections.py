@@ -153,7 +153,7 @@ def test_persons_come_in_pages(staff: Collection) -> None:
         pages.append(page)
         after = page[-1]
     assert [len(page) for page in pages] == [10, 10, 5]
-    assert sorted(sum(pages, [])) == sorted(everybody)
+    assert sorted(person for page in pages for person in page) == sorted(everybody)
 
 
 def test_collections_come_in_pages(collections: Collections) -> None:
