@@ -8,9 +8,8 @@ import msgspec
 from handler import storage
 from handler.batch.deadline import Deadline
 from handler.batch.output import Output
-from handler.batch.queued import QueuedRequests
 from handler.batch.run import Batch, BatchLimits, raise_if_failed
-from handler.batch.types import Outcome
+from handler.batch.types import Follows, Outcome
 from handler.errors import ApiError
 from handler.faces.service import AnyService, Service, ready
 from handler.invocation import Invocation
@@ -32,16 +31,36 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
     location = settings.output
     deadline = Deadline.of(invocation)
     finding = invocation.keeping(deadline.reserve_ms)
+    # Made here and not in a thread: making clients is not thread-safe, using them is.
+    store = S3Store(storage.client(), location.bucket, image_bytes, settings.bucket_owner)
     return Batch(
-        # Made here and not in a thread: making clients is not thread-safe, using them is.
-        store=S3Store(storage.client(), location.bucket, image_bytes, settings.bucket_owner),
+        store=store,
         embed_pictures=partial(working.embed_pictures, invocation=invocation, finding=finding),
         output=Output(location.bucket, location.prefix, msgspec.to_builtins(working.describe())),
         buckets=settings.input_buckets,
         deadline=deadline,
         request_id=invocation.request_id,
         limits=BatchLimits(image_bytes=image_bytes),
+        follower=_follower(working, store),
     )
+
+
+def _follower(service: Service, store: S3Store) -> Follows | None:
+    """What keeps FACENET_BUCKET_COLLECTION in step; only then are collections imported."""
+    if service.settings.bucket_collection is None:
+        return None
+    from handler.search.follow import open_follower
+
+    return open_follower(service, store.identity)
+
+
+def relevant(references: Sequence[ObjectReference], service: AnyService) -> list[ObjectReference]:
+    """Without deletions where no collection follows the bucket: nothing is to be done then."""
+    return [
+        reference
+        for reference in references
+        if not reference.removed or service.settings.bucket_collection
+    ]
 
 
 def open_requests(batch: Batch, service: Service, invocation: Invocation) -> QueuedRequests:
@@ -58,6 +77,7 @@ def embed_all(
         TransientFailure: At least one may succeed later; what is written stays.
         ApiError: As `open_batch`.
     """
+    references = relevant(references, service)
     if not references:
         return []
     outcomes = open_batch(service, invocation).run(references)

@@ -59,7 +59,7 @@ def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService
     A queue with its event source mapping set to ReportBatchItemFailures deletes all others.
     """
     records: list[Record] = convert(event["Records"], list[Record])
-    messages = [understand(record) for record in records]
+    messages = [understand(record, service) for record in records]
     failed = {message.identifier for message in messages if message.unknown}
     if any(message.references or message.request for message in messages):
         batch = batch_service.open_batch(service, invocation)
@@ -69,7 +69,7 @@ def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in sorted(failed)]}
 
 
-def understand(record: Record) -> Message:
+def understand(record: Record, service: AnyService) -> Message:
     """What a message is about.
 
     One that is broken, or about nothing we know, stays in the queue and ends, whole, in the
@@ -81,7 +81,7 @@ def understand(record: Record) -> Message:
     except ApiError:
         return unknown(record)
     if references is not None:
-        return Message(record.identifier, tuple(references))
+        return Message(record.identifier, tuple(batch_service.relevant(references, service)))
     if isinstance(body, Mapping) and direct.matches(body):
         return Message(record.identifier, request=body)
     return unknown(record)
