@@ -8,6 +8,7 @@ import msgspec
 from handler import storage
 from handler.batch.deadline import Deadline
 from handler.batch.output import Output
+from handler.batch.queued import QueuedRequests
 from handler.batch.run import Batch, BatchLimits, raise_if_failed
 from handler.batch.types import Follows, Outcome
 from handler.errors import ApiError
@@ -63,6 +64,22 @@ def relevant(references: Sequence[ObjectReference], service: AnyService) -> list
     ]
 
 
+def _without_expired(
+    references: Sequence[ObjectReference], service: AnyService
+) -> list[ObjectReference]:
+    """Forgets the faces that left the collections' own bucket; the other references."""
+    if not any(reference.removed for reference in references):
+        return list(references)
+    location = service.settings.collections or ""
+    truth = location.removeprefix("s3://").partition("/")[0]
+    expired = [each for each in references if each.removed and each.bucket == truth]
+    for reference in expired:
+        from handler.search.follow import forget
+
+        forget(service.settings, reference.key)
+    return [reference for reference in references if reference not in expired]
+
+
 def open_requests(batch: Batch, service: Service, invocation: Invocation) -> QueuedRequests:
     """What answers the queue's requests in the same time and to the same output as `batch`."""
     return QueuedRequests(service, batch.store, batch.output, batch.deadline, invocation)
@@ -77,7 +94,7 @@ def embed_all(
         TransientFailure: At least one may succeed later; what is written stays.
         ApiError: As `open_batch`.
     """
-    references = relevant(references, service)
+    references = relevant(_without_expired(references, service), service)
     if not references:
         return []
     outcomes = open_batch(service, invocation).run(references)

@@ -18,6 +18,7 @@ from handler.search import names
 from handler.search.collections import Collection, Collections, open_collections
 from handler.search.model import contract_of
 from handler.search.types import BucketFace, CollectionRecord
+from handler.settings import Settings
 from handler.storage import ObjectReference, StoredObject
 
 # The version or ETag of an object as it is now; None where it is gone. Raises TransientFailure.
@@ -30,7 +31,6 @@ class Follower:
 
     Args:
         people: Keys `<people>NAME/...` are pictures of the person NAME.
-        truth_bucket: Where the truth lies, if in S3: what expires there leaves the index too.
     """
 
     collections: Collections
@@ -39,8 +39,6 @@ class Follower:
     dimension: int
     people: str
     identify: Identify
-    truth_bucket: str | None = None
-    truth_prefix: str = ""
 
     def follow(
         self, reference: ObjectReference, picture: StoredObject, answer: PictureFaces | ApiError
@@ -61,9 +59,6 @@ class Follower:
 
     def remove(self, reference: ObjectReference) -> None:
         """What an event of a deletion asks for: out of the collection what is not there now."""
-        if reference.bucket == self.truth_bucket:
-            self._forget(reference.key)
-            return
         record = self.collections.record(self.name)
         if record is not None:
             self._reconcile(self.collections.of(record), reference)
@@ -103,15 +98,26 @@ class Follower:
         stale = [key for key in keys if kept is None or not names.face_of_key(key).startswith(kept)]
         collection.delete_keys(stale)
 
-    def _forget(self, key: str) -> None:
-        """Takes out of the index what has gone from the truth by itself, as by expiry."""
-        inner = key.removeprefix(self.truth_prefix)
-        parts = inner.split("/", 3)
-        if len(parts) < 4 or parts[0] != "faces" or self.collections.truth.read(inner) is not None:
-            return
-        _, name, generation, rest = parts
-        record = CollectionRecord(name=name, contract="", dimension=1, generation=generation)
-        self.collections.of(record).index.delete([rest])
+
+def forget(settings: Settings, key: str) -> None:
+    """Takes out of the index what has gone from the truth by itself, as by expiry.
+
+    `key` is the object's in the bucket of FACENET_COLLECTIONS. Raises ApiError.
+    """
+    collections = open_collections(settings)
+    inner = key.removeprefix(truth_prefix(settings))
+    parts = inner.split("/", 3)
+    if len(parts) < 4 or parts[0] != "faces" or collections.truth.read(inner) is not None:
+        return
+    _, name, generation, rest = parts
+    record = CollectionRecord(name=name, contract="", dimension=1, generation=generation)
+    collections.of(record).index.delete([rest])
+
+
+def truth_prefix(settings: Settings) -> str:
+    """The prefix of FACENET_COLLECTIONS, with a slash at its end where it has one."""
+    _, _, prefix = (settings.collections or "").removeprefix("s3://").partition("/")
+    return f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
 
 def open_follower(service: Service, identify: Identify) -> Follower:
@@ -119,8 +125,6 @@ def open_follower(service: Service, identify: Identify) -> Follower:
     settings = service.settings
     assert settings.bucket_collection is not None
     profile = choose_profile(service.model, Options())
-    bucket, _, prefix = (settings.collections or "").removeprefix("s3://").partition("/")
-    in_s3 = (settings.collections or "").startswith("s3://")
     return Follower(
         collections=open_collections(settings),
         name=settings.bucket_collection,
@@ -128,8 +132,6 @@ def open_follower(service: Service, identify: Identify) -> Follower:
         dimension=service.model.dimension,
         people=settings.people_prefix,
         identify=identify,
-        truth_bucket=bucket if in_s3 else None,
-        truth_prefix=f"{prefix.strip('/')}/" if prefix.strip("/") else "",
     )
 
 

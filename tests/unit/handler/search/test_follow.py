@@ -6,14 +6,16 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from handler import app
 from handler.batch.types import Answer, Status
 from handler.errors import ApiError
 from handler.faces.types import PictureFaces
-from handler.search import names
+from handler.search import follow, names
 from handler.search.collections import Collection, Collections
 from handler.search.follow import Follower
 from handler.storage import ObjectReference, TransientFailure
 from tests.unit.handler.batch import fakes
+from tests.unit.handler.service_fakes import FakeContext, make_service
 
 CONTRACT = "tiny@abababababab"
 PEOPLE = "people/"
@@ -43,9 +45,7 @@ def store() -> Store:
 
 @pytest.fixture
 def follower(collections: Collections, store: Store) -> Follower:
-    return Follower(
-        collections, "photos", CONTRACT, 4, PEOPLE, store.identity, "truth-bucket", "kept/"
-    )
+    return Follower(collections, "photos", CONTRACT, 4, PEOPLE, store.identity)
 
 
 def embed_pictures(pictures: Sequence[bytes]) -> list[Answer]:
@@ -191,9 +191,9 @@ def test_many_pictures_under_duplicated_and_failing_deliveries(
         if chance.random() < 0.2
         for name in (key, f"identity of {key}")
     }
-    pending += chance.sample(pending, 300)  # delivered twice
+    pending += chance.sample(pending, count * 3 // 10)  # delivered twice
     chance.shuffle(pending)
-    gone = chance.sample(keys, 50)
+    gone = chance.sample(keys, count // 20)
     while pending:
         group, pending = pending[:10], pending[10:]
         if gone and chance.random() < 0.5:
@@ -220,21 +220,27 @@ def test_a_collection_of_another_contract_is_left_alone(
 
 
 def test_what_expires_in_the_truth_leaves_the_index(
-    vectors_collections: Collections, store: Store
+    vectors_collections: Collections, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    follower = Follower(
-        vectors_collections, "photos", CONTRACT, 4, PEOPLE, store.identity, "truth-bucket", "kept/"
-    )
+    """By EventBridge's event alone, in a function without batches."""
+    follower = Follower(vectors_collections, "photos", CONTRACT, 4, PEOPLE, store.identity)
     deliver(follower, store, [store.add("a.jpg", b"picture 1"), store.add("b.jpg", b"other 1")])
     collection = collection_of(follower)
     first, second = sorted(collection.index.stored_keys())
-    expired = ObjectReference(
-        "truth-bucket", f"kept/{collection.record.prefix}{first}", removed=True
-    )
-    deliver(follower, store, [expired])
+    service = make_service(collections="s3://truth-bucket/kept")
+    monkeypatch.setattr(follow, "open_collections", lambda settings: vectors_collections)
+    event = {
+        "source": "aws.s3",
+        "detail-type": "Object Deleted",
+        "detail": {
+            "bucket": {"name": "truth-bucket"},
+            "object": {"key": f"kept/{collection.record.prefix}{first}"},
+        },
+    }
+    assert app.dispatch(event, FakeContext(), service) == {"results": []}
     assert len(collection.index.stored_keys()) == 2  # it is there still
     collection.truth.delete([collection.record.prefix + first])
-    deliver(follower, store, [expired])
+    app.dispatch(event, FakeContext(), service)
     assert collection.index.stored_keys() == {second}
 
 
