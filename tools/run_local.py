@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tools.runtime_stub import Answer, FunctionError, RuntimeStub
+from fixtures.runtime_stub import Answer, FunctionError, RuntimeStub
 
 EVENTS = Path(__file__).resolve().parent.parent / "events"
 # What the pictures show; the other events have no verdict of their own.

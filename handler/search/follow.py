@@ -31,6 +31,7 @@ class Follower:
 
     Args:
         people: Keys `<people>NAME/...` are pictures of the person NAME.
+        target: The generation to fill, where it is not the current one of `name`.
     """
 
     collections: Collections
@@ -39,16 +40,19 @@ class Follower:
     dimension: int
     people: str
     identify: Identify
+    target: Collection | None = None
 
     def follow(
         self, reference: ObjectReference, picture: StoredObject, answer: PictureFaces | ApiError
     ) -> None:
         """Puts an object's faces into the collection, once, and takes out those of its past.
 
-        A collection of another contract is left alone: `tools.collections move` fills it from the
+        A collection of another contract is left alone: `tools.collection move` fills it from the
         results. Raises ApiError and TransientFailure; the same call made again goes on.
         """
-        collection = self.collections.create(self.name, self.contract, self.dimension)
+        collection = self.target or self.collections.create(
+            self.name, self.contract, self.dimension
+        )
         if collection.record.contract != self.contract:
             log("collection of another contract", level="WARNING", code="ModelMismatch")
             return

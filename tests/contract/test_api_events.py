@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from fixtures.http_events import http_v2
 from handler import app, cold_start
 from handler.faces.answers import (
     CompareAnswer,
@@ -17,7 +18,6 @@ from handler.faces.answers import (
     ModelCardAnswer,
 )
 from handler.faces.service import AnyService, Service, ready
-from tools.http_events import http_v2
 
 HTTP_COMPARE = [
     "alb",

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
+from fixtures.http_events import http_v2
 from handler import app
 from handler.errors import ApiError
 from handler.faces import response_size
@@ -18,8 +20,6 @@ from tests.unit.handler.service_fakes import (
     one_face,
     picture,
 )
-from tools import http_events
-from tools.http_events import http_v2
 
 IMAGE = base64.b64encode(picture(RED)).decode()
 BODY = json.dumps({"images": [IMAGE, IMAGE]})

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from fixtures.http_events import http_v2
 from handler import app, cold_start
 from handler.cold_start import start
 from handler.errors import ApiError
@@ -11,7 +12,6 @@ from handler.faces.service import BrokenService, ready
 from handler.settings import Settings
 from model_layer.errors import ModelUnavailable
 from tests.unit.handler.service_fakes import FakeContext, FakeDetector, make_service
-from tools.http_events import http_v2
 
 
 @pytest.fixture

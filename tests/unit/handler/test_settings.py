@@ -28,7 +28,7 @@ def test_an_empty_environment_is_closed_and_bounded() -> None:
 def test_every_variable_reaches_its_field() -> None:
     full = read(
         FACENET_ENGINE="tensorflow",
-        FACENET_PRECISION="float16",
+        FACENET_PRECISION="float32",
         FACENET_DETECTOR="exact",
         FACENET_MIN_FACE="0.2",
         FACENET_THREADS="3",
@@ -51,7 +51,7 @@ def test_every_variable_reaches_its_field() -> None:
     assert full == Settings(
         model="some-model",
         engine="tensorflow",
-        precision="float16",
+        precision="float32",
         detector="exact",
         min_face=0.2,
         threads=3,

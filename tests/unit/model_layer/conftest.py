@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 SIZE, DIMENSION = 8, 5
+TOY = Path(__file__).with_name("toy")
 
 MakeFolder = Callable[..., Path]
 
@@ -36,19 +37,9 @@ def manifest_content(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def toy_weights() -> dict[str, bytes]:
-    """One network, (mean over the chip of a 3x3 convolution) as .tflite and as frozen graph."""
-    tf = pytest.importorskip("tensorflow", reason="makes the toy network with TensorFlow")
-    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, DIMENSION)).astype(np.float32)
-    with tf.Graph().as_default() as graph:
-        chips = tf.compat.v1.placeholder(tf.float32, [None, SIZE, SIZE, 3], name="input")
-        net = tf.nn.relu(tf.nn.conv2d(chips, kernel, 2, "SAME"))
-        tf.reduce_mean(net, [1, 2], name="embeddings")
-    definition = graph.as_graph_def()
-    function = tf.compat.v1.wrap_function(
-        lambda: tf.import_graph_def(definition, name=""), signature=[]
-    ).prune("input:0", "embeddings:0")
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], function)
-    return {"int8.tflite": converter.convert(), "tensorflow.pb": definition.SerializeToString()}
+    """One network, as .tflite and as frozen graph; make_toy.py makes the files."""
+    names = ("int8.tflite", "tensorflow.pb")
+    return {name: (TOY / name).read_bytes() for name in names}
 
 
 @pytest.fixture

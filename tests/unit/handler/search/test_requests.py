@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from tools.http_events import http_v2
 
 import align
 from handler import app
@@ -25,7 +26,6 @@ from tests.unit.handler.service_fakes import (
     make_service,
     picture,
 )
-from tools.http_events import http_v2
 
 Json = dict[str, Any]
 TABLE = {"0.1": 0.7, "0.01": 0.5, "0.001": 0.3}
