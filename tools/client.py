@@ -244,7 +244,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("--limit", type=int, help="persons per face, or names per page")
     parser.add_argument("--max-fpir", type=float, help="chance that a stranger is named")
     parser.add_argument("--face", choices=["largest", "central", "all"])
-    parser.add_argument("--threshold", type=float)
+    decision = parser.add_mutually_exclusive_group()
+    decision.add_argument("--threshold", type=float, help="largest distance of one person")
+    decision.add_argument("--far", type=float, help="false-accept rate, in place of a threshold")
+    parser.add_argument(
+        "--min-quality", type=float, help="0 to 1; 0 takes faces that are refused by default"
+    )
     parser.add_argument("--encoding", choices=["float", "base64"])
     parser.add_argument("--aligned", action="store_true", default=None)
     chosen = parser.parse_intermixed_args(arguments)
@@ -269,7 +274,7 @@ def missing(options: Any) -> str | None:
 
 def ask(client: Client, options: Any) -> Json:
     """The answer to what the command line asks."""
-    names = ("face", "threshold", "encoding", "aligned", "limit", "max_fpir")
+    names = ("face", "threshold", "far", "min_quality", "encoding", "aligned", "limit", "max_fpir")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     verb = options.operation.replace("-", "_")
     if options.operation in PLAIN_VERBS:

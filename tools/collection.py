@@ -176,8 +176,8 @@ def first_contract(options: argparse.Namespace, without: str | None = None) -> t
 
 
 def contract_of(result: Result) -> str:
-    """The contract that the result's model stands for, as `handler.search.model` says it."""
-    return f"{result.model.id}@{result.model.sha256[:12]}"
+    """The contract of a result; one of before contracts is of a kind that no collection has."""
+    return result.model.contract or result.model.id
 
 
 def fill_from(collections: Collections, collection: Collection, options: argparse.Namespace) -> int:

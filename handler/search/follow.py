@@ -16,7 +16,6 @@ from handler.faces.types import FoundFace, PictureFaces
 from handler.observability import log
 from handler.search import names
 from handler.search.collections import Collection, Collections, open_collections
-from handler.search.model import contract_of
 from handler.search.types import BucketFace, CollectionRecord
 from handler.settings import Settings
 from handler.storage import ObjectReference, StoredObject
@@ -132,7 +131,7 @@ def open_follower(service: Service, identify: Identify) -> Follower:
     return Follower(
         collections=open_collections(settings),
         name=settings.bucket_collection,
-        contract=contract_of(service.model, profile),
+        contract=profile.contract,
         dimension=service.model.dimension,
         people=settings.people_prefix,
         identify=identify,

@@ -97,7 +97,7 @@ def test_embed_gives_unit_vectors_in_either_encoding(service: Service, load_even
     vector = np.float32(numbers.images[0].faces[0].embedding)
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
     assert len(vector) == numbers.model.dimension
-    event = {"images": [{"embedding": packed, "model": numbers.model.id}, event["images"][0]]}
+    event = {"images": [{"embedding": packed, "model": numbers.model.contract}, event["images"][0]]}
     assert typed(call(event, service), CompareAnswer).distance < 1e-3
 
 

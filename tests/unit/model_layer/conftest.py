@@ -18,7 +18,7 @@ MakeFolder = Callable[..., Path]
 def manifest_content(**changes: Any) -> dict[str, Any]:
     """A valid manifest of a model with one int8 file, with top-level fields changed."""
     content = {
-        "format": 1,
+        "format": 2,
         "id": "toy",
         "files": {"int8": {"name": "int8.tflite", "sha256": "0" * 64, "bytes": 1}},
         "default_precision": "int8",
@@ -26,8 +26,12 @@ def manifest_content(**changes: Any) -> dict[str, Any]:
         "alignment": {"kind": "similarity", "size": SIZE},
         "embedding": {"dimension": DIMENSION, "metric": "l2"},
         "thresholds": {
-            "default": {"distance": 1.1, "far": 0.01},
-            "by_far": {"0.1": 1.3, "0.01": 1.1, "0.001": 0.95},
+            "default_far": 0.01,
+            "table": [
+                {"far": 0.1, "threshold": 1.3, "pairs": 10_000},
+                {"far": 0.01, "threshold": 1.1, "pairs": 1000},
+                {"far": 0.001, "threshold": 0.95, "pairs": 100},
+            ],
         },
         "calibration": {"slope": 10.0, "intercept": 11.0, "protocol": "made up"},
         "licence": "none",

@@ -34,7 +34,12 @@ def result(folder: Path, key: str, model: tuple[str, str], *vectors: np.ndarray)
     document = {
         "format": 1,
         "object": {"bucket": "photos", "key": key, "etag": "e1", "size": 9, "version_id": None},
-        "model": {"id": model[0], "sha256": model[1], "dimension": 8},
+        "model": {
+            "id": model[0],
+            "contract": contract(model),
+            "sha256": model[1],
+            "dimension": 8,
+        },
         "width": 100,
         "height": 100,
         "faces": faces,
