@@ -1,5 +1,7 @@
 """The body of an HTTP request as a Job: JSON, multipart/form-data, or one bare picture."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handler.decoding import BYTE_ORDER_MARK
@@ -24,26 +26,43 @@ MAX_FIELD = 4096
 MAX_FIELDS = 16
 
 
-def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
-    """What the request asks for.
+@dataclass(frozen=True)
+class Form:
+    """Pictures of a body, and options as text: form fields and query parameters."""
 
-    Raises UnsupportedFormat for a body of no known kind, and all that parsing raises.
+    pictures: list[bytes]
+    fields: dict[str, str]
+
+
+def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
+    """What the request asks for. Raises what `read_content` and parsing raise."""
+    content = read_content(request, limits, Request.__struct_fields__)
+    if isinstance(content, bytes):
+        return parse_json(content, limits, operation)
+    return from_fields(content.pictures, content.fields, limits, operation)
+
+
+def read_content(request: HttpRequest, limits: Limits, options: Iterable[str]) -> bytes | Form:
+    """A JSON body as its bytes, or the pictures and fields of any other.
+
+    `options` name what a JSON body says itself. Raises UnsupportedFormat for a body of no known
+    kind, and InvalidRequest and PayloadTooLarge.
     """
     if request.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
         raise ApiError("UnsupportedFormat", "Send the body without a content-encoding.")
     body = request.body(limits)
     kind = _kind(request.content_type, body)
     if kind == "json":
-        _refuse_options(request)
-        return parse_json(body, limits, operation)
+        _refuse_options(request, options)
+        return body
     if kind == "multipart":
-        return _multipart(request, body, operation, limits)
-    return from_fields([_whole(body)], request.query, limits, operation)
+        return _multipart(request, body, limits)
+    return Form([_whole(body)], dict(request.query))
 
 
-def _refuse_options(request: HttpRequest) -> None:
+def _refuse_options(request: HttpRequest, options: Iterable[str]) -> None:
     """Options in the query of a JSON request must not be ignored in silence."""
-    given = sorted(request.query.keys() & set(Request.__struct_fields__))
+    given = sorted(request.query.keys() & set(options))
     if given:
         raise ApiError(
             "InvalidRequest",
@@ -68,7 +87,7 @@ def _kind(content_type: str, body: bytes) -> str:
     )
 
 
-def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits) -> Job:
+def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
     """Parts that hold a file are the images, the others are options."""
     pictures: list[bytes] = []
     fields = dict(request.query)
@@ -82,7 +101,7 @@ def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits
     if len(chosen) < len(parts) and not pictures:
         message = "images: no image was chosen: the form's file inputs are empty."
         raise ApiError("InvalidRequest", message, details={"field": "images"})
-    return from_fields(pictures, fields, limits, operation)
+    return Form(pictures, fields)
 
 
 def _is_empty_input(part: "MultipartPart") -> bool:

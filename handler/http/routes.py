@@ -9,6 +9,7 @@ from handler.errors import ApiError
 from handler.faces import answers
 from handler.faces.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
 from handler.faces.service import AnyService, ready
+from handler.http import collections
 from handler.http.bodies import read_job
 from handler.http.message import HttpRequest, HttpResponse
 from handler.invocation import Invocation
@@ -48,6 +49,9 @@ def find_route(request: HttpRequest, settings: Settings) -> str:
     for candidate in candidates:
         if candidate in known:
             return candidate
+        with_parameters = collections.find(candidate)
+        if with_parameters is not None:
+            return with_parameters
     raise ApiError(
         "RouteNotFound",
         "No such route; `details.paths` lists the routes.",
@@ -134,5 +138,6 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "/v1/model": {"GET": _model},
         "/openapi.json": {"GET": _openapi},
         "/service": {"POST": _uai},
+        **collections.routes(),
     }
 )

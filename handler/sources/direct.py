@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handler.batch import questions
 from handler.errors import render
 from handler.faces import answers, response_size
-from handler.faces.requests import parse_object
 from handler.faces.service import AnyService, ready
 from handler.invocation import Invocation, as_api_error
 from handler.observability import log_invocation
@@ -25,9 +25,7 @@ def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService
     invocation.note(source="direct", status=200, request_id=invocation.request_id)
     try:
         answer = answers.to_builtins(
-            _deliverable(
-                working.run(parse_object(event, working.settings.limits), invocation), working
-            )
+            _deliverable(questions.answer(event, working, invocation), working)
         )
     except Exception as failure:
         answer = render(as_api_error(failure, invocation), invocation.request_id)

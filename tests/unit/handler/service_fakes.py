@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 import align
-from handler.faces.service import Service
+from handler.faces.service import PersonVectors, Service
 from handler.settings import Limits, Settings
 from model_layer.manifest import Manifest
 
@@ -123,12 +123,14 @@ def make_service(
     detector: FakeDetector | None = None,
     manifest: dict[str, Any] | None = None,
     limits: dict[str, Any] | None = None,
+    persons: PersonVectors | None = None,
     **settings: Any,
 ) -> Service:
     return Service(
         Settings(limits=Limits(**(limits or {})), **settings),
         detector or FakeDetector(),
         FakeModel(make_manifest(**(manifest or {}))),
+        persons,
     )
 
 
