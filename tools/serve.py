@@ -233,6 +233,7 @@ def _content_length(value: str | None) -> int:
 def make_server(host: str, port: int) -> Server:
     """A server with the function loaded, which is the cold start."""
     os.environ.setdefault("FACENET_PAGE", "true")
+    os.environ.setdefault("FACENET_REKOGNITION", "true")
     from handler.app import lambda_handler
 
     return Server((host, port), lambda_handler)
