@@ -10,6 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from model_layer.manifest import Manifest
 
@@ -76,7 +77,7 @@ def _on_rates(table: Rates, marks: Points) -> Points:
     points: Points = []
     by_distance = [(distance, math.log(rate)) for rate, distance in table]
     inner = [mark for mark in marks if EVEN <= mark[1] <= STRICT]
-    for (near, high), (wide, low) in zip(inner, inner[1:], strict=False):
+    for (near, high), (wide, low) in pairwise(inner):
         if not table or near < by_distance[0][0] or wide > by_distance[-1][0]:
             continue
         start, end = _between(by_distance, near), _between(by_distance, wide)
