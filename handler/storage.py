@@ -233,6 +233,25 @@ class S3Store:
         except (BotoCoreError, OSError) as failure:
             raise connection_failure(failure) from None
 
+    def identity(self, reference: ObjectReference) -> str | None:
+        """What tells the object's present bytes from others (`StoredObject.identity`).
+
+        None where it is gone. Raises TransientFailure.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        owner = {"ExpectedBucketOwner": self.bucket_owner} if self.bucket_owner else {}
+        try:
+            response = self.client.head_object(Bucket=reference.bucket, Key=reference.key, **owner)
+        except ClientError as failure:
+            if fault_of(failure) is Fault.GONE:
+                return None
+            raise transient(failure) from None
+        except (BotoCoreError, OSError) as failure:
+            raise connection_failure(failure) from None
+        etag = response["ETag"].strip('"')
+        return StoredObject(etag, response.get("VersionId") or None, 0, b"").identity
+
     def put_new(self, key: str, body: bytes) -> bool:
         """Write a result unless it exists; whether it was written. Raises TransientFailure."""
         from botocore.exceptions import BotoCoreError, ClientError

@@ -24,6 +24,7 @@ from handler.settings import Settings
 
 # Keys that a deletion handles between two looks at the clock.
 DELETE_STEP = 500
+REBUILD_STEP = 500
 # Deletions list again until nothing is left; a writer that never rests must not keep one for ever.
 DELETE_ROUNDS = 8
 
@@ -51,8 +52,11 @@ class Collections:
 
     def create(self, name: str, contract: str, dimension: int) -> "Collection":
         """Makes a collection, or gives the one that is there, whatever its contract."""
+        there = self.record(names.check_collection(name))
+        if there is not None:
+            return self.of(there)
         record = CollectionRecord(
-            name=names.check_collection(name),
+            name=name,
             contract=contract,
             dimension=dimension,
             generation=secrets.token_hex(6),
@@ -249,6 +253,23 @@ class Collection:
                 groups |= {names.group_of_key(key) for key in step}
                 faces += [names.face_of_key(key) for key in step]
         raise ApiError("StorageUnavailable", "Faces are being added while these are deleted.")
+
+    def rebuild(self, check: Check = lambda: None) -> int:
+        """Puts every face of the truth into the index; how many there are."""
+        total = 0
+        faces = self.faces()
+        while batch := list(islice(faces, REBUILD_STEP)):
+            check()
+            self.index.put(batch)
+            total += len(batch)
+        return total
+
+    def sweep(self) -> int:
+        """Removes from the index what the truth does not hold; how many that were."""
+        stray = sorted(self.index.stored_keys() - set(self._listed("")))
+        confirmed = [key for key in stray if self.truth.read(self._key(key)) is None]
+        self.index.delete(confirmed)
+        return len(confirmed)
 
     def _person(self, group: str) -> str:
         """The name of a person's group; a long one stands in its faces."""
