@@ -1,5 +1,7 @@
 """Faces as Rekognition's answers show them. What the model does not measure is left out."""
 
+from collections.abc import Sequence
+
 from msgspec import UNSET, Struct, UnsetType
 
 from handler.faces.answers import Box, FaceAnswer
@@ -49,6 +51,45 @@ class FaceDetail(Struct, frozen=True, kw_only=True, rename="pascal"):
     landmarks: list[Landmark] | UnsetType = UNSET
     pose: Pose | UnsetType = UNSET
     quality: ImageQuality | UnsetType = UNSET
+
+
+class IndexedFace(Struct, frozen=True, kw_only=True, rename="pascal"):
+    """A Face of a collection."""
+
+    face_id: str
+    bounding_box: BoundingBox | UnsetType = UNSET
+    image_id: str | UnsetType = UNSET
+    external_image_id: str | UnsetType = UNSET
+    confidence: float | UnsetType = UNSET
+    user_id: str | UnsetType = UNSET
+
+    @classmethod
+    def of(
+        cls,
+        face_id: str,
+        *,
+        box: Sequence[float] | None,
+        image: str | None,
+        external: str | None,
+        confidence: float | None,
+        user: str | None,
+    ) -> "IndexedFace":
+        """With what is known; `box` is width, height, left, top."""
+        return cls(
+            face_id=face_id,
+            bounding_box=UNSET if box is None else BoundingBox(*box),
+            image_id=UNSET if image is None else image,
+            external_image_id=UNSET if external is None else external,
+            confidence=UNSET if confidence is None else confidence,
+            user_id=UNSET if user is None else user,
+        )
+
+
+class FaceMatch(Struct, frozen=True, rename="pascal"):
+    """A face of the collection that is similar enough."""
+
+    similarity: float
+    face: IndexedFace
 
 
 def face_detail(face: FaceAnswer, width: int, height: int) -> FaceDetail:

@@ -1,9 +1,9 @@
 """CompareFaces and DetectFaces."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Struct
 
 from handler.errors import ApiError
 from handler.faces.answers import CompareAnswer, FaceAnswer, ImageAnswer
@@ -19,12 +19,11 @@ from handler.rekognition.answers import (
     percent,
 )
 from handler.rekognition.images import SHARES, Filter, Image
+from handler.rekognition.names import DEFAULT_THRESHOLD, Percent
 from model_layer.percent import scale_of
 
 MOST_FACES = 100  # the largest ones; Rekognition's own limit for both operations
-DEFAULT_THRESHOLD = 80.0
 
-Percent = Annotated[float, Meta(ge=0, le=100)]
 Attribute = Literal[
     "DEFAULT",
     "ALL",
@@ -85,7 +84,6 @@ class DetectFacesAnswer(Struct, frozen=True, rename="pascal"):
     """Faces, largest first. Pictures are turned upright by EXIF, so there is no correction."""
 
     face_details: list[FaceDetail]
-    orientation_correction: str | UnsetType = UNSET
 
 
 def compare_faces(

@@ -30,6 +30,22 @@ OPERATIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "CompareFaces": (FACES, "compare_faces"),
         "DetectFaces": (FACES, "detect_faces"),
+        "CreateCollection": (COLLECTIONS, "create_collection"),
+        "DescribeCollection": (COLLECTIONS, "describe_collection"),
+        "ListCollections": (COLLECTIONS, "list_collections"),
+        "DeleteCollection": (COLLECTIONS, "delete_collection"),
+        "IndexFaces": (INDEXING, "index_faces"),
+        "ListFaces": (INDEXING, "list_faces"),
+        "DeleteFaces": (INDEXING, "delete_faces"),
+        "SearchFaces": (SEARCHES, "search_faces"),
+        "SearchFacesByImage": (SEARCHES, "search_faces_by_image"),
+        "CreateUser": (USERS, "create_user"),
+        "ListUsers": (USERS, "list_users"),
+        "DeleteUser": (USERS, "delete_user"),
+        "AssociateFaces": (USERS, "associate_faces"),
+        "DisassociateFaces": (USERS, "disassociate_faces"),
+        "SearchUsers": (SEARCHES, "search_users"),
+        "SearchUsersByImage": (SEARCHES, "search_users_by_image"),
     }
 )
 
