@@ -9,7 +9,7 @@ import time
 
 import align
 from bench.speed.report import machine_and_date
-from fuzz.hostile_pictures import HOSTILE
+from fixtures.hostile_pictures import HOSTILE
 from handler.faces.find import slowest_decode_ms
 
 ROUNDS = 3

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from fuzz import hostile_pictures as hostile
-from fuzz.odd_pictures import ODD
-from tools import http_events
+from fixtures import hostile_pictures as hostile
+from fixtures import http_events
+from fixtures.odd_pictures import ODD
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
 EVENTS = SEEDS.parent.parent / "events"

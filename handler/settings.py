@@ -16,6 +16,7 @@ ALB_PAYLOAD = 1024 * 1024
 # Lambda's documented rate; what the function sees in /proc is the host's, not its share.
 MEGABYTES_PER_CPU = 1769
 ON = ("on", "true", "yes", "1")
+WORST_GROUP: Literal["worst_group"] = "worst_group"
 
 Value = TypeVar("Value")
 Environment = Mapping[str, str]
@@ -63,6 +64,7 @@ class Settings:
     detector: DetectorProfile = "fast"
     min_face: float | None = None
     threads: int = 1
+    far: float | Literal["worst_group"] | None = None
     chips_per_batch: int = 4
     input_buckets: frozenset[str] = frozenset()
     bucket_owner: str | None = None
@@ -126,6 +128,7 @@ class Settings:
             threads=read_variable(
                 source, "FACENET_THREADS", _at_least(1), available_threads(source)
             ),
+            far=read_variable(source, "FACENET_FAR", _far, None),
             chips_per_batch=read_variable(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 4),
             input_buckets=_names(source, "FACENET_INPUT_BUCKETS"),
             bucket_owner=read_variable(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
@@ -230,6 +233,18 @@ def _at_least(smallest: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _far(text: str) -> float | Literal["worst_group"]:
+    if text == WORST_GROUP:
+        return WORST_GROUP
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise ValueError(f"a false-accept rate above 0 and below 1, or {WORST_GROUP}")
+    return value
 
 
 def _min_face(text: str) -> float:

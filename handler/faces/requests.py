@@ -29,6 +29,7 @@ COLLECTION_OPERATIONS = (
 
 Distance = Annotated[float, Meta(ge=0, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
+Rate = Annotated[float, Meta(gt=0, lt=1)]
 Degrees = Annotated[float, Meta(ge=0, le=180)]
 
 
@@ -54,7 +55,10 @@ class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = UNSET
     model: Annotated[
         str | UnsetType,
-        Meta(description="Id of the model that made `embedding`; refused if it differs."),
+        Meta(
+            description="Contract of `embedding`, the `model.contract` of the answer that it came "
+            "from; refused if it differs."
+        ),
     ] = UNSET
 
     person: Annotated[
@@ -97,6 +101,13 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Distance | None,
         Meta(description="Largest distance that means `same`. Default: the model's own."),
     ] = None
+    far: Annotated[
+        Rate | None,
+        Meta(
+            description="Decide by the threshold of this false-accept rate, in place of "
+            "`threshold`; between measured rates log-linear, outside of them refused."
+        ),
+    ] = None
     encoding: Annotated[
         Literal["float", "base64"],
         Meta(description="Embeddings as numbers, or as base64 of little-endian float32."),
@@ -106,12 +117,19 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = False
     min_quality: Annotated[
         Unit | QualityLimits | None,
-        Meta(description="Refuse faces below it: a share of full quality, or single limits."),
+        Meta(
+            description="Refuse faces below it: a share of full quality, or single limits. 0 also "
+            "lets pass what is refused by default: faces that the model cannot tell apart."
+        ),
     ] = None
     profile: Annotated[
         Literal["model", "uai"],
         Meta(description="`uai`: crop and scale as the UAI example did (FaceNet models only)."),
     ] = "model"
+
+    def __post_init__(self) -> None:
+        if self.far is not None and self.threshold is not None:
+            raise ValueError("Expected `far` or `threshold`, not both")
 
 
 class Request(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -133,6 +133,7 @@ class Collection:
     whole: Collections
     record: CollectionRecord
     index: Index
+    moving: bool = False  # a generation that is being filled and is not the current one yet
 
     @property
     def truth(self) -> Truth:
@@ -300,7 +301,7 @@ class Collection:
 
     def _confirm(self, faces: Sequence[Face]) -> None:
         """Takes back what was deleted while it was being added."""
-        current = self.whole.record(self.record.name)
+        current = self.record if self.moving else self.whole.record(self.record.name)
         if current is None or current.generation != self.record.generation:
             self.delete_keys([face.key for face in faces])
             self.index.drop()

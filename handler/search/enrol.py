@@ -11,7 +11,6 @@ from handler.faces.service import Service
 from handler.invocation import Invocation
 from handler.search import answers, names
 from handler.search.collections import Collection
-from handler.search.model import contract_of
 from handler.search.probes import Probe, ProbeReader
 from handler.search.requests import EnrolOptions, SearchJob, options_of
 from handler.search.types import Face
@@ -31,7 +30,7 @@ def enrol(
     person = names.check_person(request.person)
     options = options_of(request)
     profile = choose_profile(service.model, options)
-    contract = contract_of(service.model, profile)
+    contract = profile.contract
     collection.require_contract(contract)
     reader = ProbeReader(service, profile, options, request.face, invocation)
     read = _read(job, reader)
@@ -51,7 +50,7 @@ def enrol(
         person=person,
         images=images,
         gallery=answers.GalleryAnswer(**collection.gallery().as_dict()),
-        model=service.describe(profile.model_id),
+        model=service.describe(profile),
         timings_ms=invocation.timings_ms(),
         request_id=invocation.request_id,
     )

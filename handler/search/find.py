@@ -15,7 +15,7 @@ from handler.faces.service import Service
 from handler.invocation import Invocation
 from handler.search import answers
 from handler.search.collections import Collection
-from handler.search.model import contract_of, similarity, threshold_at
+from handler.search.model import similarity, threshold_at
 from handler.search.probes import Probe, ProbeReader
 from handler.search.requests import DEFAULT_MAX_FPIR, SearchJob, SearchOptions, options_of
 from handler.search.scoring import Candidate, Score, rank
@@ -44,7 +44,7 @@ def search(
     request: SearchOptions = job.request
     options = options_of(request)
     profile = choose_profile(service.model, options)
-    collection.require_contract(contract_of(service.model, profile))
+    collection.require_contract(profile.contract)
     reader = ProbeReader(service, profile, options, request.face, invocation)
     probe = reader.read_image(0, job.sources[0])
     with invocation.timed("search"):
@@ -64,7 +64,7 @@ def search(
         far_wanted=UNSET if decision.far_wanted is None else decision.far_wanted,
         threshold=decision.threshold,
         score=request.score,
-        model=service.describe(profile.model_id),
+        model=service.describe(profile),
         timings_ms=invocation.timings_ms(),
         request_id=invocation.request_id,
     )

@@ -16,7 +16,6 @@ from handler.faces.types import FoundFace, PictureFaces
 from handler.observability import log
 from handler.search import names
 from handler.search.collections import Collection, Collections, open_collections
-from handler.search.model import contract_of
 from handler.search.types import BucketFace, CollectionRecord
 from handler.settings import Settings
 from handler.storage import ObjectReference, StoredObject
@@ -31,6 +30,7 @@ class Follower:
 
     Args:
         people: Keys `<people>NAME/...` are pictures of the person NAME.
+        target: The generation to fill, where it is not the current one of `name`.
     """
 
     collections: Collections
@@ -39,16 +39,19 @@ class Follower:
     dimension: int
     people: str
     identify: Identify
+    target: Collection | None = None
 
     def follow(
         self, reference: ObjectReference, picture: StoredObject, answer: PictureFaces | ApiError
     ) -> None:
         """Puts an object's faces into the collection, once, and takes out those of its past.
 
-        A collection of another contract is left alone: `tools.collections move` fills it from the
+        A collection of another contract is left alone: `tools.collection move` fills it from the
         results. Raises ApiError and TransientFailure; the same call made again goes on.
         """
-        collection = self.collections.create(self.name, self.contract, self.dimension)
+        collection = self.target or self.collections.create(
+            self.name, self.contract, self.dimension
+        )
         if collection.record.contract != self.contract:
             log("collection of another contract", level="WARNING", code="ModelMismatch")
             return
@@ -128,7 +131,7 @@ def open_follower(service: Service, identify: Identify) -> Follower:
     return Follower(
         collections=open_collections(settings),
         name=settings.bucket_collection,
-        contract=contract_of(service.model, profile),
+        contract=profile.contract,
         dimension=service.model.dimension,
         people=settings.people_prefix,
         identify=identify,

@@ -12,6 +12,7 @@ from align import FaceRule
 from handler.errors import ApiError
 from handler.faces.embedding import EmbeddingProfile, vectors_of
 from handler.faces.images import read_embedding
+from handler.faces.quality import require_distinct
 from handler.faces.requests import ImageObject, Options, Source
 from handler.faces.service import Service, no_face
 from handler.faces.types import FoundFace, PictureFaces
@@ -65,11 +66,13 @@ class ProbeReader:
         if not found.faces:
             raise no_face()
         embedded = self.service.embed_faces([found], self.profile, self.invocation)[0]
+        if self.profile.calibrated:
+            embedded = require_distinct(embedded, self.options.min_quality, self.rule)
         return Probe(embedded, vectors_of(embedded), hashlib.sha256(data).hexdigest())
 
     def _given(self, source: ImageObject) -> Probe:
         dimension = self.service.model.dimension
-        vector = read_embedding(source, self.profile.model_id, dimension)
+        vector = read_embedding(source, self.profile.contract, dimension)
         return Probe(None, vector[None], hashlib.sha256(vector.tobytes()).hexdigest())
 
     def read_image(self, index: int, source: Source) -> Probe:

@@ -15,7 +15,6 @@ from handler.search import answers, names
 from handler.search.collections import Collection, Removed, open_collections
 from handler.search.enrol import enrol
 from handler.search.find import search
-from handler.search.model import contract_of
 from handler.search.requests import SearchJob, from_object
 from handler.search.scoring import DEFAULT_SCORE, mean_vector
 
@@ -40,7 +39,7 @@ def person_vectors(
     CollectionNotFound, PersonNotFound and ModelMismatch.
     """
     opened = open_collections(service.settings).open(collection)
-    opened.require_contract(contract_of(service.model, profile))
+    opened.require_contract(profile.contract)
     faces = opened.person_vectors(names.check_person(person))
     if DEFAULT_SCORE == "mean":
         return mean_vector(faces)[None]
@@ -50,9 +49,7 @@ def person_vectors(
 def _create(job: SearchJob, service: Service, invocation: Invocation) -> Any:
     profile = choose_profile(service.model, Options(flip=job.request.flip))
     collections = open_collections(service.settings)
-    made = collections.create(
-        job.collection, contract_of(service.model, profile), service.model.dimension
-    )
+    made = collections.create(job.collection, profile.contract, service.model.dimension)
     return _described(job, made, invocation)
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.aws.servers.radosgw import Account, RadosGateway
 
 from handler.errors import ApiError
 from handler.search import gallery, names
@@ -12,7 +13,6 @@ from handler.search.collections import Collection, Collections
 from handler.search.follow import Follower
 from handler.search.index_memory import MemoryIndex
 from handler.storage import ObjectPrefix, ObjectReference, S3Store
-from tests.aws.servers.radosgw import Account, RadosGateway
 from tests.unit.handler.search.conftest import CONTRACT, DIMENSION, face, found, vector
 from tests.unit.handler.search.test_collections import HOSTILE
 from tests.unit.handler.search.test_follow import embed_pictures

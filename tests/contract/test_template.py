@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from container.template import read_template
 from handler.http.collections import OPERATIONS as COLLECTION_ROUTES
 from handler.search import names
 from handler.settings import Settings
+from tools.sam_template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")

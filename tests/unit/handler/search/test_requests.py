@@ -10,12 +10,14 @@ from urllib.parse import quote
 import pytest
 
 import align
+from fixtures.http_events import http_v2
 from handler import app
 from handler.faces.service import Service
 from handler.search.service import person_vectors
 from tests.unit.handler.service_fakes import (
     BLACK,
     BLUE,
+    CONTRACT,
     DARK_RED,
     GREEN,
     RED,
@@ -25,10 +27,8 @@ from tests.unit.handler.service_fakes import (
     make_service,
     picture,
 )
-from tools.http_events import http_v2
 
 Json = dict[str, Any]
-TABLE = {"0.1": 0.7, "0.01": 0.5, "0.001": 0.3}
 
 
 def text(colour: tuple[int, int, int]) -> str:
@@ -45,7 +45,6 @@ def service(tmp_path: Path) -> Service:
     return make_service(
         collections=str(tmp_path / "truth"),
         persons=person_vectors,
-        manifest={"thresholds": {"default": {"distance": 0.5, "far": 0.01}, "by_far": TABLE}},
     )
 
 
@@ -140,7 +139,6 @@ def test_all_faces_of_a_group_photograph_are_named(
 ) -> None:
     group = make_service(
         FakeDetector(two_faces),
-        manifest={"thresholds": {"default": {"distance": 0.5, "far": 0.01}, "by_far": TABLE}},
         collections=str(tmp_path / "truth"),
     )
     event = {"operation": "search", "collection": "staff", "images": [text(GREEN)]}
@@ -177,7 +175,7 @@ def test_low_quality_is_not_enrolled(staff: Callable[..., Json]) -> None:
 
 
 def test_an_embedding_can_be_enrolled_and_searched(staff: Callable[..., Json]) -> None:
-    blue = {"embedding": [0.1, 0.1, 0.99], "model": "tiny"}
+    blue = {"embedding": [0.1, 0.1, 0.99], "model": CONTRACT}
     answer = staff("enrol", person="blue", images=[blue])
     assert answer["images"][0]["faces"][0]["added"] is True
     found = staff("search", images=[blue])
@@ -210,7 +208,7 @@ def test_another_way_of_embedding_is_another_contract(staff: Callable[..., Json]
         more = {"person": "red"} if operation == "enrol" else {}
         error = staff(operation, images=[text(RED)], flip=True, **more)["error"]
         assert error["code"] == "ModelMismatch"
-        assert error["details"]["contract"] == "tiny@abababababab"
+        assert error["details"]["contract"] == CONTRACT
         assert error["details"]["model"] != error["details"]["contract"]
 
 
@@ -218,7 +216,7 @@ def test_everything_by_http(service: Service) -> None:
     base, name = "/v1/collections/staff", quote("Zoë a/b", safe="")
     made = http(service, "PUT", base)
     assert (made["status"], made["operation"]) == (200, "create_collection")
-    assert (made["contract"], made["engine"]) == ("tiny@abababababab", "memory")
+    assert (made["contract"], made["engine"]) == (CONTRACT, "memory")
     assert http(service, "GET", "/v1/collections")["collections"] == ["staff"]
     body = {"person": "Zoë a/b", "images": [text(RED)]}
     enrolled = http(service, "POST", f"{base}/faces", body)
