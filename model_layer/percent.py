@@ -40,12 +40,12 @@ class PercentScale:
 
 def scale_of(manifest: Manifest) -> PercentScale:
     """The scale of a model, from its thresholds and calibration."""
-    calibration = manifest.calibration
+    fitted = manifest.calibration
     return make_scale(
         manifest.threshold,
-        manifest.thresholds.default.far,
-        [(float(rate), distance) for rate, distance in manifest.thresholds.by_far.items()],
-        calibration.intercept / calibration.slope,
+        manifest.far,
+        [(row.far, row.threshold) for row in manifest.thresholds.table],
+        None if fitted is None else fitted.intercept / fitted.slope,
     )
 
 

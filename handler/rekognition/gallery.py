@@ -24,9 +24,8 @@ from handler.rekognition.names import COLLECTION_ID, USER_ID
 from handler.search import names
 from handler.search.collections import Collection, Collections, open_collections
 from handler.search.find import candidates
-from handler.search.model import contract_of
 from handler.search.scoring import Candidate, mean_vector
-from handler.search.types import Face
+from handler.search.types import Face as Face
 from handler.search.users import UserRecord, Users, loose_person, user_of
 from model_layer.distance import distances
 from model_layer.percent import PercentScale, scale_of
@@ -174,7 +173,7 @@ def profile_of(service: Service) -> EmbeddingProfile:
 
 def create(service: Service, name: str) -> str | None:
     """Makes a collection; gives its contract, or None where there was one."""
-    contract = contract_of(service.model, profile_of(service))
+    contract = profile_of(service).contract
     made = collections_of(service).create_new(name, contract, service.model.dimension)
     return contract if made else None
 
@@ -205,7 +204,7 @@ def page_of_names(service: Service, after: str | None, size: int) -> list[tuple[
 def open_gallery(service: Service, name: str) -> Gallery:
     """A collection to work with. Raises CollectionNotFound, and ModelMismatch."""
     collection = collections_of(service).open(name)
-    collection.require_contract(contract_of(service.model, profile_of(service)))
+    collection.require_contract(profile_of(service).contract)
     return _gallery(service, collection)
 
 

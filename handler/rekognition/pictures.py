@@ -130,7 +130,7 @@ def _reasons(face: FoundFace, share: float | None, rank: int) -> tuple[str, ...]
 
 
 def _indistinct(found: FoundFace, wanted: Filter) -> tuple[str, ...]:
-    indistinct = wanted != "NONE" and getattr(found, "indistinct", False)
+    indistinct = wanted != "NONE" and found.indistinct
     return (LOW_QUALITY,) if indistinct else ()
 
 

@@ -1,4 +1,4 @@
-"""A function without the setting pays nothing for the wing, and one with it nothing at its start."""
+"""With the setting or without it, a start reads nothing of the wing; only a call does."""
 
 import subprocess
 import sys
