@@ -18,8 +18,15 @@ FROM base AS builder
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11-venv \
  && rm -rf /var/lib/apt/lists/*
+# `on` adds the decoder of HEIC, which the setting FACENET_HEIC then may use: docs/heic.md.
+ARG HEIC=off
+COPY requirements/heic.txt /tmp/heic.txt
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv
+RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv \
+ && if [ "$HEIC" = on ]; then \
+      /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
+        --no-deps --only-binary :all: --require-hashes -r /tmp/heic.txt; \
+    fi
 
 FROM builder AS packages-litert
 ARG SOURCE_DATE_EPOCH=1735689600

@@ -120,7 +120,10 @@ sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp
 
 ## ---------------------------------------------------------------- make
 
-.PHONY: train detector-weights lock
+.PHONY: train detector-weights lock heic
+heic: $(RUN) ## install the decoder of HEIC, which FACENET_HEIC=on then uses (LGPL; docs/heic.md)
+	@$(PY) $(INSTALL) -r requirements/heic.txt
+
 # Trains the bundled model: ARGS="prepare fit export manifest bundle".
 train: $(TEST_ALL)
 	@$(PY) -m tools.train $(ARGS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
+import align
 from align import DetectorProfile
 from model_layer import EngineName, Precision, bundled_models
 
@@ -81,9 +82,22 @@ class Settings:
     rekognition: bool = False
     metrics_namespace: str | None = None
     uai_main_class: UaiMainClass = "FaceCompareModel"
+    uploads: str | None = None  # the bucket that callers' large pictures go to
+    heic: bool = False
 
     def __post_init__(self) -> None:
-        """Refuses an output inside an input bucket: each result would invoke the function again."""
+        """Refuses an output inside an input bucket: each result would invoke the function again.
+
+        An upload bucket is one that nothing else is read from: pictures in it may be deleted.
+        """
+        if self.uploads is not None and self.uploads in {
+            *self.input_buckets,
+            self.output.bucket if self.output else None,
+        }:
+            raise SettingsError(
+                "FACENET_UPLOADS must be a bucket that neither FACENET_INPUT_BUCKETS nor "
+                f"FACENET_OUTPUT names, not {self.uploads!r}"
+            )
         if self.output is not None and self.output.bucket in self.input_buckets:
             raise SettingsError(
                 "FACENET_OUTPUT must be in a bucket that FACENET_INPUT_BUCKETS does not name, "
@@ -145,7 +159,20 @@ class Settings:
             rekognition=read_variable(source, "FACENET_REKOGNITION", _switch, False),
             metrics_namespace=answering.metrics_namespace,
             uai_main_class=uai_main_class,
+            uploads=_text(source, "FACENET_UPLOADS") or None,
+            heic=_heic(source),
         )
+
+
+def _heic(source: Environment) -> bool:
+    """FACENET_HEIC. Raises SettingsError where it is on and there is no decoder to turn on."""
+    on = read_variable(source, "FACENET_HEIC", _switch, False)
+    if on and not align.can_decode_heic():
+        raise SettingsError(
+            "FACENET_HEIC is on, but the package pi-heif is missing; build the image with "
+            "--build-arg HEIC=on, or turn the setting off"
+        )
+    return on
 
 
 def _only_bundled_model() -> str:

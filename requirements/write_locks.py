@@ -32,11 +32,12 @@ ARCHITECTURES = ("x86_64", "aarch64")
 
 @dataclass(frozen=True)
 class Lock:
-    """One lock file: the groups that it holds, on top of the function's own packages or not."""
+    """One lock file: its groups, on top of the function's own packages or `alone`."""
 
     name: str
     groups: tuple[str, ...] = ()
     alone: bool = False
+    without: tuple[str, ...] = ()  # what its packages ask for and we do not call
 
 
 @dataclass(frozen=True, order=True)
@@ -59,6 +60,7 @@ class Pin:
 LOCKS = (
     Lock("run"),
     Lock("tensorflow", ("tensorflow",)),
+    Lock("heic", ("heic",), alone=True, without=("pillow",)),
     Lock("test", ("test",)),
     Lock("test-all", ("test-all",)),
     Lock("aws-test", ("aws-test",)),
@@ -84,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         resolutions = {
             architecture: resolve(lock, architecture, fixed) for architecture in ARCHITECTURES
         }
-        if not lock.alone:
+        if not lock.alone or lock.without:
             held |= {pin.name: pin.version for pins in resolutions.values() for pin in pins}
         path.write_text(render(resolutions), encoding="utf-8")
         print(f"{path.relative_to(ROOT)}: {len(merge(resolutions))} packages")
@@ -111,7 +113,8 @@ def resolve(lock: Lock, architecture: str, held: Mapping[str, str]) -> list[Pin]
         command += ["--python-platform", f"{architecture}-{LIBRARY}"]
         command += ["--constraints", str(constraints), "--output-file", str(output)]
         subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
-        return read_pins(tomllib.loads(output.read_text(encoding="utf-8")))
+        pins = read_pins(tomllib.loads(output.read_text(encoding="utf-8")))
+        return [pin for pin in pins if pin.name not in lock.without]
 
 
 def read_pins(document: Mapping[str, Any]) -> list[Pin]:

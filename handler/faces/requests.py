@@ -122,6 +122,10 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "lets pass what is refused by default: faces that the model cannot tell apart."
         ),
     ] = None
+    delete: Annotated[
+        bool,
+        Meta(description="Remove the pictures sent by POST /v1/uploads once they are answered."),
+    ] = False
     profile: Annotated[
         Literal["model", "uai"],
         Meta(description="`uai`: crop and scale as the UAI example did (FaceNet models only)."),

@@ -52,7 +52,7 @@ class Service:
     @cached_property
     def finder(self) -> FaceFinder:
         """Finds the faces of a picture."""
-        return FaceFinder(self.detector, self.settings.limits)
+        return FaceFinder(self.detector, self.settings.limits, self.settings.heic)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -67,8 +67,22 @@ class Service:
             "embed": self.embed,
             "detect": self.detect,
         }
-        answer = operations[job.operation](job, invocation)
+        if job.options.delete:
+            answer = self._run_and_delete(operations[job.operation], job, invocation)
+        else:
+            answer = operations[job.operation](job, invocation)
         invocation.note(faces=sum(len(image.faces) for image in answer.images))
+        return answer
+
+    def _run_and_delete(
+        self, operation: Callable[[Job, Invocation], AnyAnswer], job: Job, invocation: Invocation
+    ) -> AnyAnswer:
+        """The answer, once whose delivery is sure the uploaded pictures are removed."""
+        from handler.faces import uploads  # most functions have no upload bucket
+
+        keys = uploads.keys_to_delete(job, self.settings)
+        answer = operation(job, invocation)
+        uploads.delete_afterwards(keys, self.settings, invocation)
         return answer
 
     def detect(self, job: Job, invocation: Invocation) -> DetectAnswer:

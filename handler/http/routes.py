@@ -102,6 +102,14 @@ def _operation(name: str) -> Endpoint:
     return run
 
 
+def _uploads(request: HttpRequest, service: AnyService, invocation: Invocation) -> HttpResponse:
+    from handler.faces import uploads
+
+    settings = ready(service).settings
+    answer = uploads.answer_json(request.body(settings.limits), settings, invocation)
+    return HttpResponse(200, answers.encode(answer))
+
+
 def _health(_request: HttpRequest, service: AnyService, _invocation: Invocation) -> HttpResponse:
     working = ready(service)
     answer = HealthAnswer(
@@ -166,6 +174,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "/v1/compare": {"POST": _operation("compare")},
         "/v1/embed": {"POST": _operation("embed")},
         "/v1/detect": {"POST": _operation("detect")},
+        "/v1/uploads": {"POST": _uploads},
         "/v1/health": {"GET": _health},
         "/v1/model": {"GET": _model},
         "/openapi.json": {"GET": _openapi},

