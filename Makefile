@@ -42,7 +42,7 @@ help: ## list the targets
 
 ## ---------------------------------------------------------------- use
 
-.PHONY: run serve show evaluate import-model collect model-check model-card local-api
+.PHONY: run serve show evaluate rekognition-table import-model collect model-check model-card local-api
 run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
 	@$(PY) -m tools.run_local $(ARGS)
 

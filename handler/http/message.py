@@ -14,7 +14,7 @@ from handler.faces.response_size import require_http
 from handler.settings import Limits
 
 Shape = Literal["v2", "rest", "alb"]  # a function URL speaks v2
-TEXT_TYPES = ("text/", "application/json")
+TEXT_TYPES = ("text/", "application/json", "application/x-amz-json-")
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,7 @@ def test_the_api_has_the_routes_of_the_handler_and_no_other() -> None:
         "POST /v1/detect",
         "POST /v1/uploads",
         "POST /service",
+        "POST /",
         "GET /v1/health",
         "GET /v1/model",
         "GET /openapi.json",
@@ -98,6 +99,13 @@ def test_the_api_has_the_routes_of_the_handler_and_no_other() -> None:
     for route in of_type("AWS::ApiGatewayV2::Route").values():
         if "/v1/collections" in route["Properties"]["RouteKey"]:
             assert route["Condition"] == "DoesSearch"
+
+
+def test_rekognitions_clients_are_answered_only_where_that_was_chosen() -> None:
+    assert PARAMETERS["Rekognition"]["Default"] == "no"
+    assert RESOURCES["RouteRekognition"]["Condition"] == "DoesRekognition"
+    setting = properties("FacenetFunction")["Environment"]["Variables"]["FACENET_REKOGNITION"]
+    assert (given(setting), given(setting, DoesRekognition=True)) == ("off", "on")
 
 
 def test_the_function_url_is_off_and_asks_for_iam() -> None:
