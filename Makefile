@@ -71,10 +71,10 @@ model-card: $(TEST) ## measure the figures of the model card again (ARGS=--check
 
 ## ---------------------------------------------------------------- test
 
-.PHONY: test check test-container test-aws test-browser fuzz soak audit sbom
+.PHONY: test check test-container test-aws test-browser test-deploy fuzz soak audit sbom
 test: $(TEST) ## all tests that need no container, no S3 server and no browser
-	@$(PY) -m pytest -m "not container and not aws and not browser" \
-		--ignore=tests/container --ignore=tests/aws --ignore=tests/browser $(ARGS)
+	@$(PY) -m pytest -m "not container and not aws and not browser and not deploy" \
+		--ignore=tests/container --ignore=tests/aws --ignore=tests/browser --ignore=tests/deploy $(ARGS)
 
 check: $(TEST) ## lint, formatting and types
 	@$(PY) -m ruff check .
@@ -90,6 +90,9 @@ test-aws: $(AWS_TEST) $(SAM) ## the tests that talk to real S3 and SQS servers (
 test-browser: $(BROWSER) ## the page, in a real Chromium (needs root and apt, or Chromium)
 	@$(PY) -m tests.browser.install_chromium
 	@$(PY) -m pytest tests/browser $(ARGS)
+
+test-deploy: $(TEST) $(SAM) $(TOOLS)/deploy/.stamp ## sam deploy of the template to an emulator of AWS, and what follows
+	@TOOLS="$(TOOLS)" $(PY) -m pytest tests/deploy $(ARGS)
 
 fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## schemathesis and a minute of atheris; a night: ARGS="--seconds 28800 --random"
 	@PATH="$(abspath $(TOOLS)/fuzz/bin):$$PATH" $(PY) -m pytest tests/contract/test_api_serve.py
