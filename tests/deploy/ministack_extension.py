@@ -196,7 +196,7 @@ def check_api_callers() -> None:
 
 
 def check_s3_callers() -> None:
-    """What S3 asks for beyond the action: the bucket's owner, its key, and who hears "not there"."""
+    """What S3 asks for beyond the action: the bucket's owner, its key, and who may hear of a gap."""
     plain = s3.handle_request
 
     async def handle(method: str, path: str, headers: dict, *rest: Any, **more: Any) -> tuple:
