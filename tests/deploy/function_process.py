@@ -37,8 +37,10 @@ class Context:
 
 def take_on(name: str) -> Mapping[str, Any]:
     """The environment of the function, its role's credentials included, becomes this process's."""
-    configuration = boto3.client("lambda").get_function_configuration(FunctionName=name)
-    credentials = boto3.client("sts").assume_role(
+    # A session of its own: boto3's default one would keep these credentials for the handler.
+    account = boto3.Session()
+    configuration = account.client("lambda").get_function_configuration(FunctionName=name)
+    credentials = account.client("sts").assume_role(
         RoleArn=configuration["Role"], RoleSessionName=name, DurationSeconds=SESSION_SECONDS
     )["Credentials"]
     os.environ.update(configuration["Environment"]["Variables"])
