@@ -52,9 +52,7 @@ class Endpoint:
     url: str
     service: str = "execute-api"
 
-    def call(
-        self, method: str, path: str, body: bytes | None = None, **headers: str
-    ) -> Answer:
+    def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         context = ssl.create_default_context(cafile=str(self.emulator.certificate))
         connection = http.client.HTTPSConnection(
             "localhost", self.emulator.port, timeout=60, context=context
@@ -98,7 +96,7 @@ def issuer() -> Iterator[tuple[str, list[dict[str, object]]]]:
     keys: list[dict[str, object]] = []
 
     class Discovery(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             documents = {
                 "/.well-known/openid-configuration": {"issuer": url, "jwks_uri": f"{url}/keys"},
                 "/keys": keys[0] if keys else {},

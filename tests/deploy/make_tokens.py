@@ -1,6 +1,6 @@
 """Tokens as an identity provider signs them. Runs in ministack's environment (cryptography).
 
-    python make_tokens.py ISSUER AUDIENCE  ->  JSON: {"jwks": ..., "tokens": {name: token}}
+python make_tokens.py ISSUER AUDIENCE  ->  JSON: {"jwks": ..., "tokens": {name: token}}
 """
 
 import base64

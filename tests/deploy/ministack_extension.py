@@ -69,6 +69,38 @@ def read_scaling_numbers() -> None:
     RESOURCES["AWS::Lambda::EventSourceMapping"] = {**mapping, "create": create}
 
 
+ENCRYPTION = """<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>
+<SSEAlgorithm>{algorithm}</SSEAlgorithm><KMSMasterKeyID>{key}</KMSMasterKeyID>
+</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"""
+
+
+def encrypt_buckets() -> None:
+    """BucketEncryption, which CloudFormation here passes over."""
+    bucket = RESOURCES["AWS::S3::Bucket"]
+
+    def encrypt(name: str, properties: dict) -> None:
+        for rule in properties.get("BucketEncryption", {}).get(
+            "ServerSideEncryptionConfiguration", []
+        ):
+            default = rule["ServerSideEncryptionByDefault"]
+            text = ENCRYPTION.format(
+                algorithm=default["SSEAlgorithm"], key=default.get("KMSMasterKeyID", "")
+            )
+            s3._put_bucket_encryption(name, text.encode())
+
+    def create(logical_id: str, properties: dict, stack: str) -> tuple:
+        made = bucket["create"](logical_id, properties, stack)
+        encrypt(made[0], properties)
+        return made
+
+    def update(physical_id: str, old: dict, new: dict, *rest: Any, **more: Any) -> tuple:
+        made = bucket["update"](physical_id, old, new, *rest, **more)
+        encrypt(made[0], new)
+        return made
+
+    RESOURCES["AWS::S3::Bucket"] = {**bucket, "create": create, "update": update}
+
+
 # ------------------------------------------------------------------ the function
 def forward_to_function() -> None:
     """A function from an image is called at MINISTACK_FUNCTION, errors with their types.
@@ -196,7 +228,7 @@ def check_api_callers() -> None:
 
 
 def check_s3_callers() -> None:
-    """What S3 asks for beyond the action: the bucket's owner, its key, and who may hear of a gap."""
+    """What S3 asks for beyond the action: the owner, the key, and who may hear of a gap."""
     plain = s3.handle_request
 
     async def handle(method: str, path: str, headers: dict, *rest: Any, **more: Any) -> tuple:
@@ -393,6 +425,7 @@ def describe(child: dict) -> dict:
 PARTS = (
     add_role_policy,
     read_scaling_numbers,
+    encrypt_buckets,
     forward_to_function,
     check_rule_targets,
     check_queue_reader,

@@ -36,6 +36,7 @@ DEFAULTS = {
     "JwtAudience": "",
     "AuthorizerFunctionArn": "none",
     "FunctionUrl": "no",
+    "PublicPage": "no",
     "InputBucket": "",
     "InputPrefix": "",
     "OutputPrefix": "embeddings",
@@ -72,7 +73,7 @@ class Stack:
         command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset"]
         command += ["--parameter-overrides"]
         command += [
-            f"ParameterKey={name},ParameterValue={value}"
+            f"{name}={value}" if value else f'{name}=""'
             for name, value in {**DEFAULTS, **parameters}.items()
         ]
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a bucket holds already: 200 objects by listing, the same by inventory, failures in writing."""
+"""What a bucket holds already: 200 objects by listing, some by inventory; failures in writing."""
 
 import csv
 import gzip
@@ -81,7 +81,9 @@ def test_a_listing_of_200_objects_is_embedded_in_batches(full: Workload) -> None
     assert statuses == ["written"] * OBJECTS
     assert any(key.endswith("/manifest.json") for key in full.keys("_backfill/"))
     seconds = time.monotonic() - started
-    REPORT.calls.append(f"back-fill by listing: {OBJECTS} objects, {len(rows)} batches, {seconds:.0f} s")
+    REPORT.calls.append(
+        f"back-fill by listing: {OBJECTS} objects, {len(rows)} batches, {seconds:.0f} s"
+    )
 
 
 def test_an_inventory_manifest_is_embedded(full: Workload) -> None:

@@ -14,7 +14,8 @@ from botocore.credentials import Credentials
 
 from tests.deploy.callers import Answer, Endpoint, User, issuer, make_user
 from tests.deploy.emulator import ACCOUNT, MINISTACK, REGION, ROOT, Emulator, policy
-from tests.deploy.report import REPORT
+from tests.deploy.permissions import SHOWN, Permission
+from tests.deploy.report import REPORT, Broken
 from tests.deploy.stack import Stack
 
 AUDIENCE = "the-app"
@@ -31,7 +32,7 @@ def read_routes() -> list[tuple[str, str]]:
         """Takes CloudFormation's tags for what they hold."""
 
     Loader.add_multi_constructor("!", lambda loader, _suffix, node: str(node.value))
-    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)  # noqa: S506
+    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
     resources = template["Resources"].values()
     routes = [each for each in resources if each["Type"] == "AWS::ApiGatewayV2::Route"]
     return [tuple(each["Properties"]["RouteKey"].split()) for each in routes]
@@ -109,9 +110,7 @@ def test_iam_admits_the_caller_with_a_right_signature_alone(
     for who, answer in iam_api.refusals(method, path).items():
         assert answer.status == 403, who
         assert b"model" not in answer.body
-    admitted = iam_api.endpoint.signed(
-        iam_api.user.credentials, method, path, BODIES.get(path)
-    )
+    admitted = iam_api.endpoint.signed(iam_api.user.credentials, method, path, BODIES.get(path))
     check_answer(path, admitted)
     REPORT.calls.append(f"IAM {method} {path}: four refusals, one answer")
 
@@ -204,17 +203,15 @@ def test_lambda_admits_whom_the_authorizer_admits(
 def test_the_api_may_ask_the_authorizer_and_nobody_else_needs_to(
     stack: Stack, authorized_api: Endpoint
 ) -> None:
-    from tests.deploy.report import Broken
-
     function = (stack.deployed or {})["AuthorizerFunctionArn"]
     with without_permission(stack.emulator, function):
         answer = authorized_api.call("GET", "/v1/health", authorization="Bearer let-me-in")
         assert answer.status in (403, 500)
     answer = authorized_api.call("GET", "/v1/health", authorization="Bearer let-me-in")
     check_answer("/v1/health", answer)
-    REPORT.broken.append(
-        Broken("AuthorizerPermission lambda:InvokeFunction", "effect", "500", "answers again")
-    )
+    where = Permission("AuthorizerPermission", 0, "lambda:InvokeFunction")
+    SHOWN.add(where)
+    REPORT.broken.append(Broken(str(where), "effect", "refused", "answers again"))
 
 
 class without_permission:  # noqa: N801 - reads as a statement
@@ -227,9 +224,7 @@ class without_permission:  # noqa: N801 - reads as a statement
         document = self.client.get_policy(FunctionName=self.function)["Policy"]
         self.statements = json.loads(document)["Statement"]
         for statement in self.statements:
-            self.client.remove_permission(
-                FunctionName=self.function, StatementId=statement["Sid"]
-            )
+            self.client.remove_permission(FunctionName=self.function, StatementId=statement["Sid"])
 
     def __exit__(self, *_failure: object) -> None:
         for statement in self.statements:
@@ -265,5 +260,3 @@ def test_the_function_url_admits_the_caller_with_both_permissions(
     forbid(stack.emulator, user)
     assert address.endpoint.signed(user.credentials, method, path, body).status == 403
     REPORT.calls.append(f"function URL {method} {path}: five refusals, one answer")
-
-

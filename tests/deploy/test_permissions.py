@@ -1,7 +1,7 @@
-"""Every permission of the template taken away once: what fails, that nothing is lost, that it heals.
+"""Every permission of the template taken away once: what fails, what stays, and that it heals.
 
 What the emulator cannot show by an effect is held against the calls that AWS documents; the table
-at the end says which. The last test holds the table against the template.
+at the end says which. The last test of test_updates.py holds the table against the template.
 """
 
 import contextlib
@@ -16,13 +16,12 @@ import pytest
 
 from tests.deploy.callers import Endpoint, make_user
 from tests.deploy.emulator import ACCOUNT, REGION, policy, until
-from tests.deploy.permissions import Permission, all_permissions, trusts, without
+from tests.deploy.permissions import SHOWN, Permission, trusts, without
 from tests.deploy.report import REPORT, Broken
 from tests.deploy.stack import Stack
 from tests.deploy.test_backfill import put_rows, run
 from tests.deploy.workload import Workload
 
-SHOWN: set[Permission] = set()
 QUIET_SECONDS = 2.5  # longer than any of these takes to arrive
 EFFECT, EVALUATED = "effect", "evaluated"
 
