@@ -29,6 +29,7 @@ TEMPLATE: Floats = np.array(
 SMALLEST_SCALE = 1e-4
 
 Points = npt.NDArray[np.floating[Any]]
+Template = tuple[tuple[float, float], ...]  # five (x, y), in the order of a face's landmarks
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,26 @@ class SimilarityAlignment:
 
     Attributes:
         size: side of the chip in pixels.
+        template: where the five landmarks stand in that chip, in pixel centres counted from 0;
+            None for TEMPLATE, scaled to the size.
     """
 
     size: int
+    template: Template | None = None
+
+    @property
+    def target(self) -> Floats:
+        """Where the landmarks go: float32[5,2]."""
+        if self.template is not None:
+            return np.array(self.template, np.float32)
+        return (TEMPLATE + np.float32(0.5)) * np.float32(self.size / TEMPLATE_SIZE) - 0.5
 
 
-def alignment_for(size: int, margin: int | None) -> BoxAlignment | SimilarityAlignment:
+def alignment_for(
+    size: int, margin: int | None, template: Template | None = None
+) -> BoxAlignment | SimilarityAlignment:
     """Box alignment where there is a margin, as a model's manifest says, else by landmarks."""
-    return SimilarityAlignment(size) if margin is None else BoxAlignment(size, margin)
+    return SimilarityAlignment(size, template) if margin is None else BoxAlignment(size, margin)
 
 
 def align(picture: Picture, face: Face, alignment: BoxAlignment | SimilarityAlignment) -> Pixels:
@@ -114,8 +127,7 @@ def align_similarity(
     part: make these rows and columns of the chip only.
     """
     points = (face.landmarks + 0.5) / picture.reduction - 0.5
-    target = (TEMPLATE + 0.5) * (alignment.size / TEMPLATE_SIZE) - 0.5
-    matrix = similarity_transform(points, target)
+    matrix = similarity_transform(points, alignment.target)
     pixels, matrix = _shrink_first(picture.pixels, matrix, alignment.size)
     rows, columns = part or (slice(0, alignment.size), slice(0, alignment.size))
     matrix[:, 2] -= columns.start, rows.start

@@ -35,6 +35,8 @@ class Header:
         depth: bits of a sample as it is decoded, 8 or 16.
         lossless: whether a WebP or its alpha is lossless, which may need tables as large as the
             picture, and some hundred megabytes for its codes whatever its size.
+        unsure_end: whether a JPEG ends with a scan that its picture needs, so that only the
+            decoder can tell whether that scan is whole.
     """
 
     format: str
@@ -44,6 +46,7 @@ class Header:
     alpha: bool = False
     depth: int = 8
     lossless: bool = False
+    unsure_end: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:

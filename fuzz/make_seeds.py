@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from fuzz import hostile_pictures as hostile
+from fuzz.odd_pictures import ODD
 from tools import http_events
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
@@ -136,12 +137,13 @@ def events() -> dict[str, bytes]:
 
 
 def pictures() -> dict[str, bytes]:
-    """Good pictures of every kind, and the hostile ones that are small."""
+    """Good pictures of every kind, and the odd and hostile ones that are small."""
     made = {name: maker() for name, maker in PICTURES.items()}
-    for name, (maker, _) in hostile.HOSTILE.items():
-        data = b"" if name in NOT_FOR_SEEDS else maker()
-        if 0 < len(data) <= LARGEST_SEED:
-            made["hostile_" + "".join(c if c.isalnum() else "_" for c in name)] = data
+    for kind, others in (("hostile", hostile.HOSTILE), ("odd", ODD)):
+        for name, (maker, _) in others.items():
+            data = b"" if name in NOT_FOR_SEEDS else maker()
+            if 0 < len(data) <= LARGEST_SEED:
+                made[f"{kind}_" + "".join(c if c.isalnum() else "_" for c in name)] = data
     return made
 
 

@@ -1,7 +1,7 @@
-"""Everything that happens once: settings, detector and model, loaded and warm.
+"""The cold start: settings, detector and model are loaded and warmed up once.
 
-A failure is remembered and answered, call by call, as a clear error. Raising it here instead
-would make Lambda start the function over and over, which costs ten seconds a time and says less.
+A failure is stored and answered by every invocation as a clear error. Raising it here instead
+would make Lambda start the function over and over, which costs ten seconds each time and says less.
 """
 
 import time
@@ -17,7 +17,7 @@ from handler.uai.config import load_settings
 
 
 def start() -> AnyService:
-    """The service, warm; or, where anything goes wrong, what answers in its place."""
+    """The warm service; or, where anything fails, a BrokenService that answers with the reason."""
     started = time.perf_counter()
     settings = Settings.for_refusals()
     try:
@@ -62,11 +62,11 @@ def load(settings: Settings) -> Service:
 
 
 def _explain(failure: Exception) -> ApiError:
-    """The failure as callers see it. Only our own errors say what happened."""
+    """The failure as callers see it. Only our own errors give the reason."""
     if isinstance(failure, SettingsError):
-        return ApiError("ModelUnavailable", f"The function is not set up: {failure}.")
+        return ApiError("ModelUnavailable", f"A setting is invalid: {failure}.")
     if isinstance(failure, align.WeightsDamaged):
         return ApiError("ModelUnavailable", f"The detector cannot be used: {failure}.")
     if isinstance(failure, model_layer.ModelError):
         return ApiError("ModelUnavailable", f"The model cannot be used: {failure}.")
-    return ApiError("ModelUnavailable", "The function could not start; its log says where.")
+    return ApiError("ModelUnavailable", "The function could not start; see its log.")

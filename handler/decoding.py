@@ -1,5 +1,6 @@
 """JSON and decoded objects as typed models; a refusal names the field."""
 
+import codecs
 import re
 from typing import Any, NoReturn
 
@@ -7,11 +8,17 @@ import msgspec
 
 from handler.errors import ApiError, printable
 
+# Windows' editors and PowerShell write it before UTF-8; RFC 8259 lets readers ignore it.
+BYTE_ORDER_MARK = codecs.BOM_UTF8
+
 
 def decode_json(body: bytes, kind: Any) -> Any:
-    """`body` as `kind`. Raises InvalidRequest, which names the field."""
+    """`body`, with or without a byte order mark, as `kind`.
+
+    Raises InvalidRequest, which names the field.
+    """
     try:
-        return msgspec.json.decode(body, type=kind)
+        return msgspec.json.decode(body.removeprefix(BYTE_ORDER_MARK), type=kind)
     except msgspec.ValidationError as failure:
         _refuse(failure)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The one exception of the handler, its table of statuses, and the one place that renders it."""
+"""The handler's exception, its table of statuses, and the only function that renders it."""
 
 import traceback
 from collections.abc import Mapping
@@ -74,8 +74,10 @@ class ApiError(Exception):
 
     @classmethod
     def internal(cls) -> "ApiError":
-        """The answer to what was not foreseen; what happened stays in the log."""
-        return cls("InternalError", "Something went wrong on our side. The request id finds it.")
+        """The answer to an unexpected failure; details go to the log only."""
+        return cls(
+            "InternalError", "Internal error; the log has the details under this request id."
+        )
 
     def about_image(self, index: int) -> "ApiError":
         """The same error, which also says which image of the request it is about."""
@@ -104,7 +106,7 @@ def picture_too_large(limit: int) -> ApiError:
 
 
 def render(error: ApiError, request_id: str) -> dict[str, Any]:
-    """The error as the JSON object that every way in answers with."""
+    """The error as a JSON object, the same for every kind of event."""
     return {
         "error": {
             "code": error.code,

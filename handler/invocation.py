@@ -69,7 +69,7 @@ class Invocation:
         if self.remaining_ms() < reserve_ms:
             raise ApiError(
                 "Timeout",
-                "The function ran out of time before it was done; try again, or send less.",
+                "The function ran out of time; try again, or send fewer or smaller images.",
                 details={"reserve_ms": reserve_ms},
             )
 

@@ -39,7 +39,7 @@ class Location:
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds the work of one call. Each is checked before the work that it bounds."""
+    """The limits of one invocation. Each is checked before the work that it bounds."""
 
     body_bytes: int = LAMBDA_PAYLOAD
     response_bytes: int = LAMBDA_PAYLOAD
@@ -55,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Settings:
-    """The environment, understood. docs/api.md lists every variable."""
+    """The settings as read from the environment. docs/api.md lists every variable."""
 
     model: str = ""
     engine: EngineName = "litert"
@@ -75,7 +75,7 @@ class Settings:
     uai_main_class: UaiMainClass = "FaceCompareModel"
 
     def __post_init__(self) -> None:
-        """Refuses results among the pictures: each would call the function again, for ever."""
+        """Refuses an output inside an input bucket: each result would invoke the function again."""
         if self.output is not None and self.output.bucket in self.input_buckets:
             raise SettingsError(
                 "FACENET_OUTPUT must be in a bucket that FACENET_INPUT_BUCKETS does not name, "

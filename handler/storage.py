@@ -21,13 +21,14 @@ CHUNK_BYTES = 16 * 1024
 
 
 class Fault(Enum):
-    """What a failure of S3 means."""
+    """What a failed S3 request means."""
 
     GONE = auto()  # no such object or version, or a delete marker
     NO_BUCKET = auto()
     ARCHIVED = auto()  # in Glacier, say
     REFUSED = auto()  # the role, the bucket's policy or owner, or the key; somebody can fix it
     NOT_ACCEPTED = auto()  # no object can have this name
+    ENCRYPTED = auto()  # with a key of the one who stored it (SSE-C), which is not ours to know
     TRANSIENT = auto()  # the same call may succeed later
 
 
@@ -66,6 +67,10 @@ STATUSES = MappingProxyType(
         405: Fault.GONE,
         412: Fault.GONE,
     }
+)
+ENCRYPTED = (
+    "The object is encrypted with a customer-provided key (SSE-C), which the function does not "
+    "have: store it with SSE-S3 or SSE-KMS"
 )
 EXISTS = frozenset({"PreconditionFailed", "412"})
 # Another conditional write of the same key is in progress; S3 asks to send the request again.
@@ -159,7 +164,9 @@ class ObjectReader:
         """
         if reference.bucket not in self.settings.input_buckets:
             raise ApiError(
-                "BucketNotAllowed", "This bucket is not in FACENET_INPUT_BUCKETS.", fixable=True
+                "BucketNotAllowed",
+                "FACENET_INPUT_BUCKETS does not include this bucket.",
+                fixable=True,
             )
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -311,13 +318,16 @@ def fault_of(failure: Any) -> Fault:
         return Fault.TRANSIENT
     if code.startswith("KMS."):
         return Fault.REFUSED
+    # Its code is InvalidRequest (InvalidArgument from Ceph), which stands for much else too.
+    if status == 400 and "encryption" in message_of(failure).lower():
+        return Fault.ENCRYPTED
     return STATUSES.get(status, Fault.TRANSIENT)
 
 
 def request_error(fault: Fault) -> ApiError:
     """A fault as a caller sees it; S3's own text, which may hold names, is dropped."""
     if fault in (Fault.GONE, Fault.NO_BUCKET):
-        return ApiError("ObjectNotFound", "There is no such object.")
+        return ApiError("ObjectNotFound", "The object does not exist.")
     if fault is Fault.ARCHIVED:
         return ApiError("ObjectNotFound", "The object is archived; restore it first.")
     if fault is Fault.REFUSED:
@@ -327,9 +337,11 @@ def request_error(fault: Fault) -> ApiError:
             "its KMS key.",
             fixable=True,
         )
+    if fault is Fault.ENCRYPTED:
+        return ApiError("InvalidRequest", f"{ENCRYPTED}.")
     if fault is Fault.NOT_ACCEPTED:
         return ApiError("InvalidRequest", "S3 does not accept this key or version id.")
-    return ApiError("StorageUnavailable", "S3 could not be read just now; try again.")
+    return ApiError("StorageUnavailable", "S3 could not be read; try again.")
 
 
 def batch_error(failure: Any) -> Exception:
@@ -337,6 +349,8 @@ def batch_error(failure: Any) -> Exception:
     fault = fault_of(failure)
     if fault is Fault.GONE:
         return ObjectGone()
+    if fault is Fault.ENCRYPTED:
+        return TransientFailure(code_of(failure), ENCRYPTED)
     return ObjectArchived() if fault is Fault.ARCHIVED else transient(failure)
 
 
@@ -353,6 +367,11 @@ def connection_failure(failure: Exception) -> TransientFailure:
 def code_of(failure: Any) -> str:
     """The code of a botocore ClientError."""
     return str(failure.response.get("Error", {}).get("Code", "Unknown"))
+
+
+def message_of(failure: Any) -> str:
+    """The text of a botocore ClientError, which may hold names: to look into, not to show."""
+    return str(failure.response.get("Error", {}).get("Message", ""))
 
 
 def status_of(failure: Any) -> int:

@@ -21,7 +21,7 @@ from model_layer.manifest import (
     read_manifest,
 )
 from model_layer.model import Model, load
-from model_layer.standardize import standardize
+from model_layer.standardize import check_chip, standardize
 
 __all__ = [
     "BoxAlignment",
@@ -37,6 +37,7 @@ __all__ = [
     "SimilarityAlignment",
     "Standardization",
     "bundled_models",
+    "check_chip",
     "distances",
     "load",
     "normalise",

@@ -17,6 +17,7 @@ from model_layer.errors import ModelUnavailable
 MANIFEST_NAME = "manifest.json"
 
 Positive = Annotated[int, Meta(gt=0)]
+Point = tuple[float, float]
 FileKind = Literal["int8", "float16", "float32", "tensorflow"]
 Precision = Literal["int8", "float16", "float32"]
 Standardization = Literal["fixed", "prewhiten"]
@@ -43,12 +44,20 @@ class BoxAlignment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="box
 
     size: Positive
     margin: Annotated[int, Meta(ge=0)]
+    template: ClassVar[None] = None
 
 
-class SimilarityAlignment(Struct, frozen=True, kw_only=True, tag_field="kind", tag="similarity"):
-    """Turn, scale and shift the five landmarks onto the template of a `size`-pixel chip."""
+class SimilarityAlignment(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="similarity"
+):
+    """Turn, scale and shift the five landmarks onto the template of a `size`-pixel chip.
+
+    template: five (x, y) in pixel centres of the chip, eyes, nose, mouth corners, each pair from
+    left to right; None for the customary 112-pixel template, scaled to `size`.
+    """
 
     size: Positive
+    template: Annotated[tuple[Point, ...], Meta(min_length=5, max_length=5)] | None = None
     margin: ClassVar[None] = None
 
 
@@ -83,7 +92,10 @@ class Calibration(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """A model, described. Build one with `read_manifest`."""
+    """A model, described. Build one with `read_manifest`.
+
+    check: by weight file, the first numbers of the unit embedding of `check_chip`.
+    """
 
     format: Literal[1]
     id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -97,6 +109,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     licence: str
     provenance: dict[str, Any] = {}
     accuracy: list[dict[str, Any]] = []
+    check: dict[FileKind, Annotated[tuple[float, ...], Meta(min_length=8)]] = {}
 
     def __post_init__(self) -> None:
         problem = next(_contradictions(self), None)
@@ -131,6 +144,12 @@ def _contradictions(manifest: Manifest) -> Any:
         yield f"default_precision {manifest.default_precision!r} has no entry in files"
     if manifest.alignment.size != manifest.input.size:
         yield f"alignment.size {manifest.alignment.size} is not input.size {manifest.input.size}"
+    template: Sequence[Point] = manifest.alignment.template or ()
+    if any(not 0 <= value <= manifest.alignment.size for point in template for value in point):
+        yield "alignment.template has a point outside the chip"
+    for kind in manifest.check:
+        if kind not in manifest.files:
+            yield f"check.{kind} has no entry in files"
     mean: Sequence[float] | None = manifest.embedding.mean
     if mean is not None and len(mean) != manifest.embedding.dimension:
         yield f"embedding.mean has {len(mean)} values, not {manifest.embedding.dimension}"

@@ -11,6 +11,18 @@ def standardize(chips: NDArray[np.uint8], method: Standardization) -> NDArray[np
     return prewhiten(chips) if method == "prewhiten" else scale_fixed(chips)
 
 
+def check_chip(size: int) -> NDArray[np.uint8]:
+    """A chip that arithmetic makes, the same everywhere: uint8 [size,size,3] RGB, size >= 2.
+
+    Red grows downwards, green to the right, blue with both. The manifest's `check` holds what a
+    sound engine answers to it.
+    """
+    rows, columns = np.mgrid[0:size, 0:size]
+    last = size - 1
+    planes = (rows * 255 // last, columns * 255 // last, rows * columns * 255 // last**2)
+    return np.stack(planes, axis=-1).astype(np.uint8)
+
+
 def scale_fixed(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(x - 127.5) / 128: what the 2018 FaceNet models were trained with.
 

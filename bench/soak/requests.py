@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.hostile_pictures import HOSTILE
+from fuzz.odd_pictures import ODD
 from handler.errors import STATUSES
 from tools import http_events
 
@@ -92,8 +93,8 @@ def bad() -> Iterable[Sent]:
 
 
 def hostile() -> Iterable[Sent]:
-    """The hostile pictures as bare bodies."""
-    for name, (make, codes) in HOSTILE.items():
+    """The hostile and odd pictures as bare bodies."""
+    for name, (make, codes) in {**HOSTILE, **ODD}.items():
         data = b"" if name in SLOW else make()
         if data:
             # One that can be read shows no face.

@@ -78,11 +78,11 @@ class Batch:
     def fetch(self, reference: ObjectReference) -> StoredObject | Outcome:
         """The object, or how it ended already."""
         if not reference.can_exist:
-            return skipped(reference, "ObjectNotFound", "no object can have this name")
+            return skipped(reference, "ObjectNotFound", "S3 allows no object of this name")
         if self.output.holds(reference):
             return skipped(reference, "OutputObject", "this is a result, not a picture")
         if reference.bucket not in self.buckets:
-            message = "FACENET_INPUT_BUCKETS does not name this bucket"
+            message = "FACENET_INPUT_BUCKETS does not include this bucket"
             return failed(reference, TransientFailure("BucketNotAllowed", message))
         try:
             return self.store.fetch(reference)
@@ -91,7 +91,7 @@ class Batch:
         except ObjectArchived:
             return skipped(reference, "ObjectArchived", "archived: restore it, then embed it")
         except Exception as failure:
-            return self.unforeseen(reference, failure)
+            return self.unexpected(reference, failure)
 
     def embed(self, group: Sequence[StoredObject]) -> list[Answer]:
         """The answer for each object; one that breaks the group is found by going one by one."""
@@ -109,14 +109,14 @@ class Batch:
             key = self.output.key(reference, picture)
             self.store.put_new(key, self.output.document(reference, picture, answer))
         except Exception as failure:
-            return self.unforeseen(reference, failure)
+            return self.unexpected(reference, failure)
         uri = self.output.uri(key)
         if isinstance(answer, ApiError):
             return Outcome(reference, Status.REJECTED, uri, answer.code, answer.message)
         return Outcome(reference, Status.WRITTEN, uri)
 
-    def unforeseen(self, reference: ObjectReference, failure: Exception) -> Outcome:
-        """What stopped one object must not stop the others; it is retried, then dead-lettered."""
+    def unexpected(self, reference: ObjectReference, failure: Exception) -> Outcome:
+        """A failure of one object must not stop the others; it is retried, then dead-lettered."""
         if isinstance(failure, TransientFailure):
             return failed(reference, failure)
         self.log_failure(failure)
@@ -138,7 +138,7 @@ class Batch:
         )
 
     def log_failure(self, failure: Exception) -> None:
-        """What was not foreseen: its type and place, never its text, which may hold a key."""
+        """Logs an unexpected failure: type and place, never its text, which may contain a key."""
         kind = type(failure).__name__
         observability.log(
             "batch failure",
@@ -154,7 +154,7 @@ Group = list[tuple[ObjectReference, StoredObject]]
 
 @dataclass(frozen=True)
 class _Run:
-    """One call of `Batch.run`: what is under way, and what has ended."""
+    """The state of one `Batch.run`: objects in progress, and outcomes."""
 
     batch: Batch
     pool: ThreadPoolExecutor
@@ -219,7 +219,7 @@ class _Run:
         self.paces.append(self.batch.deadline.seconds_since(started) / len(group))
 
     def finish(self, reference: ObjectReference, picture: StoredObject, answer: Answer) -> None:
-        """Send the result of an object on its way, unless the answer is not about the object."""
+        """Start writing the result of an object, unless the answer is not about the object."""
         if isinstance(answer, ApiError) and answer.code not in PERMANENT_CODES:
             failure = TransientFailure(answer.code, answer.message)
             self.ended[reference] = failed(reference, failure)

@@ -27,7 +27,7 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
     working = ready(service)
     settings = working.settings
     if settings.output is None:
-        raise ApiError("InternalError", "FACENET_OUTPUT is not set: batches have no output.")
+        raise ApiError("InternalError", "FACENET_OUTPUT is not set; batches need it.")
     image_bytes = settings.limits.image_bytes
     location = settings.output
     deadline = Deadline.of(invocation)

@@ -1,4 +1,4 @@
-"""What batch embedding talks about: objects to read, results to write, and how each one ended."""
+"""Types of batch embedding: outcomes, and what reads and writes objects."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

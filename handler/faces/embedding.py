@@ -58,17 +58,16 @@ def choose_profile(model: Model, options: Options) -> EmbeddingProfile:
     """
     own = model.manifest.alignment
     if options.profile != "uai":
-        return EmbeddingProfile(
-            align.alignment_for(own.size, own.margin), None, model.id, options.flip
-        )
+        alignment = align.alignment_for(own.size, own.margin, own.template)
+        return EmbeddingProfile(alignment, None, model.id, options.flip)
     if not isinstance(own, BoxAlignment):
         raise ApiError(
             "InvalidRequest",
-            f"profile: {model.id} is no FaceNet of the UAI example's form.",
+            f"profile: uai needs a FaceNet with box alignment, which {model.id} is not.",
             details={"field": "profile"},
         )
-    alignment = align.BoxAlignment(own.size, UAI_MARGIN)
-    return EmbeddingProfile(alignment, "prewhiten", f"{model.id}+uai", options.flip)
+    box = align.BoxAlignment(own.size, UAI_MARGIN)
+    return EmbeddingProfile(box, "prewhiten", f"{model.id}+uai", options.flip)
 
 
 @dataclass(frozen=True)

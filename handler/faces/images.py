@@ -1,7 +1,8 @@
 """From what a request calls an image to the picture's bytes, or to a vector made earlier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pybase64
@@ -13,6 +14,10 @@ from handler.faces.requests import ImageObject, Source
 from handler.settings import Limits
 from handler.storage import ObjectReader
 from model_layer.distance import unit
+
+SCHEME_ROOM = 64  # letters at the beginning among which `data:` is looked for
+# A URI may write base64's own signs so; nothing else of it needs an escape.
+ESCAPES = MappingProxyType({"%2B": "+", "%2b": "+", "%2F": "/", "%2f": "/", "%3D": "=", "%3d": "="})
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class PictureReader:
         limit = self.limits.image_bytes
         if isinstance(source, ImageObject):
             if isinstance(source.s3, UnsetType):
-                raise ApiError("InvalidRequest", "An embedding can be compared, nothing else.")
+                raise ApiError(
+                    "InvalidRequest", "An embedding can only be compared; send a picture."
+                )
             return self.objects.read(source.s3.reference(), require_time)
         data = source if isinstance(source, bytes) else decode_base64(source, limit)
         if len(data) > limit:
@@ -45,7 +52,7 @@ def decode_base64(text: str, limit: int, what: str = "image") -> bytes:
     Raises PayloadTooLarge before decoding where the text is longer than `limit` bytes can be,
     and InvalidBase64.
     """
-    if text[:5].lower() == "data:":
+    if text[:SCHEME_ROOM].lstrip()[:5].lower() == "data:":
         text = _data_uri(text)
     if len(text) > limit * 3 // 2 + 4:  # 4/3 for base64, and room for line breaks
         raise picture_too_large(limit)
@@ -77,7 +84,10 @@ def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray
     try:
         return unit(vector)
     except ValueError:
-        raise ApiError("InvalidRequest", "The embedding's numbers are not a direction.") from None
+        raise ApiError(
+            "InvalidRequest",
+            "The embedding has no direction: its numbers are all zero or not finite.",
+        ) from None
 
 
 def _vector(embedding: list[float] | str | UnsetType) -> NDArray[np.float64]:
@@ -85,20 +95,58 @@ def _vector(embedding: list[float] | str | UnsetType) -> NDArray[np.float64]:
         return np.asarray(embedding or [], dtype=np.float64)
     data = decode_base64(embedding, len(embedding), "embedding")
     if len(data) % 4:
-        raise ApiError("InvalidBase64", "The embedding is not a whole number of float32.")
+        raise ApiError(
+            "InvalidBase64", "The embedding's length is not a multiple of 4 bytes (float32)."
+        )
     return np.frombuffer(data, dtype="<f4").astype(np.float64)
 
 
 def _data_uri(text: str) -> str:
+    """What follows the head of a `data:` URI (RFC 2397), which has to name base64."""
     head, comma, rest = text.partition(",")
-    if not comma or not head.lower().endswith(";base64"):
-        raise ApiError("InvalidBase64", "A data: URI must say ;base64, before its data.")
+    _, *parameters = head.lower().split(";")
+    if not comma or "base64" not in map(str.strip, parameters):
+        raise ApiError("InvalidBase64", "A data: URI must contain ;base64, before its data.")
+    for escape, letter in ESCAPES.items():
+        rest = rest.replace(escape, letter)
     return rest
 
 
 def _decode_lines(text: str, what: str) -> bytes:
     """A second try for text wrapped into lines, as `base64 FILE` prints it."""
+    pieces = text.split()
+    if not _are_lines(text, pieces):
+        raise _lost_plus(what)
     try:
-        return pybase64.b64decode("".join(text.split()), validate=True)
+        return pybase64.b64decode("".join(pieces), validate=True)
     except ValueError:
-        raise ApiError("InvalidBase64", f"The {what} is not valid base64.") from None
+        inside = " " in text.strip()
+        raise _lost_plus(what) if inside else _no_base64(what) from None
+
+
+def _are_lines(text: str, pieces: Sequence[str]) -> bool:
+    """Whether white space stands where lines end, not where a `+` was lost.
+
+    A space may: lines can be indented, and a shell makes spaces of their ends, as in
+    `echo $(base64 FILE)`. Then all but the last have one length, of whole groups of four.
+    """
+    if " " not in text or len(pieces) < 2:
+        return True
+    length = len(pieces[0])
+    return (
+        length % 4 == 0
+        and all(len(piece) == length for piece in pieces[:-1])
+        and len(pieces[-1]) <= length
+    )
+
+
+def _no_base64(what: str) -> ApiError:
+    return ApiError("InvalidBase64", f"The {what} is not valid base64.")
+
+
+def _lost_plus(what: str) -> ApiError:
+    return ApiError(
+        "InvalidBase64",
+        f"The {what} is not valid base64: it has spaces, as if each + was read as one on its way. "
+        "Send it in a JSON body, or write + as %2B in a URL or a form.",
+    )

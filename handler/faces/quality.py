@@ -1,4 +1,4 @@
-"""Whether a face can be judged at all. No word on who it is, nor on whether it is alive."""
+"""Whether a face is good enough to compare. This is neither identity nor liveness."""
 
 from align import FaceRule
 from handler.errors import ApiError
@@ -25,7 +25,7 @@ def require_quality(
     named = sorted({reason for lacks in reasons for reason in lacks})
     raise ApiError(
         "LowQuality",
-        f"The face cannot be judged: {', '.join(named)}.",
+        f"The quality of the face is too low: {', '.join(named)}.",
         details={"reasons": named},
     )
 

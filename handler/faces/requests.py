@@ -144,7 +144,7 @@ def parse_object(event: Mapping[str, Any], limits: Limits) -> Job:
 
 
 def to_job(request: Request, limits: Limits, operation: str | None = None) -> Job:
-    """The checks that a type cannot say: operation, count, number of images."""
+    """Checks that types cannot express: operation, count, number of images."""
     wanted = _operation(request.operation, operation)
     check_count(request.cnt, request.images, limits)
     default = "compare" if len(request.images) == 2 else "embed"
@@ -169,7 +169,7 @@ def check_count(count: int | None, images: Sequence[Any], limits: Limits) -> Non
     if count is not None and count != len(images):
         raise ApiError(
             "CountMismatch",
-            f"cnt is not the number of images, {len(images)}.",
+            f"cnt must equal the number of images, {len(images)}.",
             details={"images": len(images)},
         )
     if len(images) > limits.images:
@@ -197,7 +197,8 @@ def _operation(named: str | None, routed: str | None) -> str | None:
         )
     if routed and named and named != routed:
         raise ApiError(
-            "InvalidRequest", f"operation: this path does {routed}, the request asks for {named}."
+            "InvalidRequest",
+            f"operation: this route answers {routed}, but the request says {named}.",
         )
     return routed or named
 

@@ -224,13 +224,13 @@ class Service:
 
 @dataclass(frozen=True)
 class BrokenService:
-    """What stands in for the service where it could not be made."""
+    """Takes the place of a service that could not start."""
 
     settings: Settings
     failure: ApiError
 
     def refuse(self) -> NoReturn:
-        """Raises the failure that was remembered, as a new error.
+        """Raises the stored failure as a new error.
 
         One error raised again and again would keep the frames of every call.
         """
@@ -248,7 +248,7 @@ def ready(service: AnyService) -> Service:
 
 
 def no_face() -> ApiError:
-    """The picture has no face, and one was needed."""
+    """For a picture without a face, where the request needs one."""
     return ApiError("FaceNotFound", "No face was found in the picture.")
 
 

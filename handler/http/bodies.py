@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from handler.decoding import BYTE_ORDER_MARK
 from handler.errors import ApiError
 from handler.faces.requests import Job, Request, from_fields, parse_json
 from handler.http.message import HttpRequest
@@ -11,8 +12,14 @@ if TYPE_CHECKING:
     from multipart import MultipartPart
 
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
+# Names for these that were never registered, but are in use.
+OTHER_PICTURE_TYPES = ("image/jpg", "image/pjpeg", "image/x-png", "image/*")
+# Bytes of whatever kind; the second is what S3 calls an object that nobody named a type for.
+BYTES_TYPES = ("application/octet-stream", "binary/octet-stream")
 # What curl and others send when nobody said what the body is.
-UNSAID_TYPES = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+UNSAID_TYPES = ("", "application/x-www-form-urlencoded", *BYTES_TYPES)
+# U+FFFD in UTF-8: what a gateway that takes a body for text writes for each byte that is none.
+REPLACED = "\ufffd".encode()
 MAX_FIELD = 4096
 MAX_FIELDS = 16
 
@@ -31,16 +38,16 @@ def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
         return parse_json(body, limits, operation)
     if kind == "multipart":
         return _multipart(request, body, operation, limits)
-    return from_fields([body], request.query, limits, operation)
+    return from_fields([_whole(body)], request.query, limits, operation)
 
 
 def _refuse_options(request: HttpRequest) -> None:
-    """A threshold in the query of a JSON request must not be passed over in silence."""
+    """Options in the query of a JSON request must not be ignored in silence."""
     given = sorted(request.query.keys() & set(Request.__struct_fields__))
     if given:
         raise ApiError(
             "InvalidRequest",
-            f"{given[0]}: with a JSON body the options go into the body, not into the query.",
+            f"{given[0]}: with a JSON body, put options into the body, not into the query.",
             details={"field": given[0]},
         )
 
@@ -50,10 +57,11 @@ def _kind(content_type: str, body: bytes) -> str:
         return "json"
     if content_type == "multipart/form-data":
         return "multipart"
-    if content_type in PICTURE_TYPES:
+    if content_type in PICTURE_TYPES + OTHER_PICTURE_TYPES:
         return "picture"
     if content_type in UNSAID_TYPES:
-        return "json" if body.lstrip()[:1] in (b"{", b"[", b"") else "picture"
+        start = body[:MAX_FIELD].removeprefix(BYTE_ORDER_MARK).lstrip()[:1]
+        return "json" if start in (b"{", b"[", b"") else "picture"
     raise ApiError(
         "UnsupportedFormat",
         f"content-type must be application/json, multipart/form-data or {PICTURE_TYPES}.",
@@ -61,20 +69,52 @@ def _kind(content_type: str, body: bytes) -> str:
 
 
 def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits) -> Job:
-    """Parts with a file name or a picture's type are the images, the others are options."""
+    """Parts that hold a file are the images, the others are options."""
     pictures: list[bytes] = []
     fields = dict(request.query)
-    for part in _parts(request.headers["content-type"], body, limits):
-        if part.filename or part.content_type.startswith("image/"):
-            pictures.append(part.raw)
+    parts = _parts(request.headers["content-type"], body, limits)
+    chosen = [part for part in parts if not _is_empty_input(part)]
+    for part in chosen:
+        if _is_file(part):
+            pictures.append(_whole(part.raw))
         else:
             fields[part.name] = _field_text(part)
+    if len(chosen) < len(parts) and not pictures:
+        message = "images: no image was chosen: the form's file inputs are empty."
+        raise ApiError("InvalidRequest", message, details={"field": "images"})
     return from_fields(pictures, fields, limits, operation)
+
+
+def _is_empty_input(part: "MultipartPart") -> bool:
+    """What a browser sends for a file input without a file: an empty name and no content."""
+    empty: bool = part.filename == "" and part.size == 0
+    return empty
+
+
+def _is_file(part: "MultipartPart") -> bool:
+    """Whether a part has a file name, in either spelling (`filename*`: RFC 5987), or its type."""
+    from multipart import parse_options_header
+
+    if part.filename is not None or part.content_type.startswith(("image/", *BYTES_TYPES)):
+        return True
+    parameters: dict[str, str] = parse_options_header(part.disposition)[1]
+    return "filename*" in parameters
+
+
+def _whole(picture: bytes) -> bytes:
+    """`picture`, unless it was taken for text on its way here, which no decoder can undo."""
+    if picture.startswith(REPLACED):
+        raise ApiError(
+            "UnsupportedFormat",
+            "The picture's bytes were replaced on the way, as if they were text: let the API "
+            "pass bodies as binary (binaryMediaTypes */*), or send base64 in JSON.",
+        )
+    return picture
 
 
 def _field_text(part: "MultipartPart") -> str:
     if part.size > MAX_FIELD:
-        raise ApiError("PayloadTooLarge", f"A form field may have {MAX_FIELD} bytes.")
+        raise ApiError("PayloadTooLarge", f"A form field may have at most {MAX_FIELD} bytes.")
     try:
         return str(part.raw, "utf-8")
     except UnicodeDecodeError:
@@ -103,6 +143,8 @@ def _parts(content_type: str, body: bytes, limits: Limits) -> "list[MultipartPar
         )
         return list(parser)
     except ParserLimitReached:
-        raise ApiError("PayloadTooLarge", "The form has too many or too large parts.") from None
+        raise ApiError(
+            "PayloadTooLarge", "The form has too many parts, or a part is too large."
+        ) from None
     except (MultipartError, UnicodeError, LookupError, ValueError):
         raise ApiError("InvalidRequest", "The body is not valid multipart/form-data.") from None

@@ -157,14 +157,16 @@ def _decode_body(text: str) -> bytes:
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:
-        raise ApiError("InvalidBase64", "The body is marked as base64 and is not.") from None
+        raise ApiError(
+            "InvalidBase64", "The body is marked as base64 but is not valid base64."
+        ) from None
 
 
 def _encode_body(text: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError:
-        raise ApiError("InvalidRequest", "The body is not valid Unicode.") from None
+        raise ApiError("InvalidRequest", "The body is not valid Unicode text.") from None
 
 
 def _too_large(limit: int) -> ApiError:

@@ -30,7 +30,7 @@ def find_endpoint(request: HttpRequest, settings: Settings) -> tuple[str, Endpoi
         allowed = allowed_methods(route, settings)
         raise ApiError(
             "RouteNotFound",
-            f"This path takes {', '.join(allowed)}.",
+            f"Method not allowed; use {', '.join(allowed)}.",
             details={"allow": allowed},
             status=405,
         )
@@ -48,7 +48,11 @@ def find_route(request: HttpRequest, settings: Settings) -> str:
     for candidate in candidates:
         if candidate in known:
             return candidate
-    raise ApiError("RouteNotFound", "There is no such path.", details={"paths": sorted(ROUTES)})
+    raise ApiError(
+        "RouteNotFound",
+        "No such route; `details.paths` lists the routes.",
+        details={"paths": sorted(ROUTES)},
+    )
 
 
 def allowed_methods(route: str, settings: Settings) -> list[str]:
@@ -59,7 +63,7 @@ def allowed_methods(route: str, settings: Settings) -> list[str]:
 
 @cache
 def table(page: bool) -> Mapping[str, Mapping[str, Endpoint]]:
-    """All routes; with `page`, the pages for people too, whose files are read only then."""
+    """All routes; with `page` also the web pages, whose files are read only then."""
     if not page:
         return ROUTES
     from handler.http import pages

@@ -19,7 +19,7 @@ from handler.invocation import Invocation, as_api_error
 from handler.observability import log_invocation
 from handler.settings import Settings
 
-# Answers hold biometric data: nothing on the way may keep them.
+# Answers hold biometric data: no cache on the way may keep them.
 COMMON_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 matches = is_http
@@ -58,7 +58,7 @@ def _run(request: HttpRequest, service: AnyService, invocation: Invocation) -> H
 
 
 def error_response(error: ApiError, request_id: str) -> HttpResponse:
-    """The response that tells of `error`."""
+    """The response for `error`."""
     headers = {}
     if error.status == 405:
         headers["allow"] = ", ".join(error.details["allow"])
@@ -68,7 +68,7 @@ def error_response(error: ApiError, request_id: str) -> HttpResponse:
 
 
 def _preflight(request: HttpRequest, settings: Settings) -> HttpResponse | None:
-    """The answer to a browser's question whether it may ask; only where CORS is open."""
+    """The response to a CORS preflight request, where FACENET_CORS_ORIGINS allows the origin."""
     if request.method != "OPTIONS" or not _cross_origin(request, settings):
         return None
     route = find_route(request, settings)

@@ -37,7 +37,7 @@ class Detail(Struct):
 
 
 def matches(event: Mapping[str, Any]) -> bool:
-    """Any event of S3; a rule that lets others than "Object Created" through is no error."""
+    """Any S3 event; events other than "Object Created" are accepted and ignored."""
     return event.get("source") == SOURCE and "detail-type" in event
 
 

@@ -51,7 +51,7 @@ class JobInvocation(Struct):
 
 
 def matches(event: Mapping[str, Any]) -> bool:
-    """An invocation by a job; its schema version has a field of its own."""
+    """An invocation by a job, recognised by its schema version."""
     return "invocationSchemaVersion" in event and "tasks" in event
 
 

@@ -1,4 +1,4 @@
-"""SNS: S3's word of a new object, passed on by a topic."""
+"""SNS: S3 object-created notifications from a topic."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -58,7 +58,14 @@ def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService
 
     A queue with its event source mapping set to ReportBatchItemFailures deletes all others.
     """
-    records: list[Record] = convert(event["Records"], list[Record])
+    return handle_records(event["Records"], invocation, service)
+
+
+def handle_records(
+    listed: Sequence[Any], invocation: Invocation, service: AnyService
+) -> dict[str, Any]:
+    """As `handle`, for the records alone. Raises InvalidRequest where they are not SQS's."""
+    records: list[Record] = convert(listed, list[Record])
     messages = [understand(record) for record in records]
     failed = {message.identifier for message in messages if message.unknown}
     if any(message.references or message.request for message in messages):

@@ -1,4 +1,4 @@
-"""`POST /service`: what the "FaceNet inference on UAI" example answered, to the letter.
+"""`POST /service`: what the "FaceNet inference on UAI" example answered, exactly.
 
 Behaviour after `facenet_inference.py` of ucloud/uai-sdk (examples/tensorflow/inference/facenet,
 Apache-2.0). The pictures are face crops: no detection, resized to the model's input. A FaceNet
@@ -27,7 +27,7 @@ TOO_FEW = "-1"
 
 
 class UaiRequest(Struct, frozen=True):
-    """The example's payload. It never looked at other fields, so others are let through."""
+    """The example's payload. The example ignored other fields, so they are allowed."""
 
     images: list[str | ImageObject]
     cnt: int | None = None

@@ -160,7 +160,7 @@ def test_the_chips_show_what_the_model_is_shown(page: "Page", address: str):
 def made(alignment: dict[str, Any]) -> align.BoxAlignment | align.SimilarityAlignment:
     if alignment["kind"] == "box":
         return align.BoxAlignment(alignment["size"], alignment["margin"])
-    return align.SimilarityAlignment(alignment["size"])
+    return align.SimilarityAlignment(alignment["size"], alignment.get("template"))
 
 
 def test_the_page_has_the_template_of_align():

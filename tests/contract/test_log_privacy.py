@@ -16,6 +16,7 @@ import pytest
 
 from fuzz import world
 from fuzz.hostile_pictures import FOREIGN, encode, jpeg_with_exif, self_pointing_exif
+from fuzz.odd_pictures import ODD
 from handler import app, cold_start
 from handler import storage as s3
 from handler.errors import STATUSES, ApiError
@@ -104,7 +105,14 @@ def test_a_trace_would_be_noticed(line: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["/9j/" * 20, "[0.12345, -0.54321, 5.4321e-05, 0.00001, ", "holiday/a.jpg", "x" * 5000],
+    [
+        "/9j/" * 20,
+        "[0.12345, -0.54321, 5.4321e-05, 0.00001, ",
+        "holiday/a.jpg",
+        "x" * 5000,
+        "libpng warning: iCCP: profile 'x",
+        "Corrupt JPEG data: 2 extraneous bytes before marker 0xdb",
+    ],
 )
 def test_a_trace_in_what_a_process_prints_would_be_noticed(line: str, tmp_path: Path) -> None:
     logs = ProcessLogs(tmp_path)
@@ -190,8 +198,12 @@ def test_native_libraries_print_nothing_of_a_damaged_picture(
     pictures = [make() for make in FOREIGN.values()]
     pictures += [encode(kind)[:-40] for kind in ("jpg", "png", "webp")]
     pictures += [jpeg_with_exif(self_pointing_exif())]
+    pictures += [make() for make, _ in ODD.values()]
     for data in pictures:
         event = {"operation": "detect", "images": [base64.b64encode(data).decode()]}
         app.dispatch(event, FakeContext(), service)
     out, err = capfd.readouterr()
-    check_log(out + err)
+    check_log(out)
+    assert err == ""
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["message"] for line in lines] == ["call"] * len(pictures)

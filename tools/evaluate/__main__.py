@@ -9,8 +9,7 @@ from typing import Any, get_args
 
 import model_layer
 from align import DetectorProfile
-from model_layer import EngineName, Precision, Standardization
-from tools import check_model
+from model_layer import EngineName, Precision, Standardization, files
 from tools.needs import packages_of
 from tools.pack_images import at_least
 from tools.shared import SHARED
@@ -29,7 +28,7 @@ with packages_of("evaluate"):
 
 LFW = SHARED / "faces" / "lfw"
 LFW_PAIRS = LFW / "pairs.csv"
-BUNDLED = check_model.BUNDLED.name
+BUNDLED = files.BUNDLED.name
 EXAMPLE = "python -m tools.evaluate --pairs pairs.csv --images images.zip --out out/mine"
 
 
@@ -90,8 +89,8 @@ def failing_in_words() -> Iterator[None]:
 def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict[str, Any]:
     margin = getattr(choice.alignment, "margin", None)
     standardization = options.standardization or model.manifest.input.standardization
-    files = model.manifest.files.items()
-    precision = next(kind for kind, file in files if file.sha256 == model.sha256)
+    weights = model.manifest.files.items()
+    precision = next(kind for kind, file in weights if file.sha256 == model.sha256)
     return {
         "model": model.id,
         "dataset": options.name or ("LFW" if options.pairs == LFW_PAIRS else options.pairs.stem),

@@ -46,7 +46,7 @@ def alignment_of(model: model_layer.Model, margin: int | None = None) -> Alignme
     own = model.manifest.alignment
     if own.margin is None and margin is not None:
         raise SystemExit(f"{model.id} aligns by landmarks: it has no --margin")
-    return align.alignment_for(own.size, own.margin if margin is None else margin)
+    return align.alignment_for(own.size, own.margin if margin is None else margin, own.template)
 
 
 def central_face(picture: Picture) -> Face:

@@ -67,7 +67,7 @@ def _faces(path: Path, detector: Any, alignment: Alignment) -> list[NDArray[np.u
         picture = align.decode(path.read_bytes())
     except align.AlignError as exc:
         raise ImportFailed(f"{path.name} of --faces cannot be read: {exc}") from exc
-    target = align.alignment_for(alignment.size, alignment.margin)
+    target = align.alignment_for(alignment.size, alignment.margin, alignment.template)
     return [align.align(picture, face, target) for face in detector.detect(picture)]
 
 

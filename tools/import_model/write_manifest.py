@@ -136,4 +136,5 @@ def _file_entry(path: Path) -> dict[str, Any]:
 def _alignment_entry(alignment: BoxAlignment | SimilarityAlignment) -> dict[str, Any]:
     if isinstance(alignment, BoxAlignment):
         return {"kind": "box", "margin": alignment.margin, "size": alignment.size}
-    return {"kind": "similarity", "size": alignment.size}
+    entry: dict[str, Any] = {"kind": "similarity", "size": alignment.size}
+    return entry if alignment.template is None else entry | {"template": alignment.template}

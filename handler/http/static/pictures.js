@@ -166,13 +166,14 @@ export function drawChip(canvas, picture, face, alignment, size) {
   canvas.height = size;
   const context = canvas.getContext("2d");
   context.imageSmoothingQuality = "high";
-  const scale = size / TEMPLATE_SIZE;
+  const [template, side] = alignment?.template ? [alignment.template, alignment.size] : [TEMPLATE, TEMPLATE_SIZE];
+  const scale = size / side;
   if (alignment?.kind === "box") {
     context.setTransform(...boxTransform(face.box, alignment.margin, picture.width, picture.height, size));
   } else if (face.landmarks) {
     // Both count pixel centres from 0; a canvas has them at a half.
     const points = face.landmarks.map(([x, y]) => [x + 0.5, y + 0.5]);
-    const goals = TEMPLATE.map(([x, y]) => [(x + 0.5) * scale, (y + 0.5) * scale]);
+    const goals = template.map(([x, y]) => [(x + 0.5) * scale, (y + 0.5) * scale]);
     context.setTransform(...similarity(points, goals));
   } else {
     // A crop on which no landmarks were found is resized as it is.

@@ -96,6 +96,15 @@ def test_similarity_scales_the_template_with_the_chip() -> None:
     assert np.abs(small.astype(int) - expected)[1:-1, 1:-1].max() <= 1
 
 
+def test_similarity_onto_a_template_of_its_own() -> None:
+    own = tuple((float(x) * 0.9 + 3, float(y) * 0.9 + 2) for x, y in TEMPLATE)
+    picture = align.Picture(ramp(112, 112), 112, 112)
+    chip = align.align(picture, face_at((0, 0, 1, 1)), align.SimilarityAlignment(112, own))
+    matrix = np.array([[0.9, 0, 3], [0, 0.9, 2]])
+    expected = cv2.warpAffine(picture.pixels, matrix, (112, 112))
+    assert np.abs(chip.astype(int) - expected).max() <= 1
+
+
 def test_similarity_reads_a_reduced_picture_in_full_coordinates() -> None:
     points = TEMPLATE * 2 + 10
     full = align.Picture(ramp(250, 250), 250, 250)

@@ -136,6 +136,31 @@ def test_errors_of_s3_have_our_codes(s3: Stubber, code: str, status: int, expect
     assert REFERENCE.key not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (
+            "InvalidRequest",
+            "The object was stored using a form of Server Side Encryption. The correct "
+            "parameters must be provided to retrieve the object.",
+        ),
+        (
+            "InvalidArgument",
+            "Requests specifying Server Side Encryption with Customer provided keys must "
+            "provide an appropriate secret key.",
+        ),
+    ],
+)
+def test_an_object_with_a_key_of_its_owner_is_named_for_what_it_is(
+    s3: Stubber, code: str, text: str
+) -> None:
+    s3.add_client_error("get_object", code, text, 400)
+    error = refusal()
+    assert error.code == "InvalidRequest"
+    assert "SSE-C" in error.message
+    assert "key or version" not in error.message
+
+
 def test_a_connection_that_breaks_may_be_tried_again(s3: Stubber) -> None:
     class Broken:
         closed = False

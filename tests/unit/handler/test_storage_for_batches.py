@@ -72,6 +72,13 @@ def test_deleted_object_is_gone(stub: Stubber, code: str, status: int) -> None:
         open_store(stub).fetch(REFERENCE)
 
 
+def test_object_with_a_key_of_its_owner_is_said_to_be_encrypted(stub: Stubber) -> None:
+    text = "The object was stored using a form of Server Side Encryption."
+    stub.add_client_error("get_object", "InvalidRequest", text, http_status_code=400)
+    with pytest.raises(TransientFailure, match="SSE-C"):
+        open_store(stub).fetch(REFERENCE)
+
+
 def test_archived_object_is_said_to_be_archived(stub: Stubber) -> None:
     stub.add_client_error("get_object", "InvalidObjectState", http_status_code=403)
     with pytest.raises(ObjectArchived):

@@ -33,6 +33,13 @@ def test_a_valid_manifest_says_all_that_code_needs(tmp_path: Path) -> None:
     assert manifest.precisions == ("int8",)
 
 
+def test_similarity_alignment_carries_its_template(tmp_path: Path) -> None:
+    template = ((2.0, 3.0), (6.0, 3.0), (4.0, 4.5), (2.5, 6.0), (5.5, 6.0))
+    manifest = read(tmp_path, alignment={"kind": "similarity", "size": SIZE, "template": template})
+
+    assert manifest.alignment == SimilarityAlignment(size=SIZE, template=template)
+
+
 def test_box_alignment_carries_its_margin(tmp_path: Path) -> None:
     manifest = read(tmp_path, alignment={"kind": "box", "margin": 32, "size": SIZE})
 
@@ -49,6 +56,14 @@ def test_box_alignment_carries_its_margin(tmp_path: Path) -> None:
         ({"input": {"size": SIZE, "standardization": "whiten"}}, "standardization"),
         ({"alignment": {"kind": "circle", "size": SIZE}}, "alignment"),
         ({"alignment": {"kind": "similarity", "size": 160}}, "alignment.size"),
+        (
+            {"alignment": {"kind": "similarity", "size": SIZE, "template": [[1, 2]] * 4}},
+            "template",
+        ),
+        (
+            {"alignment": {"kind": "similarity", "size": SIZE, "template": [[1, 2000]] * 5}},
+            "alignment.template",
+        ),
         ({"embedding": {"dimension": DIMENSION, "metric": "cosine"}}, "metric"),
         ({"embedding": {"dimension": DIMENSION, "mean": [0.5]}}, "embedding.mean"),
         ({"thresholds": {"default": {"distance": 2.5}}}, "thresholds"),
@@ -93,3 +108,11 @@ def test_similarity_stays_a_probability_where_the_exponential_overflows() -> Non
     manifest = parse(calibration={"slope": 1e4, "intercept": 1e4, "protocol": ""})
 
     assert (manifest.similarity(0.0), manifest.similarity(2.0)) == (1.0, 0.0)
+
+
+def test_check_values_belong_to_a_file(tmp_path: Path) -> None:
+    values = tuple(number / 10 for number in range(8))
+
+    assert read(tmp_path, check={"int8": values}).check == {"int8": values}
+    with pytest.raises(ModelUnavailable, match=r"check\.float16"):
+        read(tmp_path, check={"float16": values})

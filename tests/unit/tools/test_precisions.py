@@ -3,7 +3,7 @@
 import pytest
 
 from bench import precisions
-from tools.check_model import BUNDLED
+from model_layer.files import BUNDLED
 
 
 def test_a_folder_without_the_file_to_compare_with_is_refused(

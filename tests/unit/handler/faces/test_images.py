@@ -1,6 +1,7 @@
 """Base64 is strict and bounded; embeddings are checked before they are compared."""
 
 import base64
+import random
 import struct
 from collections.abc import Callable
 
@@ -43,6 +44,13 @@ def read_picture(source: Source, limits: Limits, objects: ObjectReader | None = 
         f"DATA:;BASE64,{TEXT}",
         base64.encodebytes(DATA).decode(),
         f" {TEXT}\r\n",
+        f"data:image/jpeg;charset=utf-8;name=a.jpg;base64,{TEXT}",
+        f"data:image/jpeg;base64;name=a.jpg,{TEXT}",
+        f" data:image/jpeg; base64 ,{TEXT}",
+        "data:;base64," + TEXT.replace("+", "%2B").replace("/", "%2f").replace("=", "%3D"),
+        base64.encodebytes(DATA).decode().replace("\n", "\r\n   "),
+        # echo $(base64 FILE)
+        " ".join(base64.encodebytes(DATA).decode().split()),
     ],
 )
 def test_base64_is_read_bare_as_a_data_uri_and_in_lines(text: str) -> None:
@@ -63,11 +71,33 @@ def test_base64_is_read_bare_as_a_data_uri_and_in_lines(text: str) -> None:
         "\ud800AAA",
         "data:image/png,YQ==",
         "data:image/png;base64",
+        "data:image/png;base64x,YQ==",
+        "data:base64,YQ==",
         "https://example.org/face.jpg",
     ],
 )
 def test_anything_else_is_invalid_base64(text: str) -> None:
     assert code_of(text) == "InvalidBase64"
+
+
+@pytest.mark.parametrize("what", ["image", "embedding"])
+@pytest.mark.parametrize("lost", [1, 2, 4, 40])
+def test_base64_whose_plus_became_a_space_says_so(lost: int, what: str) -> None:
+    text = "".join(("+" if place % 7 == 5 else "a") for place in range(400))
+    damaged = text.replace("+", " ", lost)
+    with pytest.raises(ApiError, match=r"InvalidBase64.*%2B") as caught:
+        decode_base64(damaged, 10_000, what)
+    assert what in caught.value.message
+
+
+@pytest.mark.parametrize("number", range(200))
+def test_no_lost_plus_passes_for_a_picture(number: int) -> None:
+    dice = random.Random(number)
+    data = dice.randbytes(dice.randrange(60, 400))
+    text = base64.b64encode(data).decode()
+    damaged = text.replace("+", " ")
+    if " " in damaged.strip():
+        assert code_of(damaged) == "InvalidBase64"
 
 
 def test_a_text_that_is_too_long_is_refused_before_it_is_decoded() -> None:

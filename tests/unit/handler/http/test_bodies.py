@@ -1,6 +1,7 @@
 """A body is told by its content type; forms stay in memory and inside their limits."""
 
 import base64
+import codecs
 import json
 import tempfile
 from typing import Any
@@ -47,14 +48,17 @@ def refusal(*arguments: Any, **keywords: Any) -> ApiError:
         "application/problem+json",
         "application/x-www-form-urlencoded",
         "application/octet-stream",
+        "binary/octet-stream",
         "",
         None,
     ],
 )
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
 def test_json_is_read_under_its_own_type_and_under_those_of_careless_clients(
-    content_type: str | None,
+    content_type: str | None, mark: bytes
 ) -> None:
-    assert job(json.dumps({"images": ["YQ=="]}).encode(), content_type).sources == ("YQ==",)
+    body = mark + json.dumps({"images": ["YQ=="]}).encode()
+    assert job(body, content_type).sources == ("YQ==",)
 
 
 @pytest.mark.parametrize("field", ["threshold", "min_quality", "cnt", "operation"])
@@ -65,7 +69,22 @@ def test_options_beside_a_json_body_are_not_passed_over_in_silence(field: str) -
     assert job(body, "application/json", {"utm_source": "x"}).sources == ("YQ==",)
 
 
-@pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "IMAGE/WEBP", "", None])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "image/jpeg",
+        "image/png",
+        "IMAGE/WEBP",
+        "image/jpg",
+        "image/pjpeg",
+        "image/x-png",
+        "image/*",
+        "application/octet-stream",
+        "binary/octet-stream",
+        "",
+        None,
+    ],
+)
 def test_a_bare_picture_takes_its_options_from_the_query(content_type: str | None) -> None:
     read = job(PICTURE, content_type, {"face": "all", "encoding": "base64", "flip": "false"})
     assert read.sources == (PICTURE,)
@@ -107,6 +126,72 @@ class TestForms:
             b"\r\nP\r\n--b--\r\n"
         )
         assert job(body, "multipart/form-data; boundary=b").sources == (b"P",)
+
+    @pytest.mark.parametrize(
+        "disposition",
+        [
+            "name=images; filename*=utf-8''m%C3%BCnchen.jpg",
+            "name=images; filename*=\"utf-8''a.jpg\"",
+            "name=images; filename=a.jpg; filename*=utf-8''a.jpg",
+            'name=images; filename=""',
+            'name="note; filename*=x"; filename=x',
+        ],
+    )
+    def test_a_part_with_a_file_name_of_any_spelling_is_an_image(self, disposition: str) -> None:
+        picture = bytes(range(256)) * 40
+        assert self.parts((f"{disposition}", "", picture)).sources == (picture,)
+
+    @pytest.mark.parametrize(
+        "kind",
+        ["application/octet-stream", "binary/octet-stream", "image/jpg", "image/heic", "image/*"],
+    )
+    def test_a_part_of_bytes_needs_no_file_name(self, kind: str) -> None:
+        picture = bytes(range(256)) * 40
+        assert self.parts(("name=images", kind, picture)).sources == (picture,)
+
+    def test_a_name_that_looks_like_a_file_name_is_none(self) -> None:
+        with pytest.raises(ApiError, match="is not a known field"):
+            self.parts(('name="filename*=x"', "", b"1"), ("name=i; filename=x", "", b"P"))
+
+    EMPTY = ('name="images"; filename=""', "application/octet-stream", b"")
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_a_form_with_empty_file_inputs_alone_says_that_no_image_was_chosen(
+        self, count: int
+    ) -> None:
+        with pytest.raises(ApiError, match="no image was chosen") as caught:
+            self.parts(*[self.EMPTY] * count, ("name=aligned", "", b"true"))
+        assert (caught.value.code, caught.value.status) == ("InvalidRequest", 400)
+        assert caught.value.details == {"field": "images"}
+
+    def test_an_empty_file_input_beside_an_image_is_ignored(self) -> None:
+        read = self.parts(self.EMPTY, ("name=images; filename=a.jpg", "", b"P"), self.EMPTY)
+        assert read.sources == (b"P",)
+
+    def test_an_empty_file_that_was_chosen_is_not_ignored(self) -> None:
+        assert self.parts(("name=images; filename=a.jpg", "image/jpeg", b"")).sources == (b"",)
+
+    def test_a_picture_that_was_taken_for_text_says_so(self) -> None:
+        replaced = b"\xff\xd8\xff\xe0JFIF".decode("utf-8", "replace").encode()
+        for read in (
+            lambda: self.parts(("name=images; filename=a.jpg", "image/jpeg", replaced)),
+            lambda: job(replaced, "image/jpeg"),
+        ):
+            with pytest.raises(ApiError, match="binaryMediaTypes") as caught:
+                read()
+            assert caught.value.code == "UnsupportedFormat"
+
+    def parts(self, *given: tuple[str, str, bytes]) -> Job:
+        """The job of a form whose parts have these dispositions, types (or none) and contents."""
+        body = b"".join(
+            f"--b\r\nContent-Disposition: form-data; {disposition}\r\n".encode()
+            + (f"Content-Type: {kind}\r\n".encode() if kind else b"")
+            + b"\r\n"
+            + content
+            + b"\r\n"
+            for disposition, kind, content in given
+        )
+        return job(body + b"--b--\r\n", "multipart/form-data; boundary=b")
 
     @pytest.mark.parametrize("value", ["nein", "", "2"])
     def test_a_wrong_option_is_named(self, value: str) -> None:
