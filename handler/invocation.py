@@ -17,6 +17,7 @@ class Invocation:
     def __init__(self, context: Any = None) -> None:
         """`context` is Lambda's; without one (a test, a shell) the time is unlimited."""
         self.request_id = str(getattr(context, "aws_request_id", None) or uuid.uuid4())
+        self.account = _account_of(getattr(context, "invoked_function_arn", None))
         self.facts: dict[str, Any] = {}
         self._remaining = getattr(context, "get_remaining_time_in_millis", None)
         self._kept_ms = 0.0
@@ -72,6 +73,12 @@ class Invocation:
                 "The function ran out of time; try again, or send fewer or smaller images.",
                 details={"reserve_ms": reserve_ms},
             )
+
+
+def _account_of(arn: Any) -> str | None:
+    """The account of `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME`; None outside Lambda."""
+    parts = str(arn or "").split(":")
+    return parts[4] if len(parts) > 4 and parts[4].isdecimal() else None
 
 
 def as_api_error(failure: Exception, invocation: Invocation) -> ApiError:

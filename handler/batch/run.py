@@ -14,9 +14,9 @@ from typing import Any
 
 from handler import observability
 from handler.batch.deadline import Deadline
-from handler.batch.output import PERMANENT_CODES, Output
+from handler.batch.output import Output
 from handler.batch.types import Answer, Embed, ObjectStore, Outcome, Status
-from handler.errors import ApiError, picture_too_large, where
+from handler.errors import ABOUT_THE_PICTURE, ApiError, picture_too_large, where
 from handler.storage import (
     ObjectArchived,
     ObjectGone,
@@ -220,7 +220,7 @@ class _Run:
 
     def finish(self, reference: ObjectReference, picture: StoredObject, answer: Answer) -> None:
         """Start writing the result of an object, unless the answer is not about the object."""
-        if isinstance(answer, ApiError) and answer.code not in PERMANENT_CODES:
+        if isinstance(answer, ApiError) and answer.code not in ABOUT_THE_PICTURE:
             failure = TransientFailure(answer.code, answer.message)
             self.ended[reference] = failed(reference, failure)
         else:

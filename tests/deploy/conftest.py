@@ -51,15 +51,15 @@ def stack(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The stack, not yet deployed."""
     stack = Stack(emulator, tmp_path_factory.mktemp("project"))
     yield stack
+    stack.stop_function()
     REPORT.history = stack.history
 
 
 @pytest.fixture(scope="module")
-def batch(stack: Stack) -> Iterator[Workload]:
-    """The stack with `Batch=yes`, its function running."""
+def batch(stack: Stack) -> Workload:
+    """The stack with `Batch=yes`."""
     stack.require(Batch="yes")
-    with stack.function():
-        yield Workload(stack)
+    return Workload(stack)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

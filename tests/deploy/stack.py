@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,13 @@ class Stack:
     name: str = NAME
     history: list[str] = field(default_factory=list)
     deployed: dict[str, str] | None = None
+    running: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def require(self, **parameters: str) -> None:
-        """Deploys, unless the stack is as these parameters (and else the defaults) say."""
+        """The stack as these parameters (and else the defaults) say, its function running."""
         if self.deployed != parameters:
             self.deploy(**parameters)
+            self.start_function()
 
     def deploy(self, template: str | None = None, **parameters: str) -> None:
         """sam deploy with these parameters. Raises DeploymentError."""
@@ -78,12 +80,14 @@ class Stack:
         ]
         started = time.monotonic()
         self.deployed = None
+        self.stop_function()
         self.sam(*command)
         self.deployed = parameters
         words = " ".join(f"{name}={value}" for name, value in parameters.items()) or "defaults"
         self.history.append(f"deployed {words} in {time.monotonic() - started:.1f} s")
 
     def delete(self) -> None:
+        self.stop_function()
         self.sam("delete", "--stack-name", self.name, "--no-prompts", "--region", REGION)
         self.deployed = None
         self.history.append("deleted")
@@ -132,14 +136,15 @@ class Stack:
             if not row["ResourceStatus"].startswith("DELETE")
         }
 
-    @contextlib.contextmanager
-    def function(self) -> Iterator[None]:
+    def start_function(self) -> None:
         """The function's process, with the role and environment that the stack gave it."""
         name, port = self.resources["FacenetFunction"], self.emulator.function_port
-        variables = self.emulator.environment()
-        with process("function", function_command(name, port), variables) as started:
-            until(lambda: listens(port, started), 60)
-            yield
+        command, variables = function_command(name, port), self.emulator.environment()
+        started = self.running.enter_context(process("function", command, variables))
+        until(lambda: listens(port, started), 60)
+
+    def stop_function(self) -> None:
+        self.running.close()
 
 
 def listens(port: int, started: "subprocess.Popen[bytes]") -> bool:

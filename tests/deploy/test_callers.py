@@ -94,13 +94,12 @@ def check_answer(path: str, answer: Answer) -> None:
 
 # ------------------------------------------------------------------ IAM
 @pytest.fixture(scope="module")
-def iam_api(stack: Stack, caller: User) -> Iterator[Api]:
+def iam_api(stack: Stack, caller: User) -> Api:
     stack.require()
     api_id = stack.resources["HttpApi"]
     resource = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{api_id}/*"
-    with stack.function():
-        allow(stack.emulator, caller, "execute-api:Invoke", resource=resource)
-        yield Api(Endpoint(stack.emulator, stack.outputs["ApiUrl"]), caller)
+    allow(stack.emulator, caller, "execute-api:Invoke", resource=resource)
+    return Api(Endpoint(stack.emulator, stack.outputs["ApiUrl"]), caller)
 
 
 @EVERY_ROUTE
@@ -138,8 +137,7 @@ def jwt_api(stack: Stack) -> Iterator[tuple[Endpoint, dict[str, str]]]:
         document = json.loads(made.stdout)
         keys.append(document["jwks"])
         stack.require(Authorization="JWT", JwtIssuer=url, JwtAudience=AUDIENCE)
-        with stack.function():
-            yield Endpoint(stack.emulator, stack.outputs["ApiUrl"]), document["tokens"]
+        yield Endpoint(stack.emulator, stack.outputs["ApiUrl"]), document["tokens"]
 
 
 @EVERY_ROUTE
@@ -160,11 +158,10 @@ def test_jwt_admits_a_good_token_alone(
 
 # ------------------------------------------------------------------ LAMBDA
 @pytest.fixture(scope="module")
-def authorized_api(stack: Stack) -> Iterator[Endpoint]:
+def authorized_api(stack: Stack) -> Endpoint:
     arn = make_authorizer(stack.emulator)
     stack.require(Authorization="LAMBDA", AuthorizerFunctionArn=arn)
-    with stack.function():
-        yield Endpoint(stack.emulator, stack.outputs["ApiUrl"])
+    return Endpoint(stack.emulator, stack.outputs["ApiUrl"])
 
 
 def make_authorizer(emulator: Emulator) -> str:
@@ -240,10 +237,9 @@ class without_permission:  # noqa: N801 - reads as a statement
 
 # ------------------------------------------------------------------ function URL
 @pytest.fixture(scope="module")
-def address(stack: Stack, caller: User) -> Iterator[Api]:
+def address(stack: Stack, caller: User) -> Api:
     stack.require(FunctionUrl="yes")
-    with stack.function():
-        yield Api(Endpoint(stack.emulator, stack.outputs["Url"], "lambda"), caller)
+    return Api(Endpoint(stack.emulator, stack.outputs["Url"], "lambda"), caller)
 
 
 @EVERY_ROUTE

@@ -74,11 +74,11 @@ def test_an_update_that_fails_leaves_the_stack_as_it_was(stack: Stack, taken: st
     assert stack.state["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     assert stack.resources == before
     assert left_behind(stack.emulator)["buckets"] == [taken]
-    with stack.function():
-        client = stack.emulator.client("lambda")
-        event = (ROOT / "events/compare-same.json").read_bytes()
-        answer = client.invoke(FunctionName=before["FacenetFunction"], Payload=event)
-        assert json.loads(answer["Payload"].read())["same"] is True
+    stack.start_function()
+    client = stack.emulator.client("lambda")
+    event = (ROOT / "events/compare-same.json").read_bytes()
+    answer = client.invoke(FunctionName=before["FacenetFunction"], Payload=event)
+    assert json.loads(answer["Payload"].read())["same"] is True
     stack.history.append("update rolled back: the function answers as before")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
@@ -24,7 +23,7 @@ EXISTING = "photo-archive"
 
 
 @pytest.fixture(scope="module")
-def existing(stack: Stack) -> Iterator[Workload]:
+def existing(stack: Stack) -> Workload:
     """Batch on a bucket that was there before, encrypted with a key of the account, by prefix."""
     stack.require(Batch="yes")
     client = stack.emulator.client
@@ -44,10 +43,9 @@ def existing(stack: Stack) -> Iterator[Workload]:
     )
     prefixes = {"InputPrefix": "portraits/", "OutputPrefix": "faces/v1"}
     stack.require(Batch="yes", InputBucket=EXISTING, KmsKeyArn=key, **prefixes)
-    with stack.function():
-        batch = Workload(stack)
-        batch.hide_briefly()
-        yield batch
+    batch = Workload(stack)
+    batch.hide_briefly()
+    return batch
 
 
 def test_an_existing_bucket_is_embedded_below_its_prefix(existing: Workload) -> None:
@@ -85,10 +83,9 @@ def test_the_engines_may_use_the_key(existing: Workload, resource: str, action: 
 
 # ------------------------------------------------------------------ the public page
 @pytest.fixture(scope="module")
-def page(stack: Stack) -> Iterator[Endpoint]:
+def page(stack: Stack) -> Endpoint:
     stack.require(PublicPage="yes")
-    with stack.function():
-        yield Endpoint(stack.emulator, stack.outputs["Url"], "lambda")
+    return Endpoint(stack.emulator, stack.outputs["Url"], "lambda")
 
 
 def test_when_batch_becomes_no_the_results_stay_and_the_queue_goes(
