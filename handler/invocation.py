@@ -35,6 +35,16 @@ class Invocation:
         part._kept_ms = self._kept_ms + kept_ms
         return part
 
+    def end_within(self, seconds: float) -> None:
+        """Ends this many seconds after it began, where Lambda would let it go on for longer."""
+        allowed, remaining = self._started + seconds, self._remaining
+
+        def sooner() -> float:
+            patience = (allowed - time.perf_counter()) * 1000
+            return min(patience, float(remaining())) if callable(remaining) else patience
+
+        self._remaining = sooner
+
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Adds the time spent inside to `stage` of `timings_ms`."""
@@ -60,7 +70,7 @@ class Invocation:
         return {**self.facts, "timings_ms": timings, "duration_ms": timings["total"]}
 
     def remaining_ms(self) -> float:
-        """Time left before Lambda stops the function; infinite outside Lambda."""
+        """Time left until Lambda stops the function or its caller gives up; else infinite."""
         if not callable(self._remaining):
             return float("inf")
         return float(self._remaining()) - self._kept_ms

@@ -50,6 +50,7 @@ class Batch:
         buckets: The buckets that may be read.
         deadline: When this invocation stops taking up work.
         request_id: The invocation's, for the log.
+        namespace: Of CloudWatch's metrics; without one there are none.
     """
 
     store: ObjectStore
@@ -59,6 +60,7 @@ class Batch:
     deadline: Deadline
     request_id: str
     limits: BatchLimits = field(default_factory=BatchLimits)
+    namespace: str | None = None
 
     def run(self, references: Sequence[ObjectReference]) -> list[Outcome]:
         """Embed every object; the outcomes are in the order of `references`.
@@ -135,6 +137,10 @@ class Batch:
             skipped=counts[Status.SKIPPED],
             failures=len(codes),
             code=codes[0] if codes else None,
+        )
+        refused = Counter(outcome.code for outcome in outcomes if outcome.code is not None)
+        observability.log_errors(
+            refused, self.namespace, source="batch", request_id=self.request_id
         )
 
     def log_failure(self, failure: Exception) -> None:

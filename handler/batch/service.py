@@ -47,6 +47,7 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
         deadline=deadline,
         request_id=invocation.request_id,
         limits=BatchLimits(image_bytes=image_bytes),
+        namespace=settings.metrics_namespace,
     )
 
 

@@ -14,6 +14,7 @@ Alignment = align.BoxAlignment | align.SimilarityAlignment
 class FoundFace:
     """A face that counts: box and landmarks in pixels of the upright picture.
 
+    The box counts pixels from 1, as MTCNN's do; the landmarks count from 0.
     `landmarks` (float32 [5,2]) and `quality` are None for a crop in which none were found,
     `chip` (uint8 RGB [S,S,3]) where no embedding is wanted, `embedding` (float32 [D], unit
     length) until it is computed.
