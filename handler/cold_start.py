@@ -10,6 +10,7 @@ import align
 import model_layer
 from handler import __version__
 from handler.errors import ApiError, where
+from handler.faces.decision import default_decision
 from handler.faces.service import AnyService, BrokenService, Service
 from handler.observability import log
 from handler.settings import Settings, SettingsError
@@ -48,7 +49,10 @@ def start() -> AnyService:
 
 
 def load(settings: Settings) -> Service:
-    """Loads detector and model as `settings` say. Raises what align and model_layer raise."""
+    """Loads detector and model as `settings` say.
+
+    Raises what align and model_layer raise, and SettingsError for a rate that was not measured.
+    """
     detector = align.Detector.load(
         settings.detector, min_face=settings.min_face, threads=settings.threads
     )
@@ -58,6 +62,7 @@ def load(settings: Settings) -> Service:
         precision=settings.precision,
         threads=settings.threads,
     )
+    default_decision(model.manifest, settings)
     return Service(settings, detector, model)
 
 

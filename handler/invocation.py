@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ class Invocation:
         self._kept_ms = 0.0
         self._started = time.perf_counter()
         self._stages: dict[str, float] = {}
+        self._afterwards: list[Callable[[], None]] = []
 
     def keeping(self, kept_ms: float, request_id: str | None = None) -> "Invocation":
         """A part of this invocation's work, with facts and timings of its own, on the same clock.
@@ -68,6 +69,15 @@ class Invocation:
         """All facts, and how long it took."""
         timings = self.timings_ms()
         return {**self.facts, "timings_ms": timings, "duration_ms": timings["total"]}
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Keeps `work` for when the answer stands; an answer that is an error does without."""
+        self._afterwards.append(work)
+
+    def answered(self) -> None:
+        """Does what was kept for now: the answer can be delivered."""
+        while self._afterwards:
+            self._afterwards.pop()()
 
     def remaining_ms(self) -> float:
         """Time left until Lambda stops the function or its caller gives up; else infinite."""

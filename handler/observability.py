@@ -17,6 +17,7 @@ from handler.errors import printable
 FIELDS = frozenset(
     {
         "code",
+        "deleted",
         "detector",
         "duration_ms",
         "engine",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
+import align
 from align import DetectorProfile
 from model_layer import EngineName, Precision, bundled_models
 
@@ -16,6 +17,7 @@ ALB_PAYLOAD = 1024 * 1024
 # Lambda's documented rate; what the function sees in /proc is the host's, not its share.
 MEGABYTES_PER_CPU = 1769
 ON = ("on", "true", "yes", "1")
+WORST_GROUP: Literal["worst_group"] = "worst_group"
 
 Value = TypeVar("Value")
 Environment = Mapping[str, str]
@@ -63,6 +65,7 @@ class Settings:
     detector: DetectorProfile = "fast"
     min_face: float | None = None
     threads: int = 1
+    far: float | Literal["worst_group"] | None = None
     chips_per_batch: int = 4
     input_buckets: frozenset[str] = frozenset()
     bucket_owner: str | None = None
@@ -74,9 +77,22 @@ class Settings:
     page: bool = False
     metrics_namespace: str | None = None
     uai_main_class: UaiMainClass = "FaceCompareModel"
+    uploads: str | None = None  # the bucket that callers' large pictures go to
+    heic: bool = False
 
     def __post_init__(self) -> None:
-        """Refuses an output inside an input bucket: each result would invoke the function again."""
+        """Refuses an output inside an input bucket: each result would invoke the function again.
+
+        An upload bucket is one that nothing else is read from: pictures in it may be deleted.
+        """
+        if self.uploads is not None and self.uploads in {
+            *self.input_buckets,
+            self.output.bucket if self.output else None,
+        }:
+            raise SettingsError(
+                "FACENET_UPLOADS must be a bucket that neither FACENET_INPUT_BUCKETS nor "
+                f"FACENET_OUTPUT names, not {self.uploads!r}"
+            )
         if self.output is not None and self.output.bucket in self.input_buckets:
             raise SettingsError(
                 "FACENET_OUTPUT must be in a bucket that FACENET_INPUT_BUCKETS does not name, "
@@ -120,6 +136,7 @@ class Settings:
             threads=read_variable(
                 source, "FACENET_THREADS", _at_least(1), available_threads(source)
             ),
+            far=read_variable(source, "FACENET_FAR", _far, None),
             chips_per_batch=read_variable(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 4),
             input_buckets=_names(source, "FACENET_INPUT_BUCKETS"),
             bucket_owner=read_variable(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
@@ -131,7 +148,20 @@ class Settings:
             page=read_variable(source, "FACENET_PAGE", _switch, False),
             metrics_namespace=answering.metrics_namespace,
             uai_main_class=uai_main_class,
+            uploads=_text(source, "FACENET_UPLOADS") or None,
+            heic=_heic(source),
         )
+
+
+def _heic(source: Environment) -> bool:
+    """FACENET_HEIC. Raises SettingsError where it is on and there is no decoder to turn on."""
+    on = read_variable(source, "FACENET_HEIC", _switch, False)
+    if on and not align.can_decode_heic():
+        raise SettingsError(
+            "FACENET_HEIC is on, but the package pi-heif is missing; build the image with "
+            "--build-arg HEIC=on, or turn the setting off"
+        )
+    return on
 
 
 def _only_bundled_model() -> str:
@@ -219,6 +249,18 @@ def _at_least(smallest: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _far(text: str) -> float | Literal["worst_group"]:
+    if text == WORST_GROUP:
+        return WORST_GROUP
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise ValueError(f"a false-accept rate above 0 and below 1, or {WORST_GROUP}")
+    return value
 
 
 def _min_face(text: str) -> float:

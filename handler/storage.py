@@ -7,17 +7,19 @@ exceptions below. Both decide by the same table, `fault_of`.
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from handler.errors import ApiError, picture_too_large
 from handler.settings import Settings
 
 CHUNK_BYTES = 16 * 1024
+UPLOAD_SECONDS = 600
 
 
 class Fault(Enum):
@@ -162,7 +164,8 @@ class ObjectReader:
         Raises BucketNotAllowed, ObjectNotFound, PayloadTooLarge, StorageUnavailable, and what
         `require_time` raises, which is called before the read and between chunks.
         """
-        if reference.bucket not in self.settings.input_buckets:
+        uploaded = reference.bucket == self.settings.uploads
+        if not uploaded and reference.bucket not in self.settings.input_buckets:
             raise ApiError(
                 "BucketNotAllowed",
                 "FACENET_INPUT_BUCKETS does not include this bucket.",
@@ -172,7 +175,8 @@ class ObjectReader:
 
         require_time()
         try:
-            response = get_object(client(), reference, self.settings.bucket_owner)
+            owner = None if uploaded else self.settings.bucket_owner  # that is the input buckets'
+            response = get_object(client(), reference, owner)
             return self._body(response, require_time)
         except ClientError as failure:
             raise request_error(fault_of(failure)) from None
@@ -278,6 +282,59 @@ class S3Store:
         return StoredObject(etag, response.get("VersionId") or None, size, data)
 
 
+@dataclass(frozen=True)
+class UploadStore:
+    """The bucket that takes callers' pictures directly, and nothing else."""
+
+    bucket: str
+
+    def form(self, key: str, content_type: str, most_bytes: int) -> dict[str, Any]:
+        """A presigned POST, `{"url", "fields"}`, for one object of that type and size.
+
+        Signing asks nobody: S3 checks the form when it is sent. Raises StorageUnavailable.
+        """
+        from botocore.exceptions import BotoCoreError
+
+        conditions: list[Any] = [
+            {"Content-Type": content_type},
+            ["content-length-range", 1, most_bytes],
+        ]
+        try:
+            form: dict[str, Any] = client().generate_presigned_post(
+                self.bucket,
+                key,
+                Fields={"Content-Type": content_type},
+                Conditions=conditions,
+                ExpiresIn=UPLOAD_SECONDS,
+            )
+        except BotoCoreError:
+            raise request_error(Fault.TRANSIENT) from None
+        # S3's global address redirects for a day after a bucket was made, and curl sends no form
+        # twice.
+        region = client().meta.region_name
+        url = form["url"].replace(".s3.amazonaws.com", f".s3.{region}.amazonaws.com")
+        return {**form, "url": url}
+
+    @property
+    def origin(self) -> str:
+        """Where forms go, as a page's security policy names it."""
+        parts = urlsplit(self.form("-", "image/jpeg", 1)["url"])
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def delete(self, keys: Sequence[str]) -> int:
+        """Deletes objects; how many S3 has confirmed. Those left go with the bucket's lifecycle."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        deleted = 0
+        for key in dict.fromkeys(keys):
+            try:
+                client().delete_object(Bucket=self.bucket, Key=key)
+            except (BotoCoreError, ClientError, OSError, UnicodeError):
+                continue
+            deleted += 1
+        return deleted
+
+
 @functools.cache
 def client() -> Any:
     """The S3 client. Timeouts are short and retries few: a Lambda invocation is short as well.
@@ -295,6 +352,7 @@ def client() -> Any:
     return boto3.client(
         "s3",
         config=Config(
+            signature_version="s3v4",  # or forms are signed in a way that KMS refuses
             connect_timeout=1,
             read_timeout=3,
             retries={"mode": "standard", "total_max_attempts": 2},

@@ -5,6 +5,9 @@
     python -m tools.client --function facenet detect A.jpg
 
 Credentials come from where every AWS tool takes them: environment, profile, role.
+
+Pictures that do not fit into a request are sent to the function's upload bucket, and removed once
+they are answered. Where there is no such bucket they are made smaller here.
 """
 
 import argparse
@@ -19,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
@@ -27,6 +31,11 @@ from botocore.httpsession import URLLib3Session
 Json = dict[str, Any]
 Image = str | Path | bytes | Json
 TIMEOUT_S = 35
+# Lambda takes 6 MB with whatever wraps a request, and base64 makes 3 bytes 4.
+UPLOAD_TIMEOUT_S = 300
+REQUEST_BYTES = 4_300_000
+SMALLER_SIDE = 1600
+SMALLER_QUALITY = 92
 # https://docs.aws.amazon.com/general/latest/gr/: the host says service and region.
 AWS_HOST = re.compile(
     r"\.(?:(?P<lambda>lambda-url)\.(?P<url_region>[a-z0-9-]+)\.on\.aws"
@@ -60,13 +69,46 @@ class Client:
     call: Callable[[str, Json], Json]
 
     def compare(self, *images: Image, **options: Any) -> Json:
-        return self.call("compare", {**request_of(images), **options})
+        return self.ask("compare", images, options)
 
     def embed(self, *images: Image, **options: Any) -> Json:
-        return self.call("embed", {**request_of(images), **options})
+        return self.ask("embed", images, options)
 
     def detect(self, *images: Image, **options: Any) -> Json:
-        return self.call("detect", {**request_of(images), **options})
+        return self.ask("detect", images, options)
+
+    def ask(self, operation: str, images: Sequence[Image], options: Json) -> Json:
+        """The answer about pictures of any size. Raises CallError."""
+        read = [read_image(image) for image in images]
+        if size_of(read) <= REQUEST_BYTES:
+            return self.call(operation, {**request_of(read), **options})
+        try:
+            sent = [self.upload(image) if isinstance(image, bytes) else image for image in read]
+        except CallError as failure:
+            if not is_off(failure):
+                raise
+            return self.call(operation, {**request_of(smaller(read)), **options})
+        return self.call(operation, {**request_of(sent), "delete": True, **options})
+
+    def upload(self, picture: bytes) -> Json:
+        """The picture as an image by reference, once it is in the upload bucket."""
+        request = {"count": 1, "content_type": content_type_of(picture)}
+        (form,) = self.call("uploads", request)["uploads"]
+        parts = [*form["fields"].items(), ("file", ("picture", picture))]
+        body, content_type = urllib3.encode_multipart_formdata(parts)
+        response = urllib3.request(
+            "POST",
+            form["url"],
+            body=body,
+            headers={"content-type": content_type},
+            timeout=UPLOAD_TIMEOUT_S,
+            retries=False,
+        )
+        if response.status >= 300:
+            text = response.data.decode(errors="replace")
+            code = re.search("<Code>([^<]{1,99})</Code>", text)
+            raise CallError(response.status, code[1] if code else "UploadFailed", text[:200])
+        return dict(form["image"])
 
 
 def request_of(images: Sequence[Image]) -> Json:
@@ -75,13 +117,57 @@ def request_of(images: Sequence[Image]) -> Json:
 
 def image_of(image: Image) -> str | Json:
     """Bytes and files as base64, `s3://bucket/key` as a reference, an object as it is."""
-    if isinstance(image, dict):
+    read = read_image(image)
+    return base64.b64encode(read).decode() if isinstance(read, bytes) else read
+
+
+def read_image(image: Image) -> bytes | Json:
+    """Files as their bytes, `s3://bucket/key` as a reference, the rest as it is."""
+    if isinstance(image, dict | bytes):
         return image
     if isinstance(image, str) and image.startswith("s3://"):
         bucket, _, key = image.removeprefix("s3://").partition("/")
         return {"s3": {"bucket": bucket, "key": key}}
-    data = image if isinstance(image, bytes) else Path(image).read_bytes()
-    return base64.b64encode(data).decode()
+    return Path(image).read_bytes()
+
+
+def size_of(images: Sequence[bytes | Json]) -> int:
+    """Bytes of the pictures that a request would carry itself."""
+    return sum(len(image) for image in images if isinstance(image, bytes))
+
+
+def content_type_of(picture: bytes) -> str:
+    """The picture's type by its first bytes; what is none is the function's to refuse."""
+    if picture[4:8] == b"ftyp":
+        return "image/heic"
+    if picture.startswith(b"\x89PNG"):
+        return "image/png"
+    return "image/webp" if picture[8:12] == b"WEBP" else "image/jpeg"
+
+
+def is_off(failure: CallError) -> bool:
+    """Whether there is no upload bucket: the function says so, or an API without that route."""
+    return failure.status == 404 or failure.code == "RouteNotFound"
+
+
+def smaller(images: Sequence[bytes | Json]) -> list[bytes | Json]:
+    """The pictures with a longest side of 1,600 pixels, as JPEG, as the page makes them."""
+    import cv2
+    import numpy as np
+
+    def reduce(picture: bytes) -> bytes:
+        pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise CallError(
+                413, "PayloadTooLarge", "a picture is too large for a request, there is no upload "
+                "bucket (Uploads=yes), and it cannot be made smaller here; send a JPEG"
+            )  # fmt: skip
+        scale = min(1.0, SMALLER_SIDE / max(pixels.shape[:2]))
+        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, SMALLER_QUALITY]
+        return bytes(cv2.imencode(".jpg", small, quality)[1])
+
+    return [reduce(image) if isinstance(image, bytes) else image for image in images]
 
 
 def over_http(url: str, session: Any = None) -> Client:
@@ -166,7 +252,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("operation", choices=["compare", "embed", "detect"])
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="a file or s3://bucket/key")
     parser.add_argument("--face", choices=["largest", "central", "all"])
-    parser.add_argument("--threshold", type=float)
+    decision = parser.add_mutually_exclusive_group()
+    decision.add_argument("--threshold", type=float, help="largest distance of one person")
+    decision.add_argument("--far", type=float, help="false-accept rate, in place of a threshold")
+    parser.add_argument(
+        "--min-quality", type=float, help="0 to 1; 0 takes faces that are refused by default"
+    )
     parser.add_argument("--encoding", choices=["float", "base64"])
     parser.add_argument("--aligned", action="store_true", default=None)
     return parser.parse_args(arguments)
@@ -174,7 +265,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    names = ("face", "threshold", "encoding", "aligned")
+    names = ("face", "threshold", "far", "min_quality", "encoding", "aligned")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     try:
         client = over_lambda(options.function) if options.function else over_http(options.url)

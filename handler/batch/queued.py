@@ -34,6 +34,8 @@ class QueuedRequests:
         part.note(source="sqs", status=200, request_id=identifier)
         document = self._document(request, part)
         written = document is not None and self._write(document, part)
+        if written:
+            part.answered()
         log_invocation(part.ended(), self.service.settings.metrics_namespace)
         return written
 

@@ -1,6 +1,8 @@
 """One picture: its bytes in, the faces that count and their chips out."""
 
+import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -22,10 +24,17 @@ from handler.settings import Limits
 # picture takes a whole processor, rounded up (`python -m bench.decode` measures both).
 DECODE_MS_PER_MEGAPIXEL = 125
 LOSSLESS_WEBP_MS = 1200  # for its tables of codes, whatever its size
+# HEVC takes time for its pixels, and for its bits as well.
+HEIC_MS_PER_MEGAPIXEL = 200
+HEIC_MS_PER_MEGABYTE = 100
 
 
 def slowest_decode_ms(header: align.Header) -> float:
     """The most milliseconds of a whole processor that such a picture takes to decode."""
+    if header.format == "heic":
+        pixels = max(header.width * header.height, header.coded_pixels)
+        bits = header.coded_bytes / 1e6 * HEIC_MS_PER_MEGABYTE
+        return pixels / 1e6 * HEIC_MS_PER_MEGAPIXEL + bits
     tables = LOSSLESS_WEBP_MS if header.lossless else 0
     return tables + header.width * header.height / 1e6 * DECODE_MS_PER_MEGAPIXEL
 
@@ -35,7 +44,15 @@ class Detector(Protocol):
 
     def warm_up(self) -> None: ...
 
-    def detect(self, picture: align.Picture, check: Callable[[], None]) -> list[align.Face]: ...
+    def detect(
+        self,
+        picture: align.Picture,
+        check: Callable[[], None],
+        *,
+        retry: bool,
+        timed: Callable[[str], AbstractContextManager[None]],
+        has_time: Callable[[], bool],
+    ) -> list[align.Face]: ...
 
     def landmarks(self, crop: NDArray[np.uint8]) -> align.Face | None: ...
 
@@ -48,6 +65,7 @@ class FaceFinder:
 
     detector: Detector
     limits: Limits
+    heic: bool = False
 
     def find(
         self,
@@ -66,7 +84,7 @@ class FaceFinder:
         try:
             picture = self._decode(data, options.aligned, invocation)
             with invocation.timed("detect"):
-                faces = self._faces(picture, options.aligned, rule, invocation)
+                faces = self._faces(picture, options, rule, invocation)
                 faces = require_quality(faces, options.min_quality, rule)
         except AlignError as failure:
             raise ApiError.from_library(failure) from failure
@@ -78,6 +96,8 @@ class FaceFinder:
 
     def _decode(self, data: bytes, aligned: bool, invocation: Invocation) -> align.Picture:
         with invocation.timed("decode"):
+            if not self.heic and align.is_heic(data):
+                raise heic_is_off()
             header = align.read_header(data)
             align.check_limits(header, self.limits.pixels)  # before it is asked for time
             decode_ms = round(slowest_decode_ms(header) * self.limits.slowness)
@@ -87,14 +107,32 @@ class FaceFinder:
             return align.decode(data, max_pixels=limit, reduction=reduction, header=header)
 
     def _faces(
-        self, picture: align.Picture, aligned: bool, rule: FaceRule, invocation: Invocation
+        self, picture: align.Picture, options: Options, rule: FaceRule, invocation: Invocation
     ) -> list[FoundFace]:
-        if aligned:
+        if options.aligned:
             return [self._whole(picture)]
-        check = partial(invocation.require_time, self.limits.time_reserve_ms)
-        found = [face for face in self.detector.detect(picture, check) if _is_finite(face)]
+        found = [face for face in self._detect(picture, options, invocation) if _is_finite(face)]
         chosen = align.select(found, rule, picture.width, picture.height)[: self.limits.faces]
         return [_measured(picture, found[index]) for index in chosen]
+
+    def _detect(
+        self, picture: align.Picture, options: Options, invocation: Invocation
+    ) -> list[align.Face]:
+        reserve = self.limits.time_reserve_ms
+        started = time.perf_counter()
+
+        def has_time() -> bool:
+            """A further look costs no more than those before it: there is time for twice that."""
+            spent_ms = (time.perf_counter() - started) * 1000
+            return invocation.remaining_ms() > reserve + 2 * spent_ms
+
+        return self.detector.detect(
+            picture,
+            partial(invocation.require_time, reserve),
+            retry=options.retry,
+            timed=invocation.timed,
+            has_time=has_time,
+        )
 
     def _whole(self, picture: align.Picture) -> FoundFace:
         """The picture as one face, with its landmarks where the network is sure of them."""
@@ -103,6 +141,16 @@ class FaceFinder:
         if face is None or not _is_finite(face):
             return FoundFace(box, None, 0.0)
         return _measured(picture, align.Face(box, face.landmarks, face.score))
+
+
+def heic_is_off() -> ApiError:
+    """The refusal of a HEIC picture where FACENET_HEIC is off."""
+    return ApiError(
+        "UnsupportedFormat",
+        "HEIC pictures are turned off here; send a JPEG, PNG or WebP, or set FACENET_HEIC=on in an "
+        "image built with HEIC=on.",
+        details={"setting": "FACENET_HEIC"},
+    )
 
 
 def _measured(picture: align.Picture, face: align.Face) -> FoundFace:

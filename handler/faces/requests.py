@@ -16,6 +16,7 @@ OPERATIONS = ("compare", "embed", "detect")
 
 Distance = Annotated[float, Meta(ge=0, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
+Rate = Annotated[float, Meta(gt=0, lt=1)]
 Degrees = Annotated[float, Meta(ge=0, le=180)]
 
 
@@ -41,7 +42,10 @@ class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = UNSET
     model: Annotated[
         str | UnsetType,
-        Meta(description="Id of the model that made `embedding`; refused if it differs."),
+        Meta(
+            description="Contract of `embedding`, the `model.contract` of the answer that it came "
+            "from; refused if it differs."
+        ),
     ] = UNSET
 
     def __post_init__(self) -> None:
@@ -77,6 +81,13 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Distance | None,
         Meta(description="Largest distance that means `same`. Default: the model's own."),
     ] = None
+    far: Annotated[
+        Rate | None,
+        Meta(
+            description="Decide by the threshold of this false-accept rate, in place of "
+            "`threshold`; between measured rates log-linear, outside of them refused."
+        ),
+    ] = None
     encoding: Annotated[
         Literal["float", "base64"],
         Meta(description="Embeddings as numbers, or as base64 of little-endian float32."),
@@ -84,14 +95,32 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flip: Annotated[
         bool, Meta(description="Mean of the embeddings of the face and of its mirror image.")
     ] = False
+    retry: Annotated[
+        bool,
+        Meta(
+            description="Check which way up each face stands, and look again (at most four times "
+            "as long) where no face is found for sure. False: one plain look."
+        ),
+    ] = True
     min_quality: Annotated[
         Unit | QualityLimits | None,
-        Meta(description="Refuse faces below it: a share of full quality, or single limits."),
+        Meta(
+            description="Refuse faces below it: a share of full quality, or single limits. 0 also "
+            "lets pass what is refused by default: faces that the model cannot tell apart."
+        ),
     ] = None
+    delete: Annotated[
+        bool,
+        Meta(description="Remove the pictures sent by POST /v1/uploads once they are answered."),
+    ] = False
     profile: Annotated[
         Literal["model", "uai"],
         Meta(description="`uai`: crop and scale as the UAI example did (FaceNet models only)."),
     ] = "model"
+
+    def __post_init__(self) -> None:
+        if self.far is not None and self.threshold is not None:
+            raise ValueError("Expected `far` or `threshold`, not both")
 
 
 class Request(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):

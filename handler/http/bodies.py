@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
 # Names for these that were never registered, but are in use.
-OTHER_PICTURE_TYPES = ("image/jpg", "image/pjpeg", "image/x-png", "image/*")
+OTHER_PICTURE_TYPES = (
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "image/*",
+    "image/heic",
+    "image/heif",
+)
 # Bytes of whatever kind; the second is what S3 calls an object that nobody named a type for.
 BYTES_TYPES = ("application/octet-stream", "binary/octet-stream")
 # What curl and others send when nobody said what the body is.

@@ -8,7 +8,7 @@ import msgspec
 
 from handler import __version__
 from handler.errors import STATUSES
-from handler.faces import answers
+from handler.faces import answers, uploads
 from handler.faces.requests import Options, Request
 from handler.http.bodies import PICTURE_TYPES
 
@@ -21,6 +21,8 @@ MODELS = (
     answers.CompareAnswer,
     answers.EmbedAnswer,
     answers.DetectAnswer,
+    uploads.UploadRequest,
+    uploads.UploadsAnswer,
     answers.HealthAnswer,
     answers.ModelCardAnswer,
     answers.ErrorAnswer,
@@ -48,6 +50,7 @@ def document() -> Schema:
         },
         "paths": {
             **{f"/v1/{name}": {"post": _work(name)} for name in OPERATIONS},
+            "/v1/uploads": {"post": _uploads()},
             "/v1/health": {"get": _read("health", "Whether the function works.", "HealthAnswer")},
             "/v1/model": {"get": _read("model", "The model's card.", "ModelCardAnswer")},
             "/openapi.json": {"get": _self()},
@@ -74,6 +77,20 @@ def _work(name: str) -> Schema:
             },
         },
         "responses": {"200": _json("The answer.", answer), **_refusals(WORK_STATUSES)},
+    }
+
+
+def _uploads() -> Schema:
+    """Answered with 404 where there is no upload bucket."""
+    content = {"application/json": {"schema": _reference("UploadRequest")}}
+    return {
+        "operationId": "uploads",
+        "summary": "Forms to send large pictures with, and what to call them afterwards.",
+        "requestBody": {"required": True, "content": content},
+        "responses": {
+            "200": _json("The forms.", "UploadsAnswer"),
+            **_refusals((400, 404, 413, 415, 500, 503)),
+        },
     }
 
 

@@ -8,7 +8,7 @@ from handler import __version__
 from handler.errors import ApiError
 from handler.faces import answers
 from handler.faces.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
-from handler.faces.service import AnyService, ready
+from handler.faces.service import AnyService, Service, ready
 from handler.http.bodies import read_job
 from handler.http.message import HttpRequest, HttpResponse
 from handler.invocation import Invocation
@@ -80,6 +80,14 @@ def _operation(name: str) -> Endpoint:
     return run
 
 
+def _uploads(request: HttpRequest, service: AnyService, invocation: Invocation) -> HttpResponse:
+    from handler.faces import uploads
+
+    settings = ready(service).settings
+    answer = uploads.answer_json(request.body(settings.limits), settings, invocation)
+    return HttpResponse(200, answers.encode(answer))
+
+
 def _health(_request: HttpRequest, service: AnyService, _invocation: Invocation) -> HttpResponse:
     working = ready(service)
     answer = HealthAnswer(
@@ -97,18 +105,32 @@ def _model(_request: HttpRequest, service: AnyService, _invocation: Invocation) 
     manifest = working.model.manifest
     answer = ModelCardAnswer(
         id=manifest.id,
+        contract=working.model.contract(),
         sha256=working.model.sha256,
         dimension=working.model.dimension,
         input_size=manifest.input.size,
         alignment=answers.to_builtins(manifest.alignment),
         standardization=manifest.input.standardization,
-        thresholds=ThresholdAnswer(default=manifest.threshold, by_far=manifest.thresholds.by_far),
+        thresholds=_thresholds(working),
         calibration=answers.to_builtins(manifest.calibration),
         licence=manifest.licence,
         provenance=manifest.provenance,
         accuracy=manifest.accuracy,
     )
     return HttpResponse(200, answers.encode(answer))
+
+
+def _thresholds(service: Service) -> ThresholdAnswer:
+    """The default is that of FACENET_FAR, where it is set."""
+    measured, default = service.model.manifest.thresholds, service.default_decision
+    return ThresholdAnswer(
+        default=default.threshold,
+        default_far=default.far,
+        table=answers.to_builtins(measured.table),
+        strangers=measured.strangers,
+        worst_group=answers.to_builtins(measured.worst_group),
+        protocol=measured.protocol,
+    )
 
 
 def _openapi(_request: HttpRequest, _service: AnyService, _invocation: Invocation) -> HttpResponse:
@@ -130,6 +152,7 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "/v1/compare": {"POST": _operation("compare")},
         "/v1/embed": {"POST": _operation("embed")},
         "/v1/detect": {"POST": _operation("detect")},
+        "/v1/uploads": {"POST": _uploads},
         "/v1/health": {"GET": _health},
         "/v1/model": {"GET": _model},
         "/openapi.json": {"GET": _openapi},

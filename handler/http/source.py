@@ -48,6 +48,7 @@ def _respond(request: HttpRequest, service: AnyService, invocation: Invocation) 
     try:
         response = _preflight(request, settings) or _run(request, service, invocation)
         require_deliverable(request, response, settings.limits)
+        invocation.answered()
     except Exception as failure:
         response = error_response(as_api_error(failure, invocation), invocation.request_id)
     headers = {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fixtures.http_events import http_v2
 from handler import app, storage
 from handler.errors import RETRYABLE, STATUSES, ApiError
 from handler.faces.service import BrokenService
@@ -20,7 +21,6 @@ from tests.unit.handler.service_fakes import (
     make_service,
     picture,
 )
-from tools.http_events import http_v2
 
 
 def text(data: bytes) -> str:

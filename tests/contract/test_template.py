@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from container.template import read_template
 from handler import observability
 from handler.errors import STATUSES
 from handler.http.source import EXPOSED_HEADERS
 from handler.settings import Settings
+from tools.sam_template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
-BUCKETS = ("InputStore", "OutputStore")
+BUCKETS = ("InputStore", "OutputStore", "UploadStore")
 QUEUES = ("InputQueue", "DeadLetters")
 
 
@@ -85,6 +85,7 @@ def test_the_api_has_the_routes_of_the_handler_and_no_other() -> None:
         "POST /v1/compare",
         "POST /v1/embed",
         "POST /v1/detect",
+        "POST /v1/uploads",
         "POST /service",
         "GET /v1/health",
         "GET /v1/model",
@@ -276,6 +277,39 @@ def test_results_are_deleted_in_the_end() -> None:
         rule["Id"]: rule for rule in properties("OutputStore")["LifecycleConfiguration"]["Rules"]
     }
     assert rules["delete-results"]["ExpirationInDays"] == {"Ref": "ResultDays"}
+
+
+# ---------------------------------------------------------------- uploads
+
+
+def test_uploads_and_heic_are_off_and_then_nothing_of_them_is_made() -> None:
+    assert PARAMETERS["Uploads"]["Default"] == PARAMETERS["Heic"]["Default"] == "no"
+    made = {name for name, value in RESOURCES.items() if "Upload" in name}
+    assert made == {"RouteUploads", "UploadStore", "UploadStorePolicy", "UseUploads"}
+    assert {RESOURCES[name]["Condition"] for name in made} == {"HasUploads"}
+    variables = properties("FacenetFunction")["Environment"]["Variables"]
+    assert (given(variables["FACENET_UPLOADS"]), given(variables["FACENET_HEIC"])) == ("", "off")
+    assert given(variables["FACENET_HEIC"], ReadsHeic=True) == "on"
+
+
+def test_uploads_are_gone_after_a_day() -> None:
+    rules = properties("UploadStore")["LifecycleConfiguration"]["Rules"]
+    assert {"Id": "delete-uploads", "Status": "Enabled", "ExpirationInDays": 1} in rules
+
+
+def test_the_function_alone_reads_uploads_and_only_below_their_prefix() -> None:
+    granted = [statement for name, statement in statements() if name == "UseUploads"]
+    assert granted[0]["Action"] == ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
+    assert granted[0]["Resource"]["Fn::Sub"].endswith("/uploads/*")
+    deny = properties("UploadStorePolicy")["PolicyDocument"]["Statement"][1]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:GetObject")
+    role = {"Fn::GetAtt": ["FunctionRole", "Arn"]}
+    assert deny["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": role}}
+
+
+def test_a_browser_may_send_forms_and_read_nothing() -> None:
+    (rule,) = properties("UploadStore")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
 
 
 @pytest.mark.parametrize("name", QUEUES)

@@ -35,7 +35,7 @@ export class Question {
   }
 
   async attempt(signal) {
-    const body = { images: this.slots.map(({ picture }) => picture.base64), ...this.options() };
+    const body = { images: this.slots.map(({ picture }) => picture.image), ...this.options() };
     const started = performance.now();
     try {
       const answer = await ask(`v1/${this.operation}`, body, signal);
@@ -67,7 +67,7 @@ export class Question {
   /** The face of a slot's photograph as the model is shown it; empty where there is none. */
   chip(slot, face, model, label) {
     const canvas = h("canvas.chip", { role: "img", "aria-label": label });
-    if (face) drawChip(canvas, slot.picture, face, model?.alignment, CHIP_PIXELS);
+    if (face && slot.picture.bitmap) drawChip(canvas, slot.picture, face, model?.alignment, CHIP_PIXELS);
     return canvas;
   }
 }

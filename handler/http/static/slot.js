@@ -160,10 +160,11 @@ export class Slot {
   }
 }
 
-function sizeLine({ name, bitmap, width, height, bytes, reduced }) {
+function sizeLine({ name, bitmap, width, height, bytes, reduced, uploaded }) {
   const kilobytes = `${Math.max(1, Math.round(bytes / 1000)).toLocaleString("en")} KB`;
   const size = bitmap ? `${width} × ${height}, ${kilobytes}` : kilobytes;
-  return `${name} · ${size}${reduced ? ", made smaller here" : ""}`;
+  const note = uploaded ? ", uploaded; gone after a day" : "";
+  return `${name} · ${size}${reduced ? ", made smaller here" : note}`;
 }
 
 /** Load the samples' pictures one after another: each request may wake a function of its own. */

@@ -26,7 +26,7 @@ class Service:
         self.given: list[tuple[list[bytes], Any, Any]] = []
 
     def describe(self) -> ModelAnswer:
-        return ModelAnswer(id="tiny", sha256="ab", dimension=4)
+        return ModelAnswer(id="tiny", contract="tiny@0123456789ab", sha256="ab", dimension=4)
 
     def embed_pictures(self, pictures: list[bytes], invocation: Any, finding: Any) -> list[Any]:
         self.given.append((pictures, invocation, finding))
@@ -44,7 +44,12 @@ def test_settings_reach_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 60_000)
     batch = batch_service.open_batch(service, Invocation(context))  # type: ignore[arg-type]
     assert (batch.output.bucket, batch.output.prefix) == ("faces", "out")
-    assert batch.output.model == {"id": "tiny", "sha256": "ab", "dimension": 4}
+    assert batch.output.model == {
+        "id": "tiny",
+        "contract": "tiny@0123456789ab",
+        "sha256": "ab",
+        "dimension": 4,
+    }
     assert batch.buckets == {"photos"}
     assert batch.limits.image_bytes == batch.store.image_bytes == 7  # type: ignore[attr-defined]
     assert batch.store.bucket_owner == "123456789012"  # type: ignore[attr-defined]

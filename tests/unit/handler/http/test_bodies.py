@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
 from handler.errors import ApiError
 from handler.faces.requests import Job
 from handler.http.bodies import read_job
 from handler.http.message import HttpRequest, read_request
 from handler.settings import Limits
-from tools import http_events
 
 LIMITS = Limits(images=3)
 PICTURE = b"\xff\xd8 a picture \r\n--not-the-boundary\r\n" + bytes(range(256))

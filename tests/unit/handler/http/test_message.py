@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
 from handler.errors import ApiError
 from handler.http.message import (
     HttpRequest,
@@ -15,7 +16,6 @@ from handler.http.message import (
     write_response,
 )
 from handler.settings import ALB_PAYLOAD, Limits
-from tools import http_events
 
 LIMITS = Limits(body_bytes=100)
 BODY = '{"images": []}'
