@@ -559,6 +559,10 @@ class ObjectPrefix:
                 code = answer["Errors"][0].get("Code", "")
                 raise request_error(CODES.get(code, Fault.TRANSIENT))
 
+    def stamp(self) -> int | None:
+        """None: of a prefix only a listing tells whether it changed."""
+        return None
+
     @property
     def _client(self) -> Any:
         return client() if self.s3 is None else self.s3
