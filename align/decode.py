@@ -1,4 +1,6 @@
-"""Bytes of a JPEG, PNG or WebP -> an upright uint8 RGB picture, with every limit checked first."""
+"""Bytes of a picture -> an upright uint8 RGB picture, with every limit checked first."""
+
+from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +68,7 @@ def decode(
 
     Raises:
         ValueError: another reduction.
-        UnsupportedFormat: not a JPEG, PNG or WebP, or an animation.
+        UnsupportedFormat: not a JPEG, PNG, WebP or HEIC, an animation, or a HEIC without pi-heif.
         ImageTooLarge: beyond a limit; known from the header, so nothing was decoded.
         InvalidImage: damaged or cut short.
         MemoryError: the decoder got too little memory.
@@ -89,11 +91,13 @@ def check_limits(
 ) -> None:
     """Raises ImageTooLarge for what `decode` would refuse with the same limits."""
     size = {"width": header.width, "height": header.height}
-    heavy = " of 16 bits" if header.depth > 8 else " of a lossless WebP" if header.lossless else ""
+    tiles = " with tiles and transparency" if header.coded_pixels else ""
+    heavy = _heavy(header)
     max_pixels = max_pixels // 2 if heavy else max_pixels
-    if header.width * header.height > max_pixels:
+    decoded = header.coded_pixels * 8 // 9  # an eighth more for padding and tiles at the edges
+    if max(header.width * header.height, decoded) > max_pixels:
         raise ImageTooLarge(
-            f"{header.width} x {header.height} is more than {max_pixels} pixels{heavy}",
+            f"{header.width} x {header.height}{tiles} is more than {max_pixels} pixels{heavy}",
             max_pixels=max_pixels,
             **size,
         )
@@ -105,7 +109,16 @@ def check_limits(
         )
 
 
+def _heavy(header: Header) -> str:
+    """Why a picture takes twice the memory, for the message; empty where it does not."""
+    if header.depth > 8:
+        return f" of {header.depth} bits"
+    return " of a lossless WebP" if header.lossless else ""
+
+
 def _decode_stored(data: bytes, header: Header, reduction: int) -> Pixels:
+    if header.format == "heic":
+        return _decode_heic(data, header)
     if header.format == "webp":
         data = data.ljust(SHORTEST_WEBP, b"\0")
     if header.alpha:
@@ -174,6 +187,23 @@ def _decode_alpha(data: bytes, header: Header) -> Pixels:
         if stored.ndim == 2 and key is not None:
             pixels[stored == key] = 255
         return pixels
+    return _laid_over_white(stored)
+
+
+def can_decode_heic() -> bool:
+    """Whether the optional decoder of HEIC is installed; looks for it, but does not import it."""
+    return find_spec("_pi_heif") is not None
+
+
+def _decode_heic(data: bytes, header: Header) -> Pixels:
+    from align.heic import decode_heic
+
+    stored = decode_heic(data, header)
+    return _laid_over_white(stored) if header.alpha else stored
+
+
+def _laid_over_white(stored: Pixels) -> Pixels:
+    """uint8[h,w,3] RGB of [h,w,4] BGRA, in strips."""
     height, width = stored.shape[:2]
     pixels = np.empty((height, width, 3), np.uint8)
     bits = _significant_bits(stored) if stored.dtype == np.uint16 else 8

@@ -38,14 +38,16 @@ class Header:
     """What a picture file says about itself, read without decoding it.
 
     Attributes:
-        format: "jpeg", "png" or "webp".
+        format: "jpeg", "png", "webp" or "heic".
         width: stored columns, before `orientation` is applied.
         height: stored rows, before `orientation` is applied.
         orientation: EXIF orientation, 1 to 8; 1 where absent or invalid.
         alpha: whether pixels may be transparent.
-        depth: bits of a sample as it is decoded, 8 or 16.
+        depth: bits of a sample as it is stored: 8 or 16, of a HEIC 8 to 12.
         lossless: whether a WebP or its alpha is lossless, which may need tables as large as the
             picture, and some hundred megabytes for its codes whatever its size.
+        coded_pixels: of a HEIC, the pixels of all that is decoded for it: tiles, transparency.
+        coded_bytes: of a HEIC, the bytes of the same.
         unsure_end: whether a JPEG ends with a scan that its picture needs, so that only the
             decoder can tell whether that scan is whole.
     """
@@ -57,6 +59,8 @@ class Header:
     alpha: bool = False
     depth: int = 8
     lossless: bool = False
+    coded_pixels: int = 0
+    coded_bytes: int = 0
     unsure_end: bool = False
 
     @property

@@ -25,6 +25,7 @@ from handler.batch.run import Batch, BatchLimits
 from handler.batch.service import open_batch
 from handler.batch.types import Outcome
 from handler.faces.service import Service
+from handler.invocation import Invocation
 from handler.storage import ObjectReference, StoredObject
 
 Way = Callable[[Batch, Sequence[ObjectReference]], object]
@@ -49,7 +50,7 @@ def all_then_all(batch: Batch, references: Sequence[ObjectReference]) -> None:
 
 
 def read(batch: Batch, reference: ObjectReference) -> StoredObject:
-    picture = batch.read(reference)
+    picture = batch.fetch(reference)
     if isinstance(picture, Outcome):
         raise RuntimeError(f"{picture.code}: {picture.message}")
     return picture
@@ -106,7 +107,7 @@ def put_all(world: World, pictures: Mapping[str, bytes]) -> list[ObjectReference
 
 def run(service: Service, way: Way, references: Sequence[ObjectReference], prefix: str) -> float:
     """Seconds of one invocation over all objects, into a prefix of its own."""
-    batch = open_batch(service, None)
+    batch = open_batch(service, Invocation())
     batch = replace(batch, output=replace(batch.output, prefix=prefix))
     started = time.perf_counter()
     way(batch, references)

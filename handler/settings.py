@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
+import align
 from align import DetectorProfile
 from model_layer import EngineName, Precision, bundled_models
 
@@ -16,6 +17,7 @@ ALB_PAYLOAD = 1024 * 1024
 # Lambda's documented rate; what the function sees in /proc is the host's, not its share.
 MEGABYTES_PER_CPU = 1769
 ON = ("on", "true", "yes", "1")
+WORST_GROUP: Literal["worst_group"] = "worst_group"
 
 Value = TypeVar("Value")
 Environment = Mapping[str, str]
@@ -63,19 +65,40 @@ class Settings:
     detector: DetectorProfile = "fast"
     min_face: float | None = None
     threads: int = 1
+    far: float | Literal["worst_group"] | None = None
     chips_per_batch: int = 4
     input_buckets: frozenset[str] = frozenset()
     bucket_owner: str | None = None
     output: Location | None = None
+    collections: str | None = None
+    index: str = "memory"
+    collection_faces: int | None = None
+    bucket_collection: str | None = None
+    people_prefix: str = "people/"
+    output_owner: str | None = None
     limits: Limits = field(default_factory=Limits)
     base_path: str = ""
     cors_origins: frozenset[str] = frozenset()
     page: bool = False
+    rekognition: bool = False
     metrics_namespace: str | None = None
     uai_main_class: UaiMainClass = "FaceCompareModel"
+    uploads: str | None = None  # the bucket that callers' large pictures go to
+    heic: bool = False
 
     def __post_init__(self) -> None:
-        """Refuses an output inside an input bucket: each result would invoke the function again."""
+        """Refuses an output inside an input bucket: each result would invoke the function again.
+
+        An upload bucket is one that nothing else is read from: pictures in it may be deleted.
+        """
+        if self.uploads is not None and self.uploads in {
+            *self.input_buckets,
+            self.output.bucket if self.output else None,
+        }:
+            raise SettingsError(
+                "FACENET_UPLOADS must be a bucket that neither FACENET_INPUT_BUCKETS nor "
+                f"FACENET_OUTPUT names, not {self.uploads!r}"
+            )
         if self.output is not None and self.output.bucket in self.input_buckets:
             raise SettingsError(
                 "FACENET_OUTPUT must be in a bucket that FACENET_INPUT_BUCKETS does not name, "
@@ -91,6 +114,7 @@ class Settings:
             cors_origins=_names(source, "FACENET_CORS_ORIGINS"),
             # The page says what is broken; one that cannot be read does not bring it.
             page=_text(source, "FACENET_PAGE").lower() in ON,
+            rekognition=_text(source, "FACENET_REKOGNITION").lower() in ON,
             metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
         )
 
@@ -119,17 +143,38 @@ class Settings:
             threads=read_variable(
                 source, "FACENET_THREADS", _at_least(1), available_threads(source)
             ),
+            far=read_variable(source, "FACENET_FAR", _far, None),
             chips_per_batch=read_variable(source, "FACENET_CHIPS_PER_BATCH", _at_least(1), 4),
             input_buckets=_names(source, "FACENET_INPUT_BUCKETS"),
             bucket_owner=read_variable(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
             output=read_variable(source, "FACENET_OUTPUT", _location, None),
+            collections=read_variable(source, "FACENET_COLLECTIONS", _collections, None),
+            index=read_variable(source, "FACENET_INDEX", _index, "memory"),
+            collection_faces=read_variable(source, "FACENET_COLLECTION_FACES", _at_least(1), None),
+            bucket_collection=_text(source, "FACENET_BUCKET_COLLECTION") or None,
+            people_prefix=_text(source, "FACENET_PEOPLE_PREFIX") or "people/",
+            output_owner=read_variable(source, "FACENET_OUTPUT_OWNER", _account, None),
             limits=_limits(source),
             base_path=answering.base_path,
             cors_origins=answering.cors_origins,
             page=read_variable(source, "FACENET_PAGE", _switch, False),
+            rekognition=read_variable(source, "FACENET_REKOGNITION", _switch, False),
             metrics_namespace=answering.metrics_namespace,
             uai_main_class=uai_main_class,
+            uploads=_text(source, "FACENET_UPLOADS") or None,
+            heic=_heic(source),
         )
+
+
+def _heic(source: Environment) -> bool:
+    """FACENET_HEIC. Raises SettingsError where it is on and there is no decoder to turn on."""
+    on = read_variable(source, "FACENET_HEIC", _switch, False)
+    if on and not align.can_decode_heic():
+        raise SettingsError(
+            "FACENET_HEIC is on, but the package pi-heif is missing; build the image with "
+            "--build-arg HEIC=on, or turn the setting off"
+        )
+    return on
 
 
 def _only_bundled_model() -> str:
@@ -219,6 +264,18 @@ def _at_least(smallest: int) -> Callable[[str], int]:
     return parse
 
 
+def _far(text: str) -> float | Literal["worst_group"]:
+    if text == WORST_GROUP:
+        return WORST_GROUP
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise ValueError(f"a false-accept rate above 0 and below 1, or {WORST_GROUP}")
+    return value
+
+
 def _min_face(text: str) -> float:
     try:
         value = float(text)
@@ -241,6 +298,28 @@ def _location(text: str) -> Location:
     if scheme != "s3" or not bucket:
         raise ValueError("of the form s3://bucket/prefix")
     return Location(bucket, prefix.strip("/"))
+
+
+def _collections(text: str) -> str:
+    """`s3://bucket/prefix`, checked, or a folder as an absolute path."""
+    if text.startswith("s3://"):
+        _location(text)
+        return text
+    if "://" in text:
+        raise ValueError("of the form s3://bucket/prefix, or a folder")
+    return os.path.abspath(text)
+
+
+def _index(text: str) -> str:
+    engine, _, bucket = text.partition(":")
+    if text != "memory" and not (engine == "s3vectors" and 3 <= len(bucket) <= 63):
+        raise ValueError("memory, or s3vectors:VECTOR-BUCKET")
+    return text
+
+
+def _bucket_of(collections: str) -> str | None:
+    """The bucket of FACENET_COLLECTIONS; None for a folder."""
+    return _location(collections).bucket if collections.startswith("s3://") else None
 
 
 def _switch(text: str) -> bool:

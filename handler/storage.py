@@ -7,17 +7,19 @@ exceptions below. Both decide by the same table, `fault_of`.
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from handler.errors import ApiError, picture_too_large
 from handler.settings import Settings
 
 CHUNK_BYTES = 16 * 1024
+UPLOAD_SECONDS = 600
 
 
 class Fault(Enum):
@@ -77,6 +79,7 @@ EXISTS = frozenset({"PreconditionFailed", "412"})
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 CONFLICT = frozenset({"ConditionalRequestConflict", "409"})
 CONFLICT_RETRIES = 4
+DELETE_BATCH = 1000  # keys a DeleteObjects call takes
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,13 @@ class ObjectReference:
         bucket: Name of the bucket.
         key: The key as S3 stores it, that is decoded.
         version_id: The version to read; None reads the newest, whatever ETag the event told.
+        removed: Whether the event says that it was deleted.
     """
 
     bucket: str
     key: str
     version_id: str | None = None
+    removed: bool = False
 
     @property
     def uri(self) -> str:
@@ -162,7 +167,8 @@ class ObjectReader:
         Raises BucketNotAllowed, ObjectNotFound, PayloadTooLarge, StorageUnavailable, and what
         `require_time` raises, which is called before the read and between chunks.
         """
-        if reference.bucket not in self.settings.input_buckets:
+        uploaded = reference.bucket == self.settings.uploads
+        if not uploaded and reference.bucket not in self.settings.input_buckets:
             raise ApiError(
                 "BucketNotAllowed",
                 "FACENET_INPUT_BUCKETS does not include this bucket.",
@@ -172,7 +178,8 @@ class ObjectReader:
 
         require_time()
         try:
-            response = get_object(client(), reference, self.settings.bucket_owner)
+            owner = None if uploaded else self.settings.bucket_owner  # that is the input buckets'
+            response = get_object(client(), reference, owner)
             return self._body(response, require_time)
         except ClientError as failure:
             raise request_error(fault_of(failure)) from None
@@ -206,6 +213,8 @@ class S3Store:
     Args:
         client: A boto3 S3 client; it is used from several threads, which clients allow.
         output_bucket: Where results are written.
+        output_owner: Account that must own it, if known. Bucket names can be guessed: somebody who
+            made the bucket again after it was deleted would be sent the embeddings.
         image_bytes: Objects above this are not read, only named.
         bucket_owner: Account that must own every bucket that is read, if given.
     """
@@ -214,6 +223,7 @@ class S3Store:
     output_bucket: str
     image_bytes: int
     bucket_owner: str | None = None
+    output_owner: str | None = None
 
     def fetch(self, reference: ObjectReference) -> StoredObject:
         """Read an object. Raises ObjectGone, ObjectArchived and TransientFailure.
@@ -230,6 +240,25 @@ class S3Store:
         except (BotoCoreError, OSError) as failure:
             raise connection_failure(failure) from None
 
+    def identity(self, reference: ObjectReference) -> str | None:
+        """What tells the object's present bytes from others (`StoredObject.identity`).
+
+        None where it is gone. Raises TransientFailure.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        owner = {"ExpectedBucketOwner": self.bucket_owner} if self.bucket_owner else {}
+        try:
+            response = self.client.head_object(Bucket=reference.bucket, Key=reference.key, **owner)
+        except ClientError as failure:
+            if fault_of(failure) is Fault.GONE:
+                return None
+            raise transient(failure) from None
+        except (BotoCoreError, OSError) as failure:
+            raise connection_failure(failure) from None
+        etag = response["ETag"].strip('"')
+        return StoredObject(etag, response.get("VersionId") or None, 0, b"").identity
+
     def put_new(self, key: str, body: bytes) -> bool:
         """Write a result unless it exists; whether it was written. Raises TransientFailure."""
         from botocore.exceptions import BotoCoreError, ClientError
@@ -239,7 +268,7 @@ class S3Store:
                 return self._put(key, body)
             except ClientError as failure:
                 if code_of(failure) not in CONFLICT:
-                    raise transient(failure) from None
+                    raise write_error(failure) from None
                 time.sleep(0.05 * 2**pause)
             except (BotoCoreError, OSError) as failure:
                 raise connection_failure(failure) from None
@@ -257,6 +286,7 @@ class S3Store:
                 Body=body,
                 ContentType="application/json",
                 IfNoneMatch="*",
+                **owned_by(self.output_owner),
             )
         except ClientError as failure:
             if code_of(failure) in EXISTS:
@@ -274,6 +304,59 @@ class S3Store:
         return StoredObject(etag, response.get("VersionId") or None, size, data)
 
 
+@dataclass(frozen=True)
+class UploadStore:
+    """The bucket that takes callers' pictures directly, and nothing else."""
+
+    bucket: str
+
+    def form(self, key: str, content_type: str, most_bytes: int) -> dict[str, Any]:
+        """A presigned POST, `{"url", "fields"}`, for one object of that type and size.
+
+        Signing asks nobody: S3 checks the form when it is sent. Raises StorageUnavailable.
+        """
+        from botocore.exceptions import BotoCoreError
+
+        conditions: list[Any] = [
+            {"Content-Type": content_type},
+            ["content-length-range", 1, most_bytes],
+        ]
+        try:
+            form: dict[str, Any] = client().generate_presigned_post(
+                self.bucket,
+                key,
+                Fields={"Content-Type": content_type},
+                Conditions=conditions,
+                ExpiresIn=UPLOAD_SECONDS,
+            )
+        except BotoCoreError:
+            raise request_error(Fault.TRANSIENT) from None
+        # S3's global address redirects for a day after a bucket was made, and curl sends no form
+        # twice.
+        region = client().meta.region_name
+        url = form["url"].replace(".s3.amazonaws.com", f".s3.{region}.amazonaws.com")
+        return {**form, "url": url}
+
+    @property
+    def origin(self) -> str:
+        """Where forms go, as a page's security policy names it."""
+        parts = urlsplit(self.form("-", "image/jpeg", 1)["url"])
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def delete(self, keys: Sequence[str]) -> int:
+        """Deletes objects; how many S3 has confirmed. Those left go with the bucket's lifecycle."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        deleted = 0
+        for key in dict.fromkeys(keys):
+            try:
+                client().delete_object(Bucket=self.bucket, Key=key)
+            except (BotoCoreError, ClientError, OSError, UnicodeError):
+                continue
+            deleted += 1
+        return deleted
+
+
 @functools.cache
 def client() -> Any:
     """The S3 client. Timeouts are short and retries few: a Lambda invocation is short as well.
@@ -282,18 +365,24 @@ def client() -> Any:
     time left answers StorageUnavailable; Lambda stops one with less. That is deliberate: refusing
     every late read would refuse reads that S3 nearly always answers within milliseconds.
     """
+    # Or forms are signed in a way that KMS refuses.
+    return quiet_client("s3", total_max_attempts=2, signature_version="s3v4")
+
+
+def quiet_client(service: str, *, total_max_attempts: int, **config: Any) -> Any:
+    """A boto3 client with short timeouts that logs nothing: log lines of its own name objects."""
     import boto3
     from botocore.config import Config
 
-    # Their warnings and debug lines name objects; what a caller should know is in our errors.
     for library in ("boto3", "botocore", "urllib3"):
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     return boto3.client(
-        "s3",
+        service,
         config=Config(
+            **config,
             connect_timeout=1,
             read_timeout=3,
-            retries={"mode": "standard", "total_max_attempts": 2},
+            retries={"mode": "standard", "total_max_attempts": total_max_attempts},
             max_pool_connections=16,
         ),
     )
@@ -301,12 +390,16 @@ def client() -> Any:
 
 def get_object(s3: Any, reference: ObjectReference, owner: str | None) -> Mapping[str, Any]:
     """S3's response for an object; `owner` is the account that must own its bucket, if given."""
-    optional = {"VersionId": reference.version_id, "ExpectedBucketOwner": owner}
-    arguments = {name: value for name, value in optional.items() if value}
+    version = {"VersionId": reference.version_id} if reference.version_id else {}
     response: Mapping[str, Any] = s3.get_object(
-        Bucket=reference.bucket, Key=reference.key, **arguments
+        Bucket=reference.bucket, Key=reference.key, **version, **owned_by(owner)
     )
     return response
+
+
+def owned_by(account: str | None) -> dict[str, str]:
+    """The argument with which S3 refuses (403) a bucket of any other account."""
+    return {"ExpectedBucketOwner": account} if account else {}
 
 
 def fault_of(failure: Any) -> Fault:
@@ -326,8 +419,10 @@ def fault_of(failure: Any) -> Fault:
 
 def request_error(fault: Fault) -> ApiError:
     """A fault as a caller sees it; S3's own text, which may hold names, is dropped."""
-    if fault in (Fault.GONE, Fault.NO_BUCKET):
+    if fault is Fault.GONE:
         return ApiError("ObjectNotFound", "The object does not exist.")
+    if fault is Fault.NO_BUCKET:
+        return ApiError("ObjectNotFound", "The bucket does not exist.", fixable=True)
     if fault is Fault.ARCHIVED:
         return ApiError("ObjectNotFound", "The object is archived; restore it first.")
     if fault is Fault.REFUSED:
@@ -338,7 +433,7 @@ def request_error(fault: Fault) -> ApiError:
             fixable=True,
         )
     if fault is Fault.ENCRYPTED:
-        return ApiError("InvalidRequest", f"{ENCRYPTED}.")
+        return ApiError("InvalidRequest", f"{ENCRYPTED}.", fixable=True)
     if fault is Fault.NOT_ACCEPTED:
         return ApiError("InvalidRequest", "S3 does not accept this key or version id.")
     return ApiError("StorageUnavailable", "S3 could not be read; try again.")
@@ -352,6 +447,18 @@ def batch_error(failure: Any) -> Exception:
     if fault is Fault.ENCRYPTED:
         return TransientFailure(code_of(failure), ENCRYPTED)
     return ObjectArchived() if fault is Fault.ARCHIVED else transient(failure)
+
+
+def write_error(failure: Any) -> TransientFailure:
+    """Why a result could not be written. Somebody can fix a refusal, so it is tried again."""
+    if fault_of(failure) is not Fault.REFUSED:
+        return transient(failure)
+    return TransientFailure(
+        code_of(failure),
+        "S3 refused the result: check that the output bucket belongs to the account of "
+        "FACENET_OUTPUT_OWNER (the function's own by default), its policy and its KMS key, and "
+        "the function's role",
+    )
 
 
 def transient(failure: Any) -> TransientFailure:
@@ -377,3 +484,115 @@ def message_of(failure: Any) -> str:
 def status_of(failure: Any) -> int:
     """The HTTP status of a botocore ClientError; 0 where there is none."""
     return int(failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@dataclass(frozen=True)
+class ObjectPrefix:
+    """The objects below one prefix of a bucket, by their keys without it. Raises ApiError.
+
+    Args:
+        prefix: Ends with a slash, or is empty.
+        s3: A boto3 S3 client; None takes `client()`.
+    """
+
+    bucket: str
+    prefix: str
+    s3: Any = None
+
+    def read(self, key: str) -> bytes | None:
+        """The object; None where there is none."""
+        from botocore.exceptions import ClientError
+
+        with _as_request_error():
+            try:
+                response = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)
+                with closing(response["Body"]) as body:
+                    return bytes(body.read())
+            except ClientError as failure:
+                if fault_of(failure) is Fault.GONE:
+                    return None
+                raise
+
+    def write_new(self, key: str, body: bytes) -> bool:
+        """Writes unless the key exists; whether it was written."""
+        store = S3Store(self._client, self.bucket, 0)
+        try:
+            return store.put_new(self.prefix + key, body)
+        except TransientFailure as failure:
+            if failure.code in CODES and CODES[failure.code] is not Fault.TRANSIENT:
+                raise request_error(CODES[failure.code]) from None
+            raise request_error(Fault.TRANSIENT) from None
+
+    def replace(self, key: str, body: bytes) -> None:
+        """Writes, whether the key exists or not."""
+        with _as_request_error():
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=self.prefix + key,
+                Body=body,
+                ContentType="application/json",
+            )
+
+    def keys(self, prefix: str, after: str = "") -> Iterator[str]:
+        """The keys that begin with `prefix`, in order, from the first one above `after`."""
+        for page in self._pages(prefix, after):
+            for row in page.get("Contents", ()):
+                yield row["Key"][len(self.prefix) :]
+
+    def folders(self, prefix: str, after: str = "") -> Iterator[str]:
+        """What stands between `prefix` and the next slash, in order, each once; above `after`."""
+        # "0" follows "/": the first key that is not below the folder `after`.
+        start = f"{prefix}{after}0" if after else ""
+        for page in self._pages(prefix, start, Delimiter="/"):
+            for row in page.get("CommonPrefixes", ()):
+                yield row["Prefix"][len(self.prefix) + len(prefix) : -1]
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Deletes; a key that is not there is no error."""
+        for start in range(0, len(keys), DELETE_BATCH):
+            names = [{"Key": self.prefix + key} for key in keys[start : start + DELETE_BATCH]]
+            with _as_request_error():
+                answer = self._client.delete_objects(
+                    Bucket=self.bucket, Delete={"Objects": names, "Quiet": True}
+                )
+            if answer.get("Errors"):
+                code = answer["Errors"][0].get("Code", "")
+                raise request_error(CODES.get(code, Fault.TRANSIENT))
+
+    def stamp(self) -> int | None:
+        """None: of a prefix only a listing tells whether it changed."""
+        return None
+
+    @property
+    def _client(self) -> Any:
+        return client() if self.s3 is None else self.s3
+
+    def _pages(self, prefix: str, after: str, **arguments: str) -> Iterator[Mapping[str, Any]]:
+        if after:
+            arguments["StartAfter"] = self.prefix + after
+        pages = iter(
+            self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix + prefix, **arguments
+            )
+        )
+        while True:
+            with _as_request_error():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
+
+@contextmanager
+def _as_request_error() -> Iterator[None]:
+    """What S3 raises, as an ApiError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as failure:
+        raise request_error(fault_of(failure)) from None
+    except (BotoCoreError, OSError):
+        raise request_error(Fault.TRANSIENT) from None
+    except UnicodeError:
+        raise request_error(Fault.NOT_ACCEPTED) from None

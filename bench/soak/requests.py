@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fuzz.hostile_pictures import HOSTILE
-from fuzz.odd_pictures import ODD
+from fixtures import http_events
+from fixtures.hostile_pictures import HOSTILE
+from fixtures.odd_pictures import ODD
 from handler.errors import STATUSES
-from tools import http_events
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 # These are legal, and take seconds each; their bounds have a test of their own.

@@ -18,19 +18,6 @@ MAX_KEY_BYTES = 1024
 REQUESTS = "_requests"  # no bucket can be named so: an underscore is not allowed there
 LONG_KEYS = "_sha256"
 
-# The refusals that are facts about the bytes: reading them again would change nothing. Everything
-# else (time, memory, our own faults) says nothing about the picture and must not be written down.
-PERMANENT_CODES = frozenset(
-    {
-        "FaceNotFound",
-        "ImageTooLarge",
-        "InvalidImage",
-        "LowQuality",
-        "PayloadTooLarge",
-        "UnsupportedFormat",
-    }
-)
-
 
 @dataclass(frozen=True)
 class Output:
@@ -39,7 +26,7 @@ class Output:
     Args:
         bucket: Name of the output bucket.
         prefix: Without a slash at its end; may be empty.
-        model: What results say of the model: its id, SHA-256 and dimension.
+        model: What results say of the model: its id, contract, SHA-256 and dimension.
     """
 
     bucket: str
@@ -57,13 +44,13 @@ class Output:
         return f"s3://{self.bucket}/{key}"
 
     def key(self, reference: ObjectReference, picture: StoredObject) -> str:
-        """`<prefix>/<bucket>/<key>/<version-or-etag>.<model-id>.json`.
+        """`<prefix>/<bucket>/<key>/<version-or-etag>.<contract>.json`.
 
-        It depends on what was read and nothing else, so every delivery of an object meets at one
-        name. A key too long to be nested is replaced by `_sha256/<its digest>`; the result itself
-        names it in full.
+        It depends on what was read and how it is embedded, so every delivery of an object meets at
+        one name, and another contract writes beside it. A key too long to be nested is replaced by
+        `_sha256/<its digest>`; the result itself names it in full.
         """
-        name = f"{picture.identity}.{self.model['id']}.json"
+        name = f"{picture.identity}.{self.model['contract']}.json"
         key = self.path(f"{reference.bucket}/{reference.key}/{name}")
         if len(key.encode()) <= MAX_KEY_BYTES:
             return key

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from handler.batch import questions
 from handler.batch.deadline import Deadline
 from handler.batch.output import Output
 from handler.batch.types import ObjectStore
 from handler.errors import render, where
 from handler.faces.answers import encode
-from handler.faces.requests import parse_object
 from handler.faces.service import Service
 from handler.invocation import Invocation, as_api_error
 from handler.observability import log_invocation
@@ -34,18 +34,18 @@ class QueuedRequests:
         part.note(source="sqs", status=200, request_id=identifier)
         document = self._document(request, part)
         written = document is not None and self._write(document, part)
+        if written:
+            part.answered()
         log_invocation(part.ended(), self.service.settings.metrics_namespace)
         return written
 
     def _document(self, request: Mapping[str, Any], part: Invocation) -> bytes | None:
         """What a direct invocation would answer; None where a retry may give another answer."""
         try:
-            job = parse_object(request, self.service.settings.limits)
-            return encode(self.service.run(job, part))
+            return encode(questions.answer(request, self.service, part))
         except Exception as failure:
             error = as_api_error(failure, part)
-            keep = error.retryable or error.fixable
-            return None if keep else encode(render(error, part.request_id))
+            return None if error.can_wait else encode(render(error, part.request_id))
 
     def _write(self, document: bytes, part: Invocation) -> bool:
         """Write an answer unless it is there. A failure must not stop the other messages."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from handler import observability
 from handler.batch.deadline import Deadline
-from handler.batch.output import PERMANENT_CODES, Output
-from handler.batch.types import Answer, Embed, ObjectStore, Outcome, Status
-from handler.errors import ApiError, picture_too_large, where
+from handler.batch.output import Output
+from handler.batch.types import Answer, Embed, Follows, ObjectStore, Outcome, Status
+from handler.errors import ABOUT_THE_PICTURE, ApiError, picture_too_large, where
 from handler.storage import (
     ObjectArchived,
     ObjectGone,
@@ -50,6 +50,8 @@ class Batch:
         buckets: The buckets that may be read.
         deadline: When this invocation stops taking up work.
         request_id: The invocation's, for the log.
+        follower: Keeps a collection in step with the bucket, if there is one.
+        namespace: Of CloudWatch's metrics; without one there are none.
     """
 
     store: ObjectStore
@@ -59,6 +61,8 @@ class Batch:
     deadline: Deadline
     request_id: str
     limits: BatchLimits = field(default_factory=BatchLimits)
+    follower: Follows | None = None
+    namespace: str | None = None
 
     def run(self, references: Sequence[ObjectReference]) -> list[Outcome]:
         """Embed every object; the outcomes are in the order of `references`.
@@ -77,6 +81,8 @@ class Batch:
 
     def fetch(self, reference: ObjectReference) -> StoredObject | Outcome:
         """The object, or how it ended already."""
+        if reference.removed:
+            return self.remove(reference)
         if not reference.can_exist:
             return skipped(reference, "ObjectNotFound", "S3 allows no object of this name")
         if self.output.holds(reference):
@@ -108,6 +114,8 @@ class Batch:
         try:
             key = self.output.key(reference, picture)
             self.store.put_new(key, self.output.document(reference, picture, answer))
+            if self.follower is not None:
+                self.follower.follow(reference, picture, answer)
         except Exception as failure:
             return self.unexpected(reference, failure)
         uri = self.output.uri(key)
@@ -115,10 +123,22 @@ class Batch:
             return Outcome(reference, Status.REJECTED, uri, answer.code, answer.message)
         return Outcome(reference, Status.WRITTEN, uri)
 
+    def remove(self, reference: ObjectReference) -> Outcome:
+        """Let the collection forget a deleted object; how that ended."""
+        if self.follower is None or not reference.can_exist:
+            return skipped(reference, "ObjectRemoved", "no collection follows the bucket")
+        try:
+            self.follower.remove(reference)
+        except Exception as failure:
+            return self.unexpected(reference, failure)
+        return skipped(reference, "ObjectRemoved", "its faces left the collection")
+
     def unexpected(self, reference: ObjectReference, failure: Exception) -> Outcome:
         """A failure of one object must not stop the others; it is retried, then dead-lettered."""
         if isinstance(failure, TransientFailure):
             return failed(reference, failure)
+        if isinstance(failure, ApiError) and failure.code != "InternalError":
+            return failed(reference, TransientFailure(failure.code, failure.message))
         self.log_failure(failure)
         return failed(reference, TransientFailure("InternalError", type(failure).__name__))
 
@@ -135,6 +155,10 @@ class Batch:
             skipped=counts[Status.SKIPPED],
             failures=len(codes),
             code=codes[0] if codes else None,
+        )
+        refused = Counter(outcome.code for outcome in outcomes if outcome.code is not None)
+        observability.log_errors(
+            refused, self.namespace, source="batch", request_id=self.request_id
         )
 
     def log_failure(self, failure: Exception) -> None:
@@ -220,7 +244,7 @@ class _Run:
 
     def finish(self, reference: ObjectReference, picture: StoredObject, answer: Answer) -> None:
         """Start writing the result of an object, unless the answer is not about the object."""
-        if isinstance(answer, ApiError) and answer.code not in PERMANENT_CODES:
+        if isinstance(answer, ApiError) and answer.code not in ABOUT_THE_PICTURE:
             failure = TransientFailure(answer.code, answer.message)
             self.ended[reference] = failed(reference, failure)
         else:

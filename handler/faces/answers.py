@@ -14,8 +14,11 @@ from handler.faces.types import FoundFace, PictureFaces
 
 Encoding = Literal["float", "base64"]
 Point = tuple[float, float]
+Unit = Annotated[float, Meta(ge=0, le=1)]
 # Of the numbers of a unit vector: exact to 5e-10, at half the bytes.
 EMBEDDING_DECIMALS = 9
+# MTCNN's boxes count pixels from 1, its landmarks from 0; answers count everything from 0.
+FIRST_PIXEL = 1
 
 
 class Box(Struct, frozen=True):
@@ -65,9 +68,13 @@ class ImageAnswer(Struct, frozen=True, kw_only=True):
 
 
 class ModelAnswer(Struct, frozen=True, kw_only=True):
-    """Which model answered. Embeddings of different ids cannot be compared."""
+    """Which model answered. Embeddings are comparable where their `contract` is the same."""
 
     id: str
+    contract: Annotated[
+        str,
+        Meta(description="`<id>@<digest>` of weights, precision, alignment, scaling and flip."),
+    ]
     sha256: str
     dimension: int
 
@@ -105,7 +112,7 @@ class Pair(Struct, frozen=True, kw_only=True):
     a: FaceIndex
     b: FaceIndex
     distance: float
-    similarity: float
+    similarity: float | None
     same: bool
 
 
@@ -114,9 +121,19 @@ class CompareAnswer(Struct, frozen=True, kw_only=True):
 
     operation: Literal["compare"] = "compare"
     distance: Annotated[float, Meta(ge=0, le=2, description="L2 between unit vectors.")]
-    similarity: Annotated[float, Meta(ge=0, le=1, description="Calibrated probability.")]
+    similarity: Annotated[
+        Unit | None,
+        Meta(
+            description="Calibrated probability, for even odds; null where the model or profile "
+            "has no calibration."
+        ),
+    ]
     same: Annotated[bool, Meta(description="`distance` is at most `threshold`.")]
     threshold: float
+    far: Annotated[
+        float | None,
+        Meta(description="False-accept rate behind `threshold`; null where none was measured."),
+    ]
     pairs: Annotated[
         list[Pair] | UnsetType,
         Meta(description="With more than two images, or `face: all`: every pair, nearest first."),
@@ -154,23 +171,32 @@ class HealthAnswer(Struct, frozen=True, kw_only=True):
 
 
 class ThresholdAnswer(Struct, frozen=True, kw_only=True):
-    """The decision threshold, and those measured at several false-accept rates."""
+    """The default threshold with its false-accept rate, and the measured rates, strictest last.
+
+    `strangers` is how many pairs of different people were counted; `pairs` of a rate, how many of
+    them it accepts.
+    """
 
     default: float
-    by_far: dict[str, float]
+    default_far: float | None
+    table: list[dict[str, Any]]
+    strangers: int
+    worst_group: dict[str, Any] | None
+    protocol: str
 
 
 class ModelCardAnswer(Struct, frozen=True, kw_only=True):
     """What the model's manifest says of it."""
 
     id: str
+    contract: str
     sha256: str
     dimension: int
     input_size: int
     alignment: dict[str, Any]
     standardization: str
     thresholds: ThresholdAnswer
-    calibration: dict[str, Any]
+    calibration: dict[str, Any] | None
     licence: str
     provenance: dict[str, Any]
     accuracy: list[dict[str, Any]]
@@ -212,7 +238,7 @@ def encode_embedding(vector: NDArray[np.float32], encoding: Encoding) -> list[fl
 def _face_answer(
     found: FoundFace, width: int, height: int, encoding: Encoding | None
 ) -> FaceAnswer:
-    left, top, right, bottom = (float(edge) for edge in found.box)
+    left, top, right, bottom = (float(edge) - FIRST_PIXEL for edge in found.box)
     wide, high = right - left, bottom - top
     embedding: list[float] | str | UnsetType = UNSET
     if encoding is not None and found.embedding is not None:

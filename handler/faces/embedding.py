@@ -13,11 +13,14 @@ from handler.faces.requests import Options
 from handler.faces.types import Alignment, PictureFaces
 from handler.invocation import Invocation
 from handler.settings import Settings
+from model_layer.contract import Profile
 from model_layer.errors import ModelError
 from model_layer.manifest import BoxAlignment, Manifest
 
 # davidsandberg/facenet's margin for 160-pixel chips as the UAI example packs them.
 UAI_MARGIN = 44
+# An embedding float32 [D], and whether the model cannot tell its face apart.
+Embedded = tuple[NDArray[np.float32], bool]
 
 
 class Model(Protocol):
@@ -35,19 +38,34 @@ class Model(Protocol):
     @property
     def dimension(self) -> int: ...
 
-    def embed(
+    def embed_with_norms(
         self, chips: NDArray[np.uint8], *, flip: bool = False, standardization: Any = None
-    ) -> NDArray[np.float32]: ...
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+
+    def contract(
+        self,
+        *,
+        alignment: Any = None,
+        standardization: Any = None,
+        flip: bool = False,
+        profile: Profile = "default",
+    ) -> str: ...
 
 
 @dataclass(frozen=True)
 class EmbeddingProfile:
-    """How faces become embeddings: the model's own way, or the UAI example's."""
+    """How faces become embeddings: the model's own way, or the UAI example's.
+
+    Embeddings are compared where their `contract` is the same. `calibrated` says whether the
+    model's measured rates, similarity and refusal hold for them.
+    """
 
     alignment: Alignment
     standardization: str | None
     model_id: str
+    contract: str
     flip: bool = False
+    calibrated: bool = True
 
 
 def choose_profile(model: Model, options: Options) -> EmbeddingProfile:
@@ -59,15 +77,23 @@ def choose_profile(model: Model, options: Options) -> EmbeddingProfile:
     own = model.manifest.alignment
     if options.profile != "uai":
         alignment = align.alignment_for(own.size, own.margin, own.template)
-        return EmbeddingProfile(alignment, None, model.id, options.flip)
+        contract = model.contract(flip=options.flip)
+        return EmbeddingProfile(alignment, None, model.id, contract, options.flip)
     if not isinstance(own, BoxAlignment):
         raise ApiError(
             "InvalidRequest",
             f"profile: uai needs a FaceNet with box alignment, which {model.id} is not.",
             details={"field": "profile"},
         )
+    contract = model.contract(
+        alignment=BoxAlignment(size=own.size, margin=UAI_MARGIN),
+        standardization="prewhiten",
+        flip=options.flip,
+        profile="uai",
+    )
     box = align.BoxAlignment(own.size, UAI_MARGIN)
-    return EmbeddingProfile(box, "prewhiten", f"{model.id}+uai", options.flip)
+    name = f"{model.id}+uai"
+    return EmbeddingProfile(box, "prewhiten", name, contract, options.flip, calibrated=False)
 
 
 @dataclass(frozen=True)
@@ -104,7 +130,7 @@ class Embedder:
 
     def _vectors(
         self, pictures: Sequence[PictureFaces], profile: EmbeddingProfile, invocation: Invocation
-    ) -> Iterator[NDArray[np.float32]]:
+    ) -> Iterator[Embedded]:
         """One embedding after the other; a batch is computed when its first one is asked for."""
         faces = (face for picture in pictures for face in picture.faces)
         chips = [face.chip for face in faces if face.chip is not None]
@@ -114,18 +140,22 @@ class Embedder:
 
     def _embed_batch(
         self, chips: Sequence[NDArray[np.uint8]], profile: EmbeddingProfile, invocation: Invocation
-    ) -> NDArray[np.float32]:
+    ) -> Iterator[Embedded]:
         invocation.require_time(self.settings.limits.time_reserve_ms)
         with invocation.timed("embed"):
             try:
-                vectors = self.model.embed(
+                vectors, norms = self.model.embed_with_norms(
                     np.stack(chips), flip=profile.flip, standardization=profile.standardization
                 )
             except ModelError as failure:
                 raise ApiError.from_library(failure) from failure
         if not np.isfinite(vectors).all():
             raise ApiError.internal()
-        return vectors
+        refusal = self.model.manifest.refusal if profile.calibrated else None
+        indistinct = [False] * len(vectors)
+        if refusal is not None:
+            indistinct = refusal.refuses(vectors, norms).tolist()
+        return zip(vectors, indistinct, strict=True)
 
 
 def vectors_of(picture: PictureFaces) -> NDArray[np.float32]:
@@ -133,6 +163,9 @@ def vectors_of(picture: PictureFaces) -> NDArray[np.float32]:
     return np.stack([face.embedding for face in picture.faces if face.embedding is not None])
 
 
-def _embedded(picture: PictureFaces, vectors: Iterator[NDArray[np.float32]]) -> PictureFaces:
-    faces = [replace(face, embedding=next(vectors), chip=None) for face in picture.faces]
+def _embedded(picture: PictureFaces, vectors: Iterator[Embedded]) -> PictureFaces:
+    faces = []
+    for face in picture.faces:
+        vector, indistinct = next(vectors)
+        faces.append(replace(face, embedding=vector, chip=None, indistinct=indistinct))
     return replace(picture, faces=tuple(faces))

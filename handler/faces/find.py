@@ -24,10 +24,17 @@ from handler.settings import Limits
 # picture takes a whole processor, rounded up (`python -m bench.decode` measures both).
 DECODE_MS_PER_MEGAPIXEL = 125
 LOSSLESS_WEBP_MS = 1200  # for its tables of codes, whatever its size
+# HEVC takes time for its pixels, and for its bits as well.
+HEIC_MS_PER_MEGAPIXEL = 200
+HEIC_MS_PER_MEGABYTE = 100
 
 
 def slowest_decode_ms(header: align.Header) -> float:
     """The most milliseconds of a whole processor that such a picture takes to decode."""
+    if header.format == "heic":
+        pixels = max(header.width * header.height, header.coded_pixels)
+        bits = header.coded_bytes / 1e6 * HEIC_MS_PER_MEGABYTE
+        return pixels / 1e6 * HEIC_MS_PER_MEGAPIXEL + bits
     tables = LOSSLESS_WEBP_MS if header.lossless else 0
     return tables + header.width * header.height / 1e6 * DECODE_MS_PER_MEGAPIXEL
 
@@ -58,6 +65,7 @@ class FaceFinder:
 
     detector: Detector
     limits: Limits
+    heic: bool = False
 
     def find(
         self,
@@ -88,6 +96,8 @@ class FaceFinder:
 
     def _decode(self, data: bytes, aligned: bool, invocation: Invocation) -> align.Picture:
         with invocation.timed("decode"):
+            if not self.heic and align.is_heic(data):
+                raise heic_is_off()
             header = align.read_header(data)
             align.check_limits(header, self.limits.pixels)  # before it is asked for time
             decode_ms = round(slowest_decode_ms(header) * self.limits.slowness)
@@ -126,11 +136,21 @@ class FaceFinder:
 
     def _whole(self, picture: align.Picture) -> FoundFace:
         """The picture as one face, with its landmarks where the network is sure of them."""
-        box = (0.0, 0.0, float(picture.width), float(picture.height))
+        box = (1.0, 1.0, picture.width + 1.0, picture.height + 1.0)
         face = self.detector.landmarks(picture.pixels)
         if face is None or not _is_finite(face):
             return FoundFace(box, None, 0.0)
         return _measured(picture, align.Face(box, face.landmarks, face.score))
+
+
+def heic_is_off() -> ApiError:
+    """The refusal of a HEIC picture where FACENET_HEIC is off."""
+    return ApiError(
+        "UnsupportedFormat",
+        "HEIC pictures are turned off here; send a JPEG, PNG or WebP, or set FACENET_HEIC=on in an "
+        "image built with HEIC=on.",
+        details={"setting": "FACENET_HEIC"},
+    )
 
 
 def _measured(picture: align.Picture, face: align.Face) -> FoundFace:

@@ -9,7 +9,7 @@ import pybase64
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from handler.errors import ApiError, picture_too_large
+from handler.errors import ApiError, picture_too_large, printable
 from handler.faces.requests import ImageObject, Source
 from handler.settings import Limits
 from handler.storage import ObjectReader
@@ -18,6 +18,7 @@ from model_layer.distance import unit
 SCHEME_ROOM = 64  # letters at the beginning among which `data:` is looked for
 # A URI may write base64's own signs so; nothing else of it needs an escape.
 ESCAPES = MappingProxyType({"%2B": "+", "%2b": "+", "%2F": "/", "%2f": "/", "%3D": "=", "%3d": "="})
+LONGEST_CONTRACT = 240  # an id has at most 200 characters; what is longer is not quoted whole
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,8 @@ class PictureReader:
         limit = self.limits.image_bytes
         if isinstance(source, ImageObject):
             if isinstance(source.s3, UnsetType):
-                raise ApiError(
-                    "InvalidRequest", "An embedding can only be compared; send a picture."
-                )
+                what = "An embedding" if source.person is UNSET else "A person"
+                raise ApiError("InvalidRequest", f"{what} can only be compared; send a picture.")
             return self.objects.read(source.s3.reference(), require_time)
         data = source if isinstance(source, bytes) else decode_base64(source, limit)
         if len(data) > limit:
@@ -62,24 +62,26 @@ def decode_base64(text: str, limit: int, what: str = "image") -> bytes:
         return _decode_lines(text, what)
 
 
-def read_embedding(image: ImageObject, model_id: str, dimension: int) -> NDArray[np.float32]:
+def read_embedding(image: ImageObject, contract: str, dimension: int) -> NDArray[np.float32]:
     """The vector of an `{"embedding": ...}` image: float32 [D] of unit length.
 
-    Raises ModelMismatch for another model's id or dimension, InvalidBase64, and InvalidRequest
+    Raises ModelMismatch for another contract or dimension, InvalidBase64, and InvalidRequest
     for numbers that are no direction (zeros, infinities).
     """
-    if image.model not in (UNSET, model_id):
+    if image.model not in (UNSET, contract):
+        given = printable(str(image.model), LONGEST_CONTRACT)
         raise ApiError(
             "ModelMismatch",
-            "The embedding was made by another model; embed the picture again.",
-            details={"model": model_id},
+            f"The embedding has the contract {given}, this request {contract}; embed the picture "
+            "again.",
+            details={"model": contract, "given": given},
         )
     vector = _vector(image.embedding)
     if len(vector) != dimension:
         raise ApiError(
             "ModelMismatch",
             f"The embedding has {len(vector)} numbers, the model makes {dimension}.",
-            details={"model": model_id, "dimension": dimension},
+            details={"model": contract, "dimension": dimension},
         )
     try:
         return unit(vector)

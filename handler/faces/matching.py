@@ -13,7 +13,7 @@ from model_layer import distances
 def match(
     groups: Sequence[NDArray[np.float32]],
     threshold: float,
-    similarity: Callable[[float], float],
+    similarity: Callable[[float], float | None],
 ) -> list[Pair]:
     """Every pair of faces of different images, nearest first.
 
@@ -44,9 +44,14 @@ def _pair(
     b: FaceIndex,
     distance: float,
     threshold: float,
-    similarity: Callable[[float], float],
+    similarity: Callable[[float], float | None],
 ) -> Pair:
     shown = round(distance, 6)  # decided on what is answered: the two must never disagree
+    chance = similarity(shown)
     return Pair(
-        a=a, b=b, distance=shown, similarity=round(similarity(shown), 6), same=shown <= threshold
+        a=a,
+        b=b,
+        distance=shown,
+        similarity=None if chance is None else round(chance, 6),
+        same=shown <= threshold,
     )

@@ -13,9 +13,23 @@ from handler.settings import Limits
 from handler.storage import ObjectReference
 
 OPERATIONS = ("compare", "embed", "detect")
+# Answered by handler.search, which is imported when the first of them is asked for.
+COLLECTION_OPERATIONS = (
+    "create_collection",
+    "list_collections",
+    "describe_collection",
+    "delete_collection",
+    "enrol",
+    "list_persons",
+    "describe_person",
+    "delete_person",
+    "delete_face",
+    "search",
+)
 
 Distance = Annotated[float, Meta(ge=0, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
+Rate = Annotated[float, Meta(gt=0, lt=1)]
 Degrees = Annotated[float, Meta(ge=0, le=180)]
 
 
@@ -32,7 +46,7 @@ class S3Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An image by reference: either `s3`, or an `embedding` that this model made earlier."""
+    """An image by reference: `s3`, an `embedding` made earlier, or a `person` of a collection."""
 
     s3: S3Reference | UnsetType = UNSET
     embedding: Annotated[
@@ -41,12 +55,22 @@ class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = UNSET
     model: Annotated[
         str | UnsetType,
-        Meta(description="Id of the model that made `embedding`; refused if it differs."),
+        Meta(
+            description="Contract of `embedding`, the `model.contract` of the answer that it came "
+            "from; refused if it differs."
+        ),
     ] = UNSET
 
+    person: Annotated[
+        str | UnsetType, Meta(description="For compare: a person of `collection` as a side.")
+    ] = UNSET
+    collection: str | UnsetType = UNSET
+
     def __post_init__(self) -> None:
-        if (self.s3 is UNSET) == (self.embedding is UNSET):
-            raise ValueError("Expected exactly one of `s3` and `embedding`")
+        if [self.s3, self.embedding, self.person].count(UNSET) != 2:
+            raise ValueError("Expected exactly one of `s3`, `embedding` and `person`")
+        if (self.person is UNSET) != (self.collection is UNSET):
+            raise ValueError("`person` and `collection` go together")
         if self.model is not UNSET and self.embedding is UNSET:
             raise ValueError("`model` goes with `embedding` only")
 
@@ -77,6 +101,13 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Distance | None,
         Meta(description="Largest distance that means `same`. Default: the model's own."),
     ] = None
+    far: Annotated[
+        Rate | None,
+        Meta(
+            description="Decide by the threshold of this false-accept rate, in place of "
+            "`threshold`; between measured rates log-linear, outside of them refused."
+        ),
+    ] = None
     encoding: Annotated[
         Literal["float", "base64"],
         Meta(description="Embeddings as numbers, or as base64 of little-endian float32."),
@@ -93,12 +124,23 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = True
     min_quality: Annotated[
         Unit | QualityLimits | None,
-        Meta(description="Refuse faces below it: a share of full quality, or single limits."),
+        Meta(
+            description="Refuse faces below it: a share of full quality, or single limits. 0 also "
+            "lets pass what is refused by default: faces that the model cannot tell apart."
+        ),
     ] = None
+    delete: Annotated[
+        bool,
+        Meta(description="Remove the pictures sent by POST /v1/uploads once they are answered."),
+    ] = False
     profile: Annotated[
         Literal["model", "uai"],
         Meta(description="`uai`: crop and scale as the UAI example did (FaceNet models only)."),
     ] = "model"
+
+    def __post_init__(self) -> None:
+        if self.far is not None and self.threshold is not None:
+            raise ValueError("Expected `far` or `threshold`, not both")
 
 
 class Request(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -199,8 +241,8 @@ def _operation(named: str | None, routed: str | None) -> str | None:
     if named is not None and named not in OPERATIONS:
         raise ApiError(
             "UnknownOperation",
-            f"operation must be one of {', '.join(OPERATIONS)}.",
-            details={"operations": list(OPERATIONS)},
+            f"operation must be one of {', '.join(OPERATIONS + COLLECTION_OPERATIONS)}.",
+            details={"operations": [*OPERATIONS, *COLLECTION_OPERATIONS]},
         )
     if routed and named and named != routed:
         raise ApiError(

@@ -14,6 +14,8 @@ Alignment = align.BoxAlignment | align.SimilarityAlignment
 class FoundFace:
     """A face that counts: box and landmarks in pixels of the upright picture.
 
+    The box counts pixels from 1, as MTCNN's do; the landmarks count from 0.
+    `indistinct` says, once the embedding is computed, that the model cannot tell the face apart.
     `landmarks` (float32 [5,2]) and `quality` are None for a crop in which none were found,
     `chip` (uint8 RGB [S,S,3]) where no embedding is wanted, `embedding` (float32 [D], unit
     length) until it is computed.
@@ -25,6 +27,7 @@ class FoundFace:
     quality: align.Quality | None = None
     chip: NDArray[np.uint8] | None = None
     embedding: NDArray[np.float32] | None = None
+    indistinct: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,7 @@
 """The body of an HTTP request as a Job: JSON, multipart/form-data, or one bare picture."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handler.decoding import BYTE_ORDER_MARK
@@ -13,43 +15,80 @@ if TYPE_CHECKING:
 
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
 # Names for these that were never registered, but are in use.
-OTHER_PICTURE_TYPES = ("image/jpg", "image/pjpeg", "image/x-png", "image/*")
+OTHER_PICTURE_TYPES = (
+    "image/jpg",
+    "image/pjpeg",
+    "image/x-png",
+    "image/*",
+    "image/heic",
+    "image/heif",
+)
 # Bytes of whatever kind; the second is what S3 calls an object that nobody named a type for.
 BYTES_TYPES = ("application/octet-stream", "binary/octet-stream")
 # What curl and others send when nobody said what the body is.
 UNSAID_TYPES = ("", "application/x-www-form-urlencoded", *BYTES_TYPES)
 # U+FFFD in UTF-8: what a gateway that takes a body for text writes for each byte that is none.
 REPLACED = "\ufffd".encode()
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+SIGNATURE = "x-amz-"
 MAX_FIELD = 4096
 MAX_FIELDS = 16
 
 
-def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
-    """What the request asks for.
+@dataclass(frozen=True)
+class Form:
+    """Pictures of a body, and options as text: form fields and query parameters."""
 
-    Raises UnsupportedFormat for a body of no known kind, and all that parsing raises.
+    pictures: list[bytes]
+    fields: dict[str, str]
+
+
+def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
+    """What the request asks for. Raises what `read_content` and parsing raise."""
+    content = read_content(request, limits, Request.__struct_fields__)
+    if isinstance(content, bytes):
+        return parse_json(content, limits, operation)
+    return from_fields(content.pictures, content.fields, limits, operation)
+
+
+def read_content(request: HttpRequest, limits: Limits, options: Iterable[str]) -> bytes | Form:
+    """A JSON body as its bytes, or the pictures and fields of any other.
+
+    `options` name what a JSON body says itself. Raises UnsupportedFormat for a body of no known
+    kind, and InvalidRequest and PayloadTooLarge.
     """
     if request.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
         raise ApiError("UnsupportedFormat", "Send the body without a content-encoding.")
     body = request.body(limits)
     kind = _kind(request.content_type, body)
     if kind == "json":
-        _refuse_options(request)
-        return parse_json(body, limits, operation)
+        _refuse_query(request, options)
+        return body
     if kind == "multipart":
-        return _multipart(request, body, operation, limits)
-    return from_fields([_whole(body)], request.query, limits, operation)
+        return _multipart(request, body, limits)
+    return Form([_whole(body)], _options(request))
 
 
-def _refuse_options(request: HttpRequest) -> None:
-    """Options in the query of a JSON request must not be ignored in silence."""
-    given = sorted(request.query.keys() & set(Request.__struct_fields__))
+def _refuse_query(request: HttpRequest, options: Iterable[str]) -> None:
+    """A JSON body holds everything; a parameter of the query must not be ignored in silence."""
+    given = sorted(_options(request))
     if given:
+        known = given[0] in set(options)
+        advice = "with a JSON body, put options into the body, not into the query"
         raise ApiError(
             "InvalidRequest",
-            f"{given[0]}: with a JSON body, put options into the body, not into the query.",
+            f"{given[0]}: {advice if known else 'unknown query parameter'}.",
             details={"field": given[0]},
         )
+
+
+def _options(request: HttpRequest) -> dict[str, str]:
+    """The query without a signature, which a gateway has checked and passes on."""
+    return {
+        name: value
+        for name, value in request.query.items()
+        if not name.lower().startswith(SIGNATURE)
+    }
 
 
 def _kind(content_type: str, body: bytes) -> str:
@@ -68,10 +107,10 @@ def _kind(content_type: str, body: bytes) -> str:
     )
 
 
-def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits) -> Job:
+def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
     """Parts that hold a file are the images, the others are options."""
     pictures: list[bytes] = []
-    fields = dict(request.query)
+    fields = _options(request)
     parts = _parts(request.headers["content-type"], body, limits)
     chosen = [part for part in parts if not _is_empty_input(part)]
     for part in chosen:
@@ -82,7 +121,7 @@ def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits
     if len(chosen) < len(parts) and not pictures:
         message = "images: no image was chosen: the form's file inputs are empty."
         raise ApiError("InvalidRequest", message, details={"field": "images"})
-    return from_fields(pictures, fields, limits, operation)
+    return Form(pictures, fields)
 
 
 def _is_empty_input(part: "MultipartPart") -> bool:

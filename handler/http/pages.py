@@ -60,9 +60,18 @@ class StaticFile:
     etag: str
     cache_control: str
 
-    def response(self, if_none_match: str | None = None) -> HttpResponse:
-        """The file, or 304 without it where the caller's `If-None-Match` names this version."""
-        headers = {**SECURITY_HEADERS, "cache-control": self.cache_control, "etag": self.etag}
+    def response(
+        self, if_none_match: str | None = None, uploads: str | None = None
+    ) -> HttpResponse:
+        """The file, or 304 without it where the caller's `If-None-Match` names this version.
+
+        `uploads` is the bucket that the page may also send pictures to.
+        """
+        headers = {
+            **_security_headers(uploads),
+            "cache-control": self.cache_control,
+            "etag": self.etag,
+        }
         if _names(if_none_match, self.etag):
             return HttpResponse(304, b"", self.content_type, headers)
         return HttpResponse(200, self.body, self.content_type, headers)
@@ -73,13 +82,15 @@ def routes() -> dict[str, dict[str, Callable[[HttpRequest, Any, Any], HttpRespon
     return {path: {"GET": _endpoint(path)} for path in addresses()}
 
 
-def serve(path: str, if_none_match: str | None = None) -> HttpResponse | None:
+def serve(
+    path: str, if_none_match: str | None = None, uploads: str | None = None
+) -> HttpResponse | None:
     """The response to GET `path` (without stage or base path), or None where no file belongs to it.
 
     Only files that were in the folder at cold start are ever served, so no path can lead out.
     """
     file = addresses().get(path)
-    return _read(file).response(if_none_match) if file else None
+    return _read(file).response(if_none_match, uploads) if file else None
 
 
 @cache
@@ -95,15 +106,29 @@ def addresses() -> Mapping[str, Path]:
 
 
 def _endpoint(path: str) -> Callable[[HttpRequest, Any, Any], HttpResponse]:
-    def show(request: HttpRequest, _service: Any, _invocation: Any) -> HttpResponse:
+    def show(request: HttpRequest, service: Any, _invocation: Any) -> HttpResponse:
         moved = _canonical(path, request.path)
         if moved:
             return HttpResponse(308, b"", "text/plain; charset=utf-8", {"location": moved})
-        response = serve(path, request.headers.get("if-none-match"))
+        uploads = service.settings.uploads if path in PAGES else None
+        response = serve(path, request.headers.get("if-none-match"), uploads)
         assert response is not None
         return response
 
     return show
+
+
+def _security_headers(uploads: str | None) -> Mapping[str, str]:
+    """SECURITY_HEADERS, with the upload bucket as one more place that pictures may go to."""
+    if uploads is None:
+        return SECURITY_HEADERS
+    from handler.storage import UploadStore
+
+    policy = SECURITY_HEADERS["content-security-policy"]
+    policy = policy.replace(
+        "connect-src 'self'", f"connect-src 'self' {UploadStore(uploads).origin}"
+    )
+    return {**SECURITY_HEADERS, "content-security-policy": policy}
 
 
 def _canonical(route: str, requested: str) -> str | None:

@@ -8,7 +8,8 @@ from handler import __version__
 from handler.errors import ApiError
 from handler.faces import answers
 from handler.faces.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
-from handler.faces.service import AnyService, ready
+from handler.faces.service import AnyService, Service, ready
+from handler.http import collections
 from handler.http.bodies import read_job
 from handler.http.message import HttpRequest, HttpResponse
 from handler.invocation import Invocation
@@ -25,7 +26,7 @@ def find_endpoint(request: HttpRequest, settings: Settings) -> tuple[str, Endpoi
     """
     route = find_route(request, settings)
     method = "GET" if request.method == "HEAD" else request.method
-    endpoint = table(settings.page)[route].get(method)
+    endpoint = table(settings.page, settings.rekognition)[route].get(method)
     if endpoint is None:
         allowed = allowed_methods(route, settings)
         raise ApiError(
@@ -39,7 +40,7 @@ def find_endpoint(request: HttpRequest, settings: Settings) -> tuple[str, Endpoi
 
 def find_route(request: HttpRequest, settings: Settings) -> str:
     """The path in the table that `request` means. Raises RouteNotFound, which lists them."""
-    known = table(settings.page)
+    known = table(settings.page, settings.rekognition)
     plain = request.path.rstrip("/") or "/"
     candidates = [plain]
     for prefix in filter(None, (request.stage, settings.base_path)):
@@ -48,6 +49,9 @@ def find_route(request: HttpRequest, settings: Settings) -> str:
     for candidate in candidates:
         if candidate in known:
             return candidate
+        with_parameters = collections.find(candidate)
+        if with_parameters is not None:
+            return with_parameters
     raise ApiError(
         "RouteNotFound",
         "No such route; `details.paths` lists the routes.",
@@ -57,18 +61,36 @@ def find_route(request: HttpRequest, settings: Settings) -> str:
 
 def allowed_methods(route: str, settings: Settings) -> list[str]:
     """The methods of a route, as its Allow header lists them."""
-    methods = list(table(settings.page)[route])
+    methods = list(table(settings.page, settings.rekognition)[route])
     return [*methods, "HEAD"] if "GET" in methods else methods
 
 
 @cache
-def table(page: bool) -> Mapping[str, Mapping[str, Endpoint]]:
-    """All routes; with `page` also the web pages, whose files are read only then."""
-    if not page:
-        return ROUTES
-    from handler.http import pages
+def table(page: bool, rekognition: bool) -> Mapping[str, Mapping[str, Endpoint]]:
+    """All routes; with `page` also the web pages, whose files are read only then.
 
-    return MappingProxyType({**ROUTES, **pages.routes()})
+    With `rekognition`, `POST /` answers the clients of Amazon Rekognition.
+    """
+    routes = dict(ROUTES)
+    if page:
+        from handler.http import pages
+
+        routes |= pages.routes()
+    if rekognition:
+        routes["/"] = {**routes.get("/", {}), "POST": _rekognition}
+    return MappingProxyType(routes)
+
+
+def _rekognition(request: HttpRequest, service: AnyService, invocation: Invocation) -> HttpResponse:
+    from handler.rekognition import protocol
+
+    reply = protocol.answer(
+        request.headers.get("x-amz-target", ""),
+        lambda: request.body(service.settings.limits),
+        service,
+        invocation,
+    )
+    return HttpResponse(reply.status, reply.body, protocol.CONTENT_TYPE, reply.headers)
 
 
 def _operation(name: str) -> Endpoint:
@@ -78,6 +100,14 @@ def _operation(name: str) -> Endpoint:
         return HttpResponse(200, answers.encode(working.run(job, invocation)))
 
     return run
+
+
+def _uploads(request: HttpRequest, service: AnyService, invocation: Invocation) -> HttpResponse:
+    from handler.faces import uploads
+
+    settings = ready(service).settings
+    answer = uploads.answer_json(request.body(settings.limits), settings, invocation)
+    return HttpResponse(200, answers.encode(answer))
 
 
 def _health(_request: HttpRequest, service: AnyService, _invocation: Invocation) -> HttpResponse:
@@ -97,18 +127,32 @@ def _model(_request: HttpRequest, service: AnyService, _invocation: Invocation) 
     manifest = working.model.manifest
     answer = ModelCardAnswer(
         id=manifest.id,
+        contract=working.model.contract(),
         sha256=working.model.sha256,
         dimension=working.model.dimension,
         input_size=manifest.input.size,
         alignment=answers.to_builtins(manifest.alignment),
         standardization=manifest.input.standardization,
-        thresholds=ThresholdAnswer(default=manifest.threshold, by_far=manifest.thresholds.by_far),
+        thresholds=_thresholds(working),
         calibration=answers.to_builtins(manifest.calibration),
         licence=manifest.licence,
         provenance=manifest.provenance,
         accuracy=manifest.accuracy,
     )
     return HttpResponse(200, answers.encode(answer))
+
+
+def _thresholds(service: Service) -> ThresholdAnswer:
+    """The default is that of FACENET_FAR, where it is set."""
+    measured, default = service.model.manifest.thresholds, service.default_decision
+    return ThresholdAnswer(
+        default=default.threshold,
+        default_far=default.far,
+        table=answers.to_builtins(measured.table),
+        strangers=measured.strangers,
+        worst_group=answers.to_builtins(measured.worst_group),
+        protocol=measured.protocol,
+    )
 
 
 def _openapi(_request: HttpRequest, _service: AnyService, _invocation: Invocation) -> HttpResponse:
@@ -130,9 +174,11 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "/v1/compare": {"POST": _operation("compare")},
         "/v1/embed": {"POST": _operation("embed")},
         "/v1/detect": {"POST": _operation("detect")},
+        "/v1/uploads": {"POST": _uploads},
         "/v1/health": {"GET": _health},
         "/v1/model": {"GET": _model},
         "/openapi.json": {"GET": _openapi},
         "/service": {"POST": _uai},
+        **collections.routes(),
     }
 )

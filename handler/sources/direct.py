@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handler.batch import questions
 from handler.errors import render
 from handler.faces import answers, response_size
-from handler.faces.requests import parse_object
-from handler.faces.service import AnyService, ready
+from handler.faces.service import AnyService, Service, ready
 from handler.invocation import Invocation, as_api_error
 from handler.observability import log_invocation
 
@@ -24,15 +24,20 @@ def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService
     working = ready(service)
     invocation.note(source="direct", status=200, request_id=invocation.request_id)
     try:
-        answer = answers.to_builtins(
-            _deliverable(
-                working.run(parse_object(event, working.settings.limits), invocation), working
-            )
-        )
+        answer = answers.to_builtins(_deliverable(_run(event, invocation, working), working))
+        invocation.answered()
     except Exception as failure:
         answer = render(as_api_error(failure, invocation), invocation.request_id)
     log_invocation(invocation.ended(), working.settings.metrics_namespace)
     return dict(answer)
+
+
+def _run(event: Mapping[str, Any], invocation: Invocation, working: Service) -> Any:
+    if event.get("operation") == "uploads":
+        from handler.faces import uploads
+
+        return uploads.answer_object(event, working.settings, invocation)
+    return questions.answer(event, working, invocation)
 
 
 def _deliverable(answer: Any, service: Any) -> Any:

@@ -5,7 +5,6 @@ was made of. What the networks find in a picture is tested elsewhere.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,6 @@ from handler.faces.types import FoundFace, PictureFaces
 from handler.invocation import Invocation
 from handler.settings import Location, Settings
 from handler.sources import recognise
-from tests.aws.servers.radosgw import Account
 
 MODEL_ID = "stand-in"
 DIMENSION = 8
@@ -70,23 +68,6 @@ def embed(data: bytes) -> Answer:
 
 def settings(inputs: Sequence[str], output: str, prefix: str = "out", **more: Any) -> Settings:
     return Settings(input_buckets=frozenset(inputs), output=Location(output, prefix), **more)
-
-
-def use(endpoint: str, account: Account, region: str = "us-east-1") -> None:
-    """Let the function's own S3 client talk to `endpoint` as `account` from now on."""
-    import boto3
-
-    from handler import storage
-
-    os.environ.update(
-        AWS_ENDPOINT_URL_S3=endpoint,
-        AWS_ACCESS_KEY_ID=account.access_key,
-        AWS_SECRET_ACCESS_KEY=account.secret_key,
-        AWS_DEFAULT_REGION=region,
-        AWS_EC2_METADATA_DISABLED="true",
-    )
-    boto3.DEFAULT_SESSION = None  # it keeps the credentials that it found first
-    storage.client.cache_clear()
 
 
 def invoke(service: StandIn, event: Any, context: Any = None) -> Any:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from fixtures.http_events import http_v2
 from handler import app, cold_start
 from handler.faces.answers import (
     CompareAnswer,
@@ -17,7 +18,6 @@ from handler.faces.answers import (
     ModelCardAnswer,
 )
 from handler.faces.service import AnyService, Service, ready
-from tools.http_events import http_v2
 
 HTTP_COMPARE = [
     "alb",
@@ -97,7 +97,7 @@ def test_embed_gives_unit_vectors_in_either_encoding(service: Service, load_even
     vector = np.float32(numbers.images[0].faces[0].embedding)
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
     assert len(vector) == numbers.model.dimension
-    event = {"images": [{"embedding": packed, "model": numbers.model.id}, event["images"][0]]}
+    event = {"images": [{"embedding": packed, "model": numbers.model.contract}, event["images"][0]]}
     assert typed(call(event, service), CompareAnswer).distance < 1e-3
 
 

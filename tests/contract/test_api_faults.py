@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import model_layer
+from fixtures.http_events import http_v2
 from handler import app, cold_start
 from handler.faces.service import BrokenService
 from model_layer.files import MODELS
 from tests.process_logs import LOGS
 from tests.unit.handler.service_fakes import FakeContext
-from tools.http_events import http_v2
 
 # Runs the events given as arguments in a process that must not open any file for writing.
 READ_ONLY_PROGRAM = """

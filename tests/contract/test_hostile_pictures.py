@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from fuzz.hostile_pictures import HOSTILE
-from fuzz.odd_pictures import ODD
+from fixtures.hostile_pictures import HOSTILE
+from fixtures.odd_pictures import ODD
 from tests.process_logs import LOGS
 
 PICTURES = {**HOSTILE, **ODD}
@@ -78,7 +78,17 @@ def function(root: Path, scratch: Path) -> Iterator[Any]:
     process.stdout.close()
 
 
-@pytest.mark.parametrize("name", PICTURES)
+def cases() -> list[Any]:
+    """All of PICTURES; those that take seconds are left to `make test-all`."""
+    slow = ("at the limit", "400 MB", "twice too large")
+    full = pytest.mark.full
+    return [
+        pytest.param(name, marks=[full] if any(word in name for word in slow) else [])
+        for name in PICTURES
+    ]
+
+
+@pytest.mark.parametrize("name", cases())
 def test_a_hostile_picture_gets_its_answer(name: str, function: Any) -> None:
     make, codes = PICTURES[name]
     given = function(make())

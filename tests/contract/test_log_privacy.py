@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from fixtures.hostile_pictures import FOREIGN, encode, jpeg_with_exif, self_pointing_exif
+from fixtures.odd_pictures import ODD
 from fuzz import world
-from fuzz.hostile_pictures import FOREIGN, encode, jpeg_with_exif, self_pointing_exif
-from fuzz.odd_pictures import ODD
 from handler import app, cold_start
 from handler import storage as s3
 from handler.errors import STATUSES, ApiError

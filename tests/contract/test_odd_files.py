@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 import align
-from fuzz.jpeg_scans import put_together, refines, scans_of, take_apart, with_scans
-from fuzz.odd_pictures import orientation_exif
+from fixtures.http_events import http_v2
+from fixtures.jpeg_scans import put_together, refines, scans_of, take_apart, with_scans
+from fixtures.odd_pictures import orientation_exif
 from handler import app
-from tools.http_events import http_v2
 
 ORDERS = ["<", ">"]
 TYPES = [1, 3, 4]  # BYTE, SHORT, LONG

@@ -107,6 +107,7 @@ function verdict({ same }) {
 }
 
 function sentence({ similarity }) {
+  if (similarity === null) return "This model was not calibrated: the distance has no probability.";
   return `${probabilityInWords(similarity)}: ${percent(similarity)} probable that both show the same face.`;
 }
 

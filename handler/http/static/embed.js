@@ -54,7 +54,7 @@ export class Embedding extends Question {
     view.replaceChildren(
       h("div.strip-row", {}, chip, strip(face.embedding)),
       facts(face.embedding),
-      keepers(face.embedding, answer.model.id),
+      keepers(face.embedding, answer.model.contract),
     );
   }
 
@@ -143,15 +143,15 @@ function facts(vector) {
   return h("dl.facts", {}, ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, String(value)))));
 }
 
-function keepers(vector, modelId) {
+function keepers(vector, contract) {
   const json = () => JSON.stringify(vector);
   const keep = (name, content, type) => () => download(name, content(), type);
   return h(
     "div.actions",
     {},
     copyButton("Copy the vector", json),
-    h("button", { type: "button", onclick: keep(`${modelId}.json`, json, "application/json") }, "Download JSON"),
-    h("button", { type: "button", onclick: keep(`${modelId}.npy`, () => npy(vector), "application/octet-stream") }, "Download NPY"),
+    h("button", { type: "button", onclick: keep(`${contract}.json`, json, "application/json") }, "Download JSON"),
+    h("button", { type: "button", onclick: keep(`${contract}.npy`, () => npy(vector), "application/octet-stream") }, "Download NPY"),
   );
 }
 

@@ -1,5 +1,6 @@
 // Pictures in the browser: made upright and small enough, drawn with their faces, cut to chips.
 import { s } from "./common.js";
+import { isOffered, upload } from "./uploads.js";
 
 // A synchronous Lambda payload holds 6 MB and base64 makes 3 bytes 4: a request of two pictures
 // of this size stays under 4.5 MB as text, with room for what a gateway wraps around it.
@@ -10,7 +11,10 @@ const QUALITIES = [0.92, 0.85, 0.75];
 const KNOWN_TYPES = new Set(["image/jpeg", "image/png", "image/webp"]);
 
 /**
- * A file made ready to send: {name, bitmap, width, height, bytes, base64, reduced}.
+ * A file made ready to send: {name, bitmap, width, height, bytes, image, reduced, uploaded}.
+ *
+ * `image` is what a request says: base64, or a reference to the upload bucket for a picture that is
+ * too large for a request, where the function has such a bucket.
  *
  * The bitmap is upright (EXIF orientation applied) and is the picture that is sent, so that the
  * answer's coordinates fit it. What the browser cannot read is sent as it is, with a null bitmap:
@@ -21,30 +25,36 @@ export async function preparePicture(file, name = file.name) {
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
-    if (file.size > PICTURE_BUDGET) throw new Error(`The browser cannot read ${name}.`);
+    // Maybe the function can.
   }
   const side = bitmap ? Math.max(bitmap.width, bitmap.height) : 0;
   const fits = file.size <= PICTURE_BUDGET && side <= SEND_AS_IS_SIDE;
+  if (file.size > PICTURE_BUDGET && isOffered()) {
+    const image = await upload(file);
+    if (image) return { ...describe(name, bitmap, file), image, uploaded: true };
+  }
+  if (!bitmap && file.size > PICTURE_BUDGET) throw new Error(`The browser cannot read ${name}.`);
   if (!bitmap || (fits && KNOWN_TYPES.has(file.type))) {
-    return describe(name, bitmap, file, false);
+    return { ...describe(name, bitmap, file), image: await toBase64(file) };
   }
   try {
     const blob = await reduce(bitmap);
-    return await describe(name, await createImageBitmap(blob), blob, true);
+    const small = await createImageBitmap(blob);
+    return { ...describe(name, small, blob), image: await toBase64(blob), reduced: true };
   } finally {
     bitmap.close();
   }
 }
 
-async function describe(name, bitmap, blob, reduced) {
+function describe(name, bitmap, blob) {
   return {
     name,
     bitmap,
     width: bitmap?.width ?? 0,
     height: bitmap?.height ?? 0,
     bytes: blob.size,
-    base64: await toBase64(blob),
-    reduced,
+    reduced: false,
+    uploaded: false,
   };
 }
 
@@ -94,6 +104,14 @@ export function drawFaces(svg, width, height, faces, chosen) {
   // Points stay visible on a small face in a large picture.
   const least = Math.max(width, height) * 0.0055;
   svg.replaceChildren(...faces.map((face, index) => drawFace(face, chosen.includes(index), least)));
+}
+
+/** Names over the faces of a picture of `width` pixels, as SVG text below each box. */
+export function nameTags(width, faces, names) {
+  const size = width / 32;
+  return faces.map(({ box }, index) => s("text", {
+    class: "name", x: box.left + box.width / 2, y: box.top + box.height + size * 1.1, "font-size": size,
+  }, names[index]));
 }
 
 function drawFace(face, standsOut, least) {
@@ -150,12 +168,15 @@ function centre(points) {
   return [sum[0] / points.length, sum[1] / points.length];
 }
 
-/** The margin box that box alignment cuts, as the transform that maps it to a square. */
+/**
+ * The margin box that box alignment cuts, as the transform that maps it to a square. The cut begins
+ * one pixel further in, as it reads a box that counts from 1 as one that counts from 0.
+ */
 export function boxTransform(box, margin, width, height, size) {
-  const left = Math.max(0, box.left - margin / 2);
-  const top = Math.max(0, box.top - margin / 2);
-  const right = Math.min(width, box.left + box.width + margin / 2);
-  const bottom = Math.min(height, box.top + box.height + margin / 2);
+  const left = Math.max(0, box.left + 1 - margin / 2);
+  const top = Math.max(0, box.top + 1 - margin / 2);
+  const right = Math.min(width, box.left + 1 + box.width + margin / 2);
+  const bottom = Math.min(height, box.top + 1 + box.height + margin / 2);
   const [scaleX, scaleY] = [size / (right - left), size / (bottom - top)];
   return [scaleX, 0, 0, scaleY, -left * scaleX, -top * scaleY];
 }

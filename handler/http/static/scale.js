@@ -8,8 +8,8 @@ const LEADER_HEIGHT = 22;
 
 /** The thresholds of GET v1/model as [{rate, distance}], strictest first. */
 export function thresholdsOf(model) {
-  const { default: usual, by_far: byRate = {} } = model?.thresholds ?? {};
-  const marks = Object.entries(byRate).map(([rate, distance]) => ({ rate: Number(rate), distance }));
+  const { default: usual, table = [] } = model?.thresholds ?? {};
+  const marks = table.map(({ far, threshold }) => ({ rate: far, distance: threshold }));
   // The model's own threshold may be one that no round rate belongs to.
   if (usual !== undefined && !marks.some(({ distance }) => distance === usual)) {
     marks.push({ rate: null, distance: usual });
@@ -46,7 +46,7 @@ export function drawScale(answer, model) {
   place(scale.querySelector(".needle"), distance);
   place(scale.querySelector(".limit"), threshold);
   scale.querySelector(".accepted").style.width = share(threshold);
-  scale.title = `Probability of one person: ${percent(similarity)}`;
+  if (similarity !== null) scale.title = `Probability of one person: ${percent(similarity)}`;
   new ResizeObserver(() => separate(scale)).observe(scale);
   return scale;
 }

@@ -1,7 +1,7 @@
 // One place for a photograph: drop, choose, camera or sample in; picture with its faces out.
 import { h } from "./common.js";
 import { takePhotograph } from "./camera.js";
-import { drawFaces, drawPicture, preparePicture } from "./pictures.js";
+import { drawFaces, drawPicture, nameTags, preparePicture } from "./pictures.js";
 
 // Public-domain portraits. The altered copy is the same photograph, turned, darkened and
 // recompressed: it shows how the page works, and says nothing about a model's accuracy.
@@ -138,6 +138,12 @@ export class Slot {
     this.find("canvas").setAttribute("aria-label", `${this.title}: ${this.picture.name}, ${count} found`);
   }
 
+  /** A name on each face, over the boxes that are shown. */
+  nameFaces(image, names) {
+    this.find(".overlay").append(...nameTags(image.width, image.faces, names));
+    this.find("canvas").setAttribute("aria-label", `${this.title}: ${this.picture.name}: ${names.join(", ")}`);
+  }
+
   /** A line under the picture; as a warning it is also marked on the frame. */
   say(text, warning = false) {
     this.blamed = false;
@@ -160,10 +166,11 @@ export class Slot {
   }
 }
 
-function sizeLine({ name, bitmap, width, height, bytes, reduced }) {
+function sizeLine({ name, bitmap, width, height, bytes, reduced, uploaded }) {
   const kilobytes = `${Math.max(1, Math.round(bytes / 1000)).toLocaleString("en")} KB`;
   const size = bitmap ? `${width} × ${height}, ${kilobytes}` : kilobytes;
-  return `${name} · ${size}${reduced ? ", made smaller here" : ""}`;
+  const note = uploaded ? ", uploaded; gone after a day" : "";
+  return `${name} · ${size}${reduced ? ", made smaller here" : note}`;
 }
 
 /** Load the samples' pictures one after another: each request may wake a function of its own. */

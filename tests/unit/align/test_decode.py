@@ -16,8 +16,8 @@ from PIL import Image, ImageOps
 
 import align
 from align.decode import STRIP_PIXELS
-from fuzz.hostile_pictures import chunk
-from fuzz.odd_pictures import small_webp
+from fixtures.hostile_pictures import chunk
+from fixtures.odd_pictures import small_webp
 from tests.unit.align.test_headers import png_bomb
 
 Encode = Callable[..., bytes]

@@ -7,7 +7,7 @@ import pytest
 
 import align
 from align.exif import read_orientation
-from fuzz.odd_pictures import orientation_exif, with_exif
+from fixtures.odd_pictures import orientation_exif, with_exif
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import align
-from fuzz.odd_pictures import ios_png
+from fixtures.odd_pictures import ios_png
 
 Encode = Callable[..., bytes]
 

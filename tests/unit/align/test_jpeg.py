@@ -10,9 +10,9 @@ import pytest
 
 import align
 from align.silence import silence
-from fuzz import odd_pictures as odd
-from fuzz.hostile_pictures import encode, jpeg_behind_padding, jpeg_of_frame, scene
-from fuzz.jpeg_scans import put_together, refines, scans_of, take_apart, with_scans
+from fixtures import odd_pictures as odd
+from fixtures.hostile_pictures import encode, jpeg_behind_padding, jpeg_of_frame, scene
+from fixtures.jpeg_scans import put_together, refines, scans_of, take_apart, with_scans
 
 Encode = Callable[..., bytes]
 

@@ -13,8 +13,8 @@ import pytest
 
 import align
 from align.silence import Silence, silence
-from fuzz.hostile_pictures import chunk, encode, with_chunk
-from fuzz.odd_pictures import FORGED, jpeg_with_junk, profile_with_name
+from fixtures.hostile_pictures import chunk, encode, with_chunk
+from fixtures.odd_pictures import FORGED, jpeg_with_junk, profile_with_name
 
 LIBRARY = ctypes.CDLL(None)
 

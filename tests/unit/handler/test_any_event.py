@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fixtures import http_events
 from handler import app
 from handler.errors import STATUSES, ApiError
 from handler.http.routes import ROUTES
 from handler.sources import is_delivered
 from tests.unit.handler.service_fakes import RED, FakeContext, make_service, picture
-from tools import http_events
 
 SERVICE = make_service(limits={"images": 4, "body_bytes": 20_000}, page=True)
 IMAGE = base64.b64encode(picture(RED)).decode()

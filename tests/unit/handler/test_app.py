@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
+from fixtures.http_events import http_v2
 from handler import app
 from handler.errors import ApiError
 from handler.faces import response_size
 from handler.faces.service import Service
 from tests.unit.handler.service_fakes import (
+    CONTRACT,
     RED,
     FakeContext,
     FakeDetector,
@@ -18,8 +21,6 @@ from tests.unit.handler.service_fakes import (
     one_face,
     picture,
 )
-from tools import http_events
-from tools.http_events import http_v2
 
 IMAGE = base64.b64encode(picture(RED)).decode()
 BODY = json.dumps({"images": [IMAGE, IMAGE]})
@@ -112,7 +113,11 @@ class TestRoutes:
 
     def test_model_shows_thresholds_and_licence(self) -> None:
         body = json.loads(get("/v1/model")["body"])
-        assert body["thresholds"] == {"default": 0.5, "by_far": {"0.01": 0.5}}
+        thresholds = body["thresholds"]
+        assert (thresholds["default"], thresholds["default_far"]) == (0.5, 0.01)
+        assert thresholds["table"][1] == {"far": 0.01, "threshold": 0.5, "pairs": 100}
+        assert (thresholds["strangers"], thresholds["worst_group"]) == (10_000, None)
+        assert body["contract"] == CONTRACT
         assert body["alignment"] == {"kind": "box", "size": 16, "margin": 4}
         assert body["licence"] == "Apache-2.0"
 
@@ -181,6 +186,8 @@ class TestCors:
         assert response["statusCode"] == 204
         assert response["headers"]["access-control-allow-methods"] == "POST"
         assert response["headers"]["access-control-allow-origin"] == "https://example.org"
+        exposed = response["headers"]["access-control-expose-headers"]
+        assert exposed == "x-request-id, retry-after"
         refused = get("/nowhere", "GET", service, headers={"origin": "https://example.org"})
         assert refused["headers"]["access-control-allow-origin"] == "https://example.org"
         assert refused["headers"]["vary"] == "origin"

@@ -17,7 +17,7 @@ from handler.faces.types import FoundFace, PictureFaces
 from handler.storage import ObjectGone, ObjectReference, StoredObject
 
 BUCKET = "example-photos"
-MODEL = {"id": "tiny", "sha256": "ab" * 32, "dimension": 4}
+MODEL = {"id": "tiny", "contract": "tiny@0123456789ab", "sha256": "ab" * 32, "dimension": 4}
 NO_FACE = b"no face"
 POISON = b"poison"
 
@@ -110,4 +110,4 @@ def batch(
 
 def result_key(reference: ObjectReference, data: bytes) -> str:
     identity = reference.version_id or etag_of(data)
-    return f"out/{reference.bucket}/{reference.key}/{identity}.tiny.json"
+    return f"out/{reference.bucket}/{reference.key}/{identity}.tiny@0123456789ab.json"

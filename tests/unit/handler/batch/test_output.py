@@ -19,16 +19,18 @@ def picture(etag: str = "read", version_id: str | None = None) -> StoredObject:
 
 def test_key_is_made_of_bucket_key_etag_and_model() -> None:
     key = OUTPUT.key(REFERENCE, picture())
-    assert key == "results/2026/photos/a b+c/ü.jpg/read.tiny.json"
+    assert key == "results/2026/photos/a b+c/ü.jpg/read.tiny@0123456789ab.json"
 
 
 def test_version_comes_before_etag() -> None:
-    assert OUTPUT.key(REFERENCE, picture(version_id="v7")).endswith("/v7.tiny.json")
+    assert OUTPUT.key(REFERENCE, picture(version_id="v7")).endswith("/v7.tiny@0123456789ab.json")
 
 
 @pytest.mark.parametrize("version", ["null", "", None])
 def test_replaceable_version_is_no_identity(version: str | None) -> None:
-    assert OUTPUT.key(REFERENCE, picture(version_id=version)).endswith("/read.tiny.json")
+    assert OUTPUT.key(REFERENCE, picture(version_id=version)).endswith(
+        "/read.tiny@0123456789ab.json"
+    )
 
 
 def test_key_too_long_for_s3_is_replaced_by_its_digest() -> None:
@@ -64,7 +66,7 @@ def test_document_says_what_was_read_by_which_model_and_where_the_faces_are() ->
     assert document["model"] == MODEL
     assert (document["width"], document["height"]) == (40, 30)
     face = document["faces"][0]
-    assert face["box"] == {"left": 1.0, "top": 2.0, "width": 10.0, "height": 10.0}
+    assert face["box"] == {"left": 0.0, "top": 1.0, "width": 10.0, "height": 10.0}
     assert {"landmarks", "score", "quality", "embedding"} <= set(face)
     assert len(face["embedding"]) == MODEL["dimension"]
 

@@ -26,7 +26,7 @@ class Service:
         self.given: list[tuple[list[bytes], Any, Any]] = []
 
     def describe(self) -> ModelAnswer:
-        return ModelAnswer(id="tiny", sha256="ab", dimension=4)
+        return ModelAnswer(id="tiny", contract="tiny@0123456789ab", sha256="ab", dimension=4)
 
     def embed_pictures(self, pictures: list[bytes], invocation: Any, finding: Any) -> list[Any]:
         self.given.append((pictures, invocation, finding))
@@ -44,7 +44,12 @@ def test_settings_reach_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 60_000)
     batch = batch_service.open_batch(service, Invocation(context))  # type: ignore[arg-type]
     assert (batch.output.bucket, batch.output.prefix) == ("faces", "out")
-    assert batch.output.model == {"id": "tiny", "sha256": "ab", "dimension": 4}
+    assert batch.output.model == {
+        "id": "tiny",
+        "contract": "tiny@0123456789ab",
+        "sha256": "ab",
+        "dimension": 4,
+    }
     assert batch.buckets == {"photos"}
     assert batch.limits.image_bytes == batch.store.image_bytes == 7  # type: ignore[attr-defined]
     assert batch.store.bucket_owner == "123456789012"  # type: ignore[attr-defined]
@@ -54,6 +59,30 @@ def test_settings_reach_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pictures == [b"picture"]
     assert invocation.request_id == "r"
     assert (invocation.remaining_ms(), finding.remaining_ms()) == (60_000, 57_000)
+
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:facenet:7"
+
+
+@pytest.mark.parametrize(
+    ("setting", "arn", "owner"),
+    [
+        (None, ARN, "123456789012"),
+        ("210987654321", ARN, "210987654321"),
+        (None, None, None),
+    ],
+)
+def test_results_go_to_a_bucket_of_the_functions_own_account(
+    monkeypatch: pytest.MonkeyPatch, setting: str | None, arn: str | None, owner: str | None
+) -> None:
+    monkeypatch.setattr(storage, "client", lambda: "client")
+    service = Service(
+        output=Location("faces", "out"), bucket_owner="111111111111", output_owner=setting
+    )
+    invocation = Invocation(SimpleNamespace(invoked_function_arn=arn))
+    store = batch_service.open_batch(service, invocation).store  # type: ignore[arg-type]
+    assert store.output_owner == owner  # type: ignore[attr-defined]
+    assert store.bucket_owner == "111111111111"  # type: ignore[attr-defined]
 
 
 def test_without_an_output_the_event_is_refused_with_the_settings_name() -> None:

@@ -19,8 +19,10 @@ from model_layer.errors import ModelUnavailable
 from tests.unit.handler.service_fakes import (
     BLACK,
     BLUE,
+    CONTRACT,
     DARK_RED,
     GREEN,
+    MANIFEST,
     RED,
     SIMILARITY,
     FakeContext,
@@ -72,13 +74,18 @@ class TestCompare:
         assert (first["index"], second["index"]) == (0, 1)
         assert (first["width"], first["height"]) == (64, 48)
         (face,) = first["faces"]
-        assert face["box"] == {"left": 16.0, "top": 12.0, "width": 32.0, "height": 24.0}
-        assert face["box_ratio"] == {"left": 0.25, "top": 0.25, "width": 0.5, "height": 0.5}
+        assert face["box"] == {"left": 15.0, "top": 11.0, "width": 32.0, "height": 24.0}
+        assert face["box_ratio"] == {"left": 0.23438, "top": 0.22917, "width": 0.5, "height": 0.5}
         assert len(face["landmarks"]) == 5
         assert face["score"] == 0.9
         assert set(face["quality"]) == {"size", "sharpness", "brightness", "yaw", "pitch", "roll"}
         assert "embedding" not in face
-        assert answer["model"] == {"id": "tiny", "sha256": "ab" * 32, "dimension": 3}
+        assert answer["model"] == {
+            "id": "tiny",
+            "contract": CONTRACT,
+            "sha256": "ab" * 32,
+            "dimension": 3,
+        }
         assert set(answer["timings_ms"]) == {
             "read",
             "decode",
@@ -161,7 +168,7 @@ class TestEmbeddingsAsImages:
 
     @pytest.mark.parametrize("encoding", ["float", "base64"])
     def test_an_embedding_stands_for_its_picture(self, encoding: str) -> None:
-        given = {"embedding": self.embedding(RED, encoding), "model": "tiny"}
+        given = {"embedding": self.embedding(RED, encoding), "model": CONTRACT}
         answer = ask(make_service(), images=[text(RED), given])
         assert answer["distance"] < 1e-3
         assert answer["images"][1] == {"index": 1, "width": None, "height": None, "faces": []}
@@ -173,9 +180,33 @@ class TestEmbeddingsAsImages:
         assert not service.model.calls  # type: ignore[attr-defined]
 
     def test_another_models_embedding_is_refused(self) -> None:
-        given = {"embedding": [1.0, 0, 0], "model": "other"}
+        given = {"embedding": [1.0, 0, 0], "model": "other@ffffffffffff"}
         error = refusal(make_service(), images=[text(RED), given])
         assert (error.code, error.details["image"]) == ("ModelMismatch", 1)
+        assert CONTRACT in error.message
+        assert "other@ffffffffffff" in error.message
+
+    def test_an_embedding_of_other_weights_under_the_same_id_is_refused(self) -> None:
+        retrained = make_service()
+        retrained.model.sha256 = "cd" * 32  # type: ignore[misc]
+        embedded = ask(retrained, images=[text(RED)])
+        given = {
+            "embedding": embedded["images"][0]["faces"][0]["embedding"],
+            "model": embedded["model"]["contract"],
+        }
+        assert embedded["model"]["id"] == "tiny"
+        assert ask(retrained, images=[text(RED), given])["same"]
+        assert refusal(make_service(), images=[text(RED), given]).code == "ModelMismatch"
+
+    def test_an_embedding_named_by_an_id_alone_is_refused(self) -> None:
+        given = {"embedding": [1.0, 0, 0], "model": "tiny"}
+        assert refusal(make_service(), images=[text(RED), given]).code == "ModelMismatch"
+
+    def test_flipped_embeddings_do_not_meet_plain_ones(self) -> None:
+        given = {"embedding": [1.0, 0, 0], "model": CONTRACT}
+        assert ask(make_service(), images=[text(RED), given])
+        error = refusal(make_service(), images=[text(RED), given], flip=True)
+        assert error.code == "ModelMismatch"
 
     def test_embed_and_detect_want_pictures(self) -> None:
         for operation in ("embed", "detect"):
@@ -268,13 +299,130 @@ class TestProfileUai:
         assert service.model.calls[0]["standardization"] == "prewhiten"  # type: ignore[attr-defined]
 
     def test_its_embeddings_do_not_meet_the_others(self) -> None:
-        given = {"embedding": [1.0, 0, 0], "model": "tiny+uai"}
+        own = ask(make_service(), images=[text(RED)], profile="uai")["model"]["contract"]
+        given = {"embedding": [1.0, 0, 0], "model": own}
+        assert ask(make_service(), images=[text(RED), given], profile="uai")
         assert refusal(make_service(), images=[text(RED), given]).code == "ModelMismatch"
 
     def test_a_landmark_model_has_no_such_profile(self) -> None:
         service = make_service(manifest=SIMILARITY)
         error = refusal(service, images=[text(RED)], profile="uai")
         assert (error.code, error.details) == ("InvalidRequest", {"field": "profile"})
+
+
+NEAR_RED = {"condition": "red", "direction": [1.0, 0.0, 0.0], "norm_weight": 0.0, "limit": 0.9}
+NO_RED = {
+    "refusal": {
+        "crowds": [NEAR_RED],
+        "refused": 0.0,
+        "strangers_accepted": 0.0,
+        "protocol": "made up",
+    }
+}
+
+
+class TestDecision:
+    def test_an_answer_says_the_rate_it_was_made_at(self) -> None:
+        answer = ask(make_service(), images=[text(RED), text(DARK_RED)])
+        assert (answer["threshold"], answer["far"]) == (0.5, 0.01)
+
+    def test_a_request_may_name_the_rate(self) -> None:
+        answer = ask(make_service(), images=[text(RED), text(DARK_RED)], far=0.001)
+        assert (answer["threshold"], answer["far"]) == (pytest.approx(0.3), 0.001)
+        between = ask(make_service(), images=[text(RED), text(DARK_RED)], far=10**-2.5)
+        assert between["threshold"] == pytest.approx(0.4)
+
+    @pytest.mark.parametrize("far", [1e-4, 0.5])
+    def test_a_rate_that_was_not_measured_is_refused_with_the_lowest(self, far: float) -> None:
+        error = refusal(make_service(), images=[text(RED), text(RED)], far=far)
+        assert (error.code, error.details["field"]) == ("InvalidRequest", "far")
+        assert (error.details["lowest"], error.details["highest"]) == (0.001, 0.1)
+        assert "0.001" in error.message
+
+    def test_far_and_threshold_together_are_refused(self) -> None:
+        error = refusal(make_service(), images=[text(RED), text(RED)], far=0.01, threshold=0.5)
+        assert error.code == "InvalidRequest"
+        assert "not both" in error.message
+
+    @pytest.mark.parametrize(("threshold", "far"), [(0.3, 0.001), (0.4, 10**-2.5), (1.5, None)])
+    def test_a_threshold_has_its_rate_where_one_was_measured(
+        self, threshold: float, far: float | None
+    ) -> None:
+        answer = ask(make_service(), images=[text(RED), text(RED)], threshold=threshold)
+        assert answer["far"] == (None if far is None else pytest.approx(far))
+
+    def test_the_setting_makes_the_default_stricter(self) -> None:
+        answer = ask(make_service(far=0.001), images=[text(RED), text(DARK_RED)])
+        assert (answer["threshold"], answer["far"]) == (pytest.approx(0.3), 0.001)
+
+    def test_the_worst_groups_threshold_can_be_the_default(self) -> None:
+        worst = {"far": 0.01, "threshold": 0.25, "group": "a", "pairs": 900, "protocol": ""}
+        thresholds = {**MANIFEST["thresholds"], "worst_group": worst}
+        service = make_service(manifest={"thresholds": thresholds}, far="worst_group")
+        answer = ask(service, images=[text(RED), text(DARK_RED)])
+        assert (answer["threshold"], answer["far"]) == (0.25, 0.01)
+
+    def test_an_unmeasured_model_has_neither_rate_nor_similarity(self) -> None:
+        unmeasured = {
+            "thresholds": {"default_far": None, "default_threshold": 1.1},
+            "calibration": None,
+        }
+        service = make_service(manifest=unmeasured)
+        answer = ask(service, images=[text(RED), text(DARK_RED)], face="all")
+        assert (answer["threshold"], answer["far"], answer["similarity"]) == (1.1, None, None)
+        assert answer["pairs"][0]["similarity"] is None
+        assert refusal(service, images=[text(RED), text(RED)], far=0.01).code == "InvalidRequest"
+
+    def test_the_profile_uai_has_neither_rate_nor_similarity(self) -> None:
+        answer = ask(make_service(), images=[text(RED), text(DARK_RED)], profile="uai")
+        assert (answer["threshold"], answer["far"], answer["similarity"]) == (0.5, None, None)
+        error = refusal(make_service(), images=[text(RED)] * 2, profile="uai", far=0.01)
+        assert (error.code, error.details["field"]) == ("InvalidRequest", "far")
+
+
+class TestIndistinctFaces:
+    @pytest.mark.parametrize("operation", ["compare", "embed"])
+    def test_a_face_that_the_model_cannot_tell_apart_is_low_quality(self, operation: str) -> None:
+        service = make_service(manifest=NO_RED)
+        error = refusal(service, operation=operation, images=[text(GREEN), text(RED)])
+        assert (error.code, error.details["image"]) == ("LowQuality", 1)
+        assert error.details["reasons"] == ["indistinct"]
+
+    def test_a_quality_of_zero_compares_it_all_the_same(self) -> None:
+        service = make_service(manifest=NO_RED)
+        assert ask(service, images=[text(RED), text(RED)], min_quality=0)["same"]
+        assert (
+            refusal(service, images=[text(RED), text(RED)], min_quality=0.01).code == "LowQuality"
+        )
+
+    def test_of_several_faces_the_others_stay(self) -> None:
+        """One face is red, one green; only the green one can be told apart."""
+        half = np.zeros((40, 80, 3), np.uint8)
+        half[:, :40], half[:, 40:] = RED[::-1], GREEN[::-1]
+        mixed = base64.b64encode(cv2.imencode(".png", half)[1].tobytes()).decode()
+        detector = FakeDetector(lambda _: [face_at(5, 5, 30, 35), face_at(50, 5, 75, 35)])
+        service = make_service(detector, manifest=NO_RED)
+        answer = ask(service, operation="embed", images=[mixed], face="all")
+        (face,) = answer["images"][0]["faces"]
+        assert face["box"]["left"] == 50.0
+        compared = ask(service, images=[mixed, mixed], face="all", min_quality=0)
+        assert len(compared["images"][1]["faces"]) == 2
+
+    def test_detection_is_not_concerned(self) -> None:
+        service = make_service(manifest=NO_RED)
+        answer = ask(service, operation="detect", images=[text(RED)])
+        assert len(answer["images"][0]["faces"]) == 1
+
+    def test_a_batch_writes_down_why_there_is_no_embedding(self) -> None:
+        service = make_service(manifest=NO_RED)
+        bad, good = service.embed_pictures([picture(RED), picture(GREEN)])
+        assert isinstance(bad, ApiError)
+        assert (bad.code, bad.details["reasons"]) == ("LowQuality", ["indistinct"])
+        assert isinstance(good, PictureFaces)
+
+    def test_embeddings_made_another_way_were_not_measured(self) -> None:
+        service = make_service(manifest=NO_RED)
+        assert ask(service, images=[text(RED)], profile="uai")["images"][0]["faces"]
 
 
 class TestRefusals:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
 from handler.errors import ApiError
 from handler.http.message import (
     HttpRequest,
@@ -15,7 +16,6 @@ from handler.http.message import (
     write_response,
 )
 from handler.settings import ALB_PAYLOAD, Limits
-from tools import http_events
 
 LIMITS = Limits(body_bytes=100)
 BODY = '{"images": []}'
@@ -39,6 +39,14 @@ def test_every_shape_reads_as_the_same_request(name: str) -> None:
     assert (request.method, request.path) == ("POST", "/v1/embed")
     assert request.content_type == "application/json"
     assert request.body(LIMITS) == BODY.encode()
+
+
+def test_a_function_url_is_told_from_an_http_api() -> None:
+    """Both speak payload 2.0; the log should say which one a caller used."""
+    assert read_request(shapes()["v2"]).gateway == "http-api"
+    assert read_request(shapes()["function url"]).gateway == "function-url"
+    assert read_request(shapes()["rest"]).gateway == "rest-api"
+    assert read_request(shapes()["alb"]).gateway == "alb"
 
 
 @pytest.mark.parametrize("name", shapes())

@@ -51,7 +51,7 @@ def named() -> ObjectReference:
 def result_keys() -> Any:
     """Names of the results of the two objects: the first by version, the second by ETag."""
     return SimpleNamespace(
-        named=f"out/{BUCKET}/{KEY}/096fKKXTRTtl3on89fVO.nfljtsv6qko.tiny.json",
-        named_by_etag=f"out/{BUCKET}/{KEY}/{etag_of(b'eileen and grace')}.tiny.json",
-        plain=f"out/{BUCKET}/plain.jpg/{etag_of(b'plain')}.tiny.json",
+        named=f"out/{BUCKET}/{KEY}/096fKKXTRTtl3on89fVO.nfljtsv6qko.tiny@0123456789ab.json",
+        named_by_etag=f"out/{BUCKET}/{KEY}/{etag_of(b'eileen and grace')}.tiny@0123456789ab.json",
+        plain=f"out/{BUCKET}/plain.jpg/{etag_of(b'plain')}.tiny@0123456789ab.json",
     )
