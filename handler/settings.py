@@ -75,10 +75,12 @@ class Settings:
     collection_faces: int | None = None
     bucket_collection: str | None = None
     people_prefix: str = "people/"
+    output_owner: str | None = None
     limits: Limits = field(default_factory=Limits)
     base_path: str = ""
     cors_origins: frozenset[str] = frozenset()
     page: bool = False
+    rekognition: bool = False
     metrics_namespace: str | None = None
     uai_main_class: UaiMainClass = "FaceCompareModel"
     uploads: str | None = None  # the bucket that callers' large pictures go to
@@ -112,6 +114,7 @@ class Settings:
             cors_origins=_names(source, "FACENET_CORS_ORIGINS"),
             # The page says what is broken; one that cannot be read does not bring it.
             page=_text(source, "FACENET_PAGE").lower() in ON,
+            rekognition=_text(source, "FACENET_REKOGNITION").lower() in ON,
             metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
         )
 
@@ -150,10 +153,12 @@ class Settings:
             collection_faces=read_variable(source, "FACENET_COLLECTION_FACES", _at_least(1), None),
             bucket_collection=_text(source, "FACENET_BUCKET_COLLECTION") or None,
             people_prefix=_text(source, "FACENET_PEOPLE_PREFIX") or "people/",
+            output_owner=read_variable(source, "FACENET_OUTPUT_OWNER", _account, None),
             limits=_limits(source),
             base_path=answering.base_path,
             cors_origins=answering.cors_origins,
             page=read_variable(source, "FACENET_PAGE", _switch, False),
+            rekognition=read_variable(source, "FACENET_REKOGNITION", _switch, False),
             metrics_namespace=answering.metrics_namespace,
             uai_main_class=uai_main_class,
             uploads=_text(source, "FACENET_UPLOADS") or None,

@@ -69,9 +69,11 @@ LOCKS = (
     Lock("fuzz", ("fuzz",)),
     Lock("search-bench", ("search-bench",)),
     Lock("sam", ("sam",), alone=True),
+    Lock("recall", ("recall",), alone=True),
     Lock("audit", ("audit",), alone=True),
     Lock("lock", ("lock",), alone=True),
     Lock("checkov", ("checkov",), alone=True),
+    Lock("deploy", ("deploy",), alone=True),
 )
 
 

@@ -285,6 +285,30 @@ def over_lambda(function: str, client: Any = None) -> Client:
     return Client(call)
 
 
+def rekognition(url: str, session: Any = None) -> Any:
+    """boto3's client of Amazon Rekognition, answered by the function at `url`.
+
+    Its calls are signed for the service that stands at the address, API Gateway or Lambda; a local
+    server takes any signature, so there credentials are made up where none are found.
+    """
+    place = AWS_HOST.search(urlsplit(url).hostname or "")
+    session = session or boto3.Session()
+    options: Json = {"region_name": session.region_name or "us-east-1"}
+    if place:
+        options["region_name"] = place["url_region"] or place["api_region"]
+    elif session.get_credentials() is None:
+        options |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+    client = session.client("rekognition", endpoint_url=url, **options)
+    if place:
+        service = "lambda" if place["lambda"] else "execute-api"
+
+        def sign_for_gateway(request: Any, **_: Any) -> None:
+            request.context.setdefault("signing", {})["signing_name"] = service
+
+        client.meta.events.register("before-sign.rekognition", sign_for_gateway)
+    return client
+
+
 def answer_of(status: int, content: bytes) -> Json:
     """The answer's JSON object.
 

@@ -199,6 +199,7 @@ def _as_text(body: bytes) -> str | None:
 def make_server(host: str, port: int) -> Server:
     """A server with the function loaded, which is the cold start."""
     os.environ.setdefault("FACENET_PAGE", "true")
+    os.environ.setdefault("FACENET_REKOGNITION", "true")
     os.environ.setdefault("FACENET_COLLECTIONS", COLLECTIONS)
     from handler.app import lambda_handler
 

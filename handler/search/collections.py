@@ -8,6 +8,7 @@ completes what was left. docs/search.md has the argument.
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -55,14 +56,19 @@ class Collections:
         there = self.record(names.check_collection(name))
         if there is not None:
             return self.of(there)
+        self.create_new(name, contract, dimension)
+        return self.open(name)
+
+    def create_new(self, name: str, contract: str, dimension: int) -> bool:
+        """Makes a collection unless it is there; whether it was made."""
         record = CollectionRecord(
-            name=name,
+            name=names.check_collection(name),
             contract=contract,
             dimension=dimension,
             generation=secrets.token_hex(6),
+            created=round(time.time(), 3),
         )
-        self.truth.write_new(names.collection_key(name), msgspec.json.encode(record))
-        return self.open(name)
+        return self.truth.write_new(names.collection_key(name), msgspec.json.encode(record))
 
     def open(self, name: str) -> "Collection":
         """The collection. Raises CollectionNotFound."""
@@ -101,6 +107,7 @@ class Collections:
         names.check_collection(name)
         record = self.record(name)
         self.truth.delete([names.collection_key(name)])
+        self.truth.delete(list(self.truth.keys(names.users_prefix(name))))
         generations = list(self.truth.folders(f"faces/{name}/"))
         if record is not None and record.generation not in generations:
             generations.append(record.generation)
@@ -236,7 +243,9 @@ class Collection:
         if not keys:
             return
         self.index.delete(keys)
-        self.truth.delete([self._key(key) for key in keys])
+        place = self.record.name, self.record.generation
+        moves = [names.moved_key(*place, key) for key in keys]
+        self.truth.delete([*(self._key(key) for key in keys), *moves])
         self.index.delete(keys)
 
     def delete_below(self, below: str, check: Check = lambda: None) -> Removed:

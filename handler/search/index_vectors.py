@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +37,7 @@ QUERY_ROUNDS = 4
 WORKERS = 8
 GALLERY_SECONDS = 60.0
 # Cannot be chosen anew for an index, so it is here once and for all.
-UNFILTERED = ["person", "bucket", "key", "box"]
+UNFILTERED = ["person", "bucket", "key", "box", "note"]
 
 
 @dataclass(eq=False)
@@ -220,6 +221,8 @@ def _as_vector(face: Face) -> dict[str, Any]:
         metadata |= {"bucket": face.source.bucket, "key": face.source.key}
     if face.box is not None:  # as text: which kinds of lists metadata may hold is not documented
         metadata["box"] = " ".join(f"{edge:g}" for edge in face.box)
+    if face.note is not None:
+        metadata["note"] = msgspec.json.encode(face.note).decode()
     data = {"float32": face.vector.astype(float).tolist()}
     return {"key": face.key, "data": data, "metadata": metadata}
 
@@ -233,7 +236,8 @@ def _as_face(row: Any) -> Face:
         left, top, width, height = (float(edge) for edge in metadata["box"].split())
         box = (left, top, width, height)
     vector = np.asarray(row["data"]["float32"], np.float32)
-    return Face(row["key"], vector, metadata.get("person"), source, box)
+    note = msgspec.json.decode(metadata["note"]) if "note" in metadata else None
+    return Face(row["key"], vector, metadata.get("person"), source, box, note)
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:

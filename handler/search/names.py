@@ -4,6 +4,9 @@
     faces/<collection>/<generation>/persons/<person>/<face>.json
     faces/<collection>/<generation>/objects/<object>/<face>.json
 
+    users/<collection>/<generation>/names/<person>.json
+    users/<collection>/<generation>/moved/<tail of a face>.json
+
 Faces lie below one prefix of their own, so that a lifecycle rule can expire them without their
 collections. `<person>` and `<object>` begin with a digest: the first page of a listing is then a
 fair sample of all, from which a gallery's size is estimated (`handler.search.gallery`).
@@ -94,6 +97,21 @@ def object_group(reference: ObjectReference) -> str:
     return f"{OBJECTS}{digest(reference.uri)[:DIGEST]}"
 
 
+def users_prefix(collection: str, generation: str = "") -> str:
+    """Prefix of what is kept about persons besides their faces (`handler.search.users`)."""
+    return f"users/{collection}/{generation}/" if generation else f"users/{collection}/"
+
+
+def moved_key(collection: str, generation: str, face: str) -> str:
+    """Key of the object that says to whom a face, given by its key or id, was moved."""
+    return f"{users_prefix(collection, generation)}moved/{tail_of(face)}.json"
+
+
+def tail_of(face: str) -> str:
+    """What a face's key or id keeps when the face moves to another person: 24 hex digits."""
+    return face_of_key(face)[DIGEST:]
+
+
 def face_key(group: str, face: str) -> str:
     """Key of a face below the generation."""
     return f"{group}/{face}{FACE_SUFFIX}"
@@ -121,7 +139,12 @@ def group_digest(group: str) -> str:
 
 def face_id(group: str, content: str, contract: str) -> str:
     """Id of a face from a request: made of person, content and contract."""
-    return group_digest(group) + digest(f"{content}\n{contract}")[: FACE_DIGITS - DIGEST]
+    return group_digest(group) + face_tail(content, contract)
+
+
+def face_tail(content: str, contract: str) -> str:
+    """The part of a face's id that is the same for every person."""
+    return digest(f"{content}\n{contract}")[: FACE_DIGITS - DIGEST]
 
 
 def object_face_id(

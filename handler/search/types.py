@@ -1,12 +1,13 @@
 """What collections are made of."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from handler.search import names
@@ -18,7 +19,8 @@ FORMAT = 1
 class CollectionRecord(Struct, frozen=True, kw_only=True):
     """The object that says a collection exists.
 
-    `generation` names this making of it: what was deleted and made anew shares nothing.
+    `generation` names this making of it: what was deleted and made anew shares nothing. `created`
+    is in seconds since 1970.
     """
 
     format: int = FORMAT
@@ -26,6 +28,7 @@ class CollectionRecord(Struct, frozen=True, kw_only=True):
     contract: str
     dimension: int
     generation: str
+    created: float | None = None
 
     @property
     def prefix(self) -> str:
@@ -52,17 +55,22 @@ class FaceDocument(Struct, frozen=True, kw_only=True):
     embedding: str
     box: tuple[float, float, float, float] | None = None
     source: ObjectSource | None = None
+    note: dict[str, Any] | UnsetType = UNSET
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A face of a collection: `key` below the generation, `vector` float32 [D] of unit length."""
+    """A face of a collection: `key` below the generation, `vector` float32 [D] of unit length.
+
+    `note` is what a protocol keeps with the face (`handler.rekognition`); nothing here reads it.
+    """
 
     key: str
     vector: NDArray[np.float32]
     person: str | None = None
     source: ObjectSource | None = None
     box: tuple[float, float, float, float] | None = None
+    note: Mapping[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -82,6 +90,7 @@ class Face:
                 embedding=base64.b64encode(self.vector.astype("<f4").tobytes()).decode("ascii"),
                 box=self.box,
                 source=self.source,
+                note=dict(self.note) if self.note else UNSET,
             )
         )
 
@@ -148,4 +157,5 @@ def read_face(key: str, body: bytes) -> Face:
         person=document.person,
         source=document.source,
         box=document.box,
+        note=document.note or None,
     )
