@@ -70,6 +70,7 @@ class Settings:
     input_buckets: frozenset[str] = frozenset()
     bucket_owner: str | None = None
     output: Location | None = None
+    output_owner: str | None = None
     limits: Limits = field(default_factory=Limits)
     base_path: str = ""
     cors_origins: frozenset[str] = frozenset()
@@ -140,6 +141,7 @@ class Settings:
             input_buckets=_names(source, "FACENET_INPUT_BUCKETS"),
             bucket_owner=read_variable(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
             output=read_variable(source, "FACENET_OUTPUT", _location, None),
+            output_owner=read_variable(source, "FACENET_OUTPUT_OWNER", _account, None),
             limits=_limits(source),
             base_path=answering.base_path,
             cors_origins=answering.cors_origins,

@@ -72,6 +72,7 @@ LOCKS = (
     Lock("audit", ("audit",), alone=True),
     Lock("lock", ("lock",), alone=True),
     Lock("checkov", ("checkov",), alone=True),
+    Lock("deploy", ("deploy",), alone=True),
 )
 
 

@@ -34,13 +34,20 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
     finding = invocation.keeping(deadline.reserve_ms)
     return Batch(
         # Made here and not in a thread: making clients is not thread-safe, using them is.
-        store=S3Store(storage.client(), location.bucket, image_bytes, settings.bucket_owner),
+        store=S3Store(
+            storage.client(),
+            location.bucket,
+            image_bytes,
+            settings.bucket_owner,
+            settings.output_owner or invocation.account,
+        ),
         embed_pictures=partial(working.embed_pictures, invocation=invocation, finding=finding),
         output=Output(location.bucket, location.prefix, msgspec.to_builtins(working.describe())),
         buckets=settings.input_buckets,
         deadline=deadline,
         request_id=invocation.request_id,
         limits=BatchLimits(image_bytes=image_bytes),
+        namespace=settings.metrics_namespace,
     )
 
 

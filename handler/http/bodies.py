@@ -27,6 +27,8 @@ BYTES_TYPES = ("application/octet-stream", "binary/octet-stream")
 UNSAID_TYPES = ("", "application/x-www-form-urlencoded", *BYTES_TYPES)
 # U+FFFD in UTF-8: what a gateway that takes a body for text writes for each byte that is none.
 REPLACED = "\ufffd".encode()
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+SIGNATURE = "x-amz-"
 MAX_FIELD = 4096
 MAX_FIELDS = 16
 
@@ -41,22 +43,33 @@ def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
     body = request.body(limits)
     kind = _kind(request.content_type, body)
     if kind == "json":
-        _refuse_options(request)
+        _refuse_query(request)
         return parse_json(body, limits, operation)
     if kind == "multipart":
         return _multipart(request, body, operation, limits)
-    return from_fields([_whole(body)], request.query, limits, operation)
+    return from_fields([_whole(body)], _options(request), limits, operation)
 
 
-def _refuse_options(request: HttpRequest) -> None:
-    """Options in the query of a JSON request must not be ignored in silence."""
-    given = sorted(request.query.keys() & set(Request.__struct_fields__))
+def _refuse_query(request: HttpRequest) -> None:
+    """A JSON body holds everything; a parameter of the query must not be ignored in silence."""
+    given = sorted(_options(request))
     if given:
+        known = given[0] in Request.__struct_fields__
+        advice = "with a JSON body, put options into the body, not into the query"
         raise ApiError(
             "InvalidRequest",
-            f"{given[0]}: with a JSON body, put options into the body, not into the query.",
+            f"{given[0]}: {advice if known else 'unknown query parameter'}.",
             details={"field": given[0]},
         )
+
+
+def _options(request: HttpRequest) -> dict[str, str]:
+    """The query without a signature, which a gateway has checked and passes on."""
+    return {
+        name: value
+        for name, value in request.query.items()
+        if not name.lower().startswith(SIGNATURE)
+    }
 
 
 def _kind(content_type: str, body: bytes) -> str:
@@ -78,7 +91,7 @@ def _kind(content_type: str, body: bytes) -> str:
 def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits) -> Job:
     """Parts that hold a file are the images, the others are options."""
     pictures: list[bytes] = []
-    fields = dict(request.query)
+    fields = _options(request)
     parts = _parts(request.headers["content-type"], body, limits)
     chosen = [part for part in parts if not _is_empty_input(part)]
     for part in chosen:
