@@ -133,6 +133,7 @@ POLICIES: Mapping[str, Callable[[Stack], Policy]] = {
     "FunctionRole": lambda stack: role_policy(stack, "FunctionRole", "write-logs"),
     "ReadInput": lambda stack: role_policy(stack, "FunctionRole", "read-input"),
     "WriteOutput": lambda stack: role_policy(stack, "FunctionRole", "write-output"),
+    "UseUploads": lambda stack: role_policy(stack, "FunctionRole", "use-uploads"),
     "UseKey": lambda stack: role_policy(stack, "FunctionRole", "use-key"),
     "BackfillRole": lambda stack: role_policy(stack, "BackfillRole", "run-backfill"),
     "BackfillKey": lambda stack: role_policy(stack, "BackfillRole", "use-key"),
@@ -142,6 +143,7 @@ POLICIES: Mapping[str, Callable[[Stack], Policy]] = {
     "DeadLettersPolicy": lambda stack: queue_policy(stack, "DeadLetters"),
     "InputStorePolicy": lambda stack: bucket_policy(stack, "InputStore"),
     "OutputStorePolicy": lambda stack: bucket_policy(stack, "OutputStore"),
+    "UploadStorePolicy": lambda stack: bucket_policy(stack, "UploadStore"),
 }
 
 

@@ -37,6 +37,8 @@ DEFAULTS = {
     "AuthorizerFunctionArn": "none",
     "FunctionUrl": "no",
     "PublicPage": "no",
+    "Uploads": "no",
+    "Heic": "no",
     "InputBucket": "",
     "InputPrefix": "",
     "OutputPrefix": "embeddings",
