@@ -192,8 +192,11 @@ def _standing(scene: Scene, faces: Sequence[Face]) -> list[Face]:
     def ask(face: Face) -> Floats:
         scene.check()
         crop = scene.whole.cut(square(np.array([face.box])), CROP_SIDE)[0]
-        turned = np.stack([np.rot90(crop, turns) for turns in range(4)])
-        return scene.cascade.describe(turned)[:, 14]
+        others = [turns for turns in range(4) if turns != face.turns]
+        logits = np.full(4, -np.inf, np.float32)
+        turned = np.stack([np.rot90(crop, turns) for turns in others])
+        logits[others] = scene.cascade.describe(turned)[:, 14]
+        return logits
 
     return stand(faces, ask, lambda face, turns: _improve(scene, face, turns))
 

@@ -15,6 +15,7 @@ from PIL import Image
 from fixtures import hostile_pictures as hostile
 from fixtures import http_events
 from fixtures.heic_files import encode
+from fixtures.heic_files import seed as heic_seed
 from fixtures.hostile_heic import HOSTILE_HEIC
 from fixtures.odd_pictures import ODD
 
@@ -149,6 +150,10 @@ def events() -> dict[str, bytes]:
         "rest_picture": request("rest POST /v1/detect?face=all image/png", PICTURES["alpha.png"]()),
         "alb_json": request("alb POST /v1/embed application/json", compare),
         "alb_openapi": request("alb GET /openapi.json ", b""),
+        "v2_heic": request("v2 POST /v1/detect image/heic", heic_seed("plain")),
+        "v2_uploads": request(
+            "v2 POST /v1/uploads application/json", b'{"content_type": "image/jpeg", "count": 2}'
+        ),
         "v2_preflight": request("v2 OPTIONS /v1/compare ", b""),
         "v2_page": request("v2 GET / text/html", b""),
     }
@@ -196,7 +201,7 @@ def write(folder: str, seeds: Mapping[str, bytes]) -> None:
 
 def main() -> None:
     """Writes all of them and says how much that is."""
-    for folder, seeds in (("decode", pictures()), ("heic", heic()), ("handle", events())):
+    for folder, seeds in (("heic", heic()), ("decode", pictures()), ("handle", events())):
         write(folder, seeds)
         print(f"{folder}: {len(seeds)} seeds, {sum(map(len, seeds.values())):,} bytes")
 

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
+import align
 from handler import app, storage
 from handler.cold_start import load
 from handler.errors import STATUSES, ApiError
@@ -106,6 +107,7 @@ def make_service() -> Service:
             output=Location(OUTPUT, "faces"),
             page=True,
             cors_origins=frozenset({"https://example.com"}),
+            heic=align.can_decode_heic(),
         )
     )
 

@@ -1,4 +1,4 @@
-"""Quick starts of README and docs, each under `<!-- quick start: NAME -->`, as readers run them."""
+"""Quick starts of the README and docs (`<!-- quick start: NAME -->`), run as a reader would."""
 
 import os
 import re

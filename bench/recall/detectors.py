@@ -10,7 +10,6 @@ import numpy as np
 
 import align
 from bench.recall.conditions import Pixels
-from bench.recall.conditions import Sample as Sample
 
 PEERS = (
     "needs `pip install --require-hashes -r requirements/recall.txt` in an environment of its own"

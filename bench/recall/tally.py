@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import align
-from bench.recall.conditions import Sample
+from bench.recall.conditions import Pixels, Sample
 from bench.recall.detectors import Detect, Found
 
 SAME_FACE = 0.3  # IoU: detectors differ in how much forehead and chin a box has
@@ -44,6 +44,16 @@ def count(detect: Detect, samples: Iterable[Sample]) -> Tally:
         else:
             tally.wrong_way_up += 1
     return tally
+
+
+def count_faceless(detect: Detect, pictures: Iterable[Pixels]) -> tuple[int, float]:
+    """In how many pictures without a face one is found, and the median time in milliseconds."""
+    found, times = 0, []
+    for pixels in pictures:
+        started = time.perf_counter()
+        found += bool(detect(pixels))
+        times.append((time.perf_counter() - started) * 1000)
+    return found, statistics.median(times)
 
 
 def _turns(found: Found) -> int | None:

@@ -1,6 +1,8 @@
 """One picture: its bytes in, the faces that count and their chips out."""
 
+import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -42,7 +44,15 @@ class Detector(Protocol):
 
     def warm_up(self) -> None: ...
 
-    def detect(self, picture: align.Picture, check: Callable[[], None]) -> list[align.Face]: ...
+    def detect(
+        self,
+        picture: align.Picture,
+        check: Callable[[], None],
+        *,
+        retry: bool,
+        timed: Callable[[str], AbstractContextManager[None]],
+        has_time: Callable[[], bool],
+    ) -> list[align.Face]: ...
 
     def landmarks(self, crop: NDArray[np.uint8]) -> align.Face | None: ...
 
@@ -74,7 +84,7 @@ class FaceFinder:
         try:
             picture = self._decode(data, options.aligned, invocation)
             with invocation.timed("detect"):
-                faces = self._faces(picture, options.aligned, rule, invocation)
+                faces = self._faces(picture, options, rule, invocation)
                 faces = require_quality(faces, options.min_quality, rule)
         except AlignError as failure:
             raise ApiError.from_library(failure) from failure
@@ -97,18 +107,36 @@ class FaceFinder:
             return align.decode(data, max_pixels=limit, reduction=reduction, header=header)
 
     def _faces(
-        self, picture: align.Picture, aligned: bool, rule: FaceRule, invocation: Invocation
+        self, picture: align.Picture, options: Options, rule: FaceRule, invocation: Invocation
     ) -> list[FoundFace]:
-        if aligned:
+        if options.aligned:
             return [self._whole(picture)]
-        check = partial(invocation.require_time, self.limits.time_reserve_ms)
-        found = [face for face in self.detector.detect(picture, check) if _is_finite(face)]
+        found = [face for face in self._detect(picture, options, invocation) if _is_finite(face)]
         chosen = align.select(found, rule, picture.width, picture.height)[: self.limits.faces]
         return [_measured(picture, found[index]) for index in chosen]
 
+    def _detect(
+        self, picture: align.Picture, options: Options, invocation: Invocation
+    ) -> list[align.Face]:
+        reserve = self.limits.time_reserve_ms
+        started = time.perf_counter()
+
+        def has_time() -> bool:
+            """A further look costs no more than those before it: there is time for twice that."""
+            spent_ms = (time.perf_counter() - started) * 1000
+            return invocation.remaining_ms() > reserve + 2 * spent_ms
+
+        return self.detector.detect(
+            picture,
+            partial(invocation.require_time, reserve),
+            retry=options.retry,
+            timed=invocation.timed,
+            has_time=has_time,
+        )
+
     def _whole(self, picture: align.Picture) -> FoundFace:
         """The picture as one face, with its landmarks where the network is sure of them."""
-        box = (0.0, 0.0, float(picture.width), float(picture.height))
+        box = (1.0, 1.0, picture.width + 1.0, picture.height + 1.0)
         face = self.detector.landmarks(picture.pixels)
         if face is None or not _is_finite(face):
             return FoundFace(box, None, 0.0)

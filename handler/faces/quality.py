@@ -11,6 +11,8 @@ from handler.faces.types import FoundFace, PictureFaces
 FULL_SIZE = 112
 INDISTINCT = "indistinct"
 SHARPNESS_POWER = 5
+# What both detector profiles ask of a face. Below it are only faces whose orientation is in doubt.
+LOWEST_SCORE = 0.7
 
 
 def require_quality(
@@ -75,7 +77,8 @@ def shortcomings(face: FoundFace, wanted: float | QualityLimits) -> list[str]:
 def limits_for(share: float) -> QualityLimits:
     """One number, 0 (anything) to 1 (a passport photograph), as single limits.
 
-    Tilt is left free: alignment turns the face upright.
+    Tilt is left free: alignment turns the face upright. No face passes whose score was lowered
+    because it may stand otherwise.
     """
     # Sharpness falls steeply with blur, long before faces become indistinct. Of LFW's pictures
     # (250 pixels wide) under a Gaussian of sigma 3, 95 % have more than 0.0032; the fifth power
@@ -86,5 +89,5 @@ def limits_for(share: float) -> QualityLimits:
         brightness=share * 0.4,
         yaw=90 - 75 * share,
         pitch=90 - 75 * share,
-        score=share * 0.9,
+        score=max(share * 0.9, LOWEST_SCORE) if share else 0.0,
     )

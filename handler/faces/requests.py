@@ -115,6 +115,13 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flip: Annotated[
         bool, Meta(description="Mean of the embeddings of the face and of its mirror image.")
     ] = False
+    retry: Annotated[
+        bool,
+        Meta(
+            description="Check which way up each face stands, and look again (at most four times "
+            "as long) where no face is found for sure. False: one plain look."
+        ),
+    ] = True
     min_quality: Annotated[
         Unit | QualityLimits | None,
         Meta(

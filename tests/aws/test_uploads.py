@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-from tests.aws.servers.radosgw import Account, RadosGateway
 
 import align
+from fixtures import http_events
 from fixtures.heic_files import seed
+from fixtures.servers import connection
+from fixtures.servers.radosgw import Account, RadosGateway
 from handler import storage
 from handler.faces.service import Service
-from tests.aws import stand_in
+from handler.settings import Location
+from tests.aws import events, stand_in
 from tests.aws.conftest import ACCOUNT_VARIABLES
 from tests.unit.handler.service_fakes import RED, make_service, picture
-from tools import client, http_events
+from tools import client
 
 MOST_BYTES = 8_000_000
 Json = dict[str, Any]
@@ -67,7 +70,7 @@ def uploads(
 ) -> Iterator[Uploads]:
     for name in ACCOUNT_VARIABLES:
         monkeypatch.setenv(name, "")  # so that `use` is undone after the test
-    stand_in.use(gateway.url, account)
+    connection.use(gateway.url, account)
     s3, bucket = gateway.client(account), f"uploads-{uuid.uuid4().hex[:8]}"
     s3.create_bucket(Bucket=bucket)
     service = make_service(
@@ -110,6 +113,27 @@ def test_a_heic_is_sent_and_read(uploads: Uploads) -> None:
     assert send(form, seed("plain")).status_code == 204
     status, answer = uploads.post("detect", {"images": [form["image"]]})
     assert (status, answer["images"][0]["width"]) == (200, 64)
+
+
+@pytest.mark.skipif(not align.can_decode_heic(), reason="needs pi-heif")
+def test_a_bucket_of_heic_files_is_embedded(uploads: Uploads) -> None:
+    inputs, outputs = (f"{name}-{uuid.uuid4().hex[:8]}" for name in ("photos", "faces"))
+    for bucket in (inputs, outputs):
+        uploads.s3.create_bucket(Bucket=bucket)
+    keys = [f"{name}.heic" for name in ("plain", "ten_bits", "alpha", "odd")]
+    for key in keys:
+        uploads.s3.put_object(Bucket=inputs, Key=key, Body=seed(key.removesuffix(".heic")))
+    location = Location(outputs, "out")
+    service = make_service(heic=True, input_buckets=frozenset({inputs}), output=location)
+    for key in keys:
+        stand_in.invoke(service, events.eventbridge(inputs, key))
+    rows = uploads.s3.list_objects_v2(Bucket=outputs)["Contents"]
+    results = [
+        json.loads(uploads.s3.get_object(Bucket=outputs, Key=row["Key"])["Body"].read())
+        for row in rows
+    ]
+    assert sorted(result["object"]["key"] for result in results) == sorted(keys)
+    assert all(len(result["faces"]) == 1 for result in results)
 
 
 def test_what_is_too_large_is_refused_by_s3(uploads: Uploads) -> None:

@@ -77,12 +77,16 @@ class FakeDetector:
     sure: bool = True
     crops: int = 0
     warmed: int = 0
+    asked: list[dict[str, Any]] = field(default_factory=list)
 
     def warm_up(self) -> None:
         self.warmed += 1
 
-    def detect(self, seen: align.Picture, check: Callable[[], None]) -> list[align.Face]:
+    def detect(
+        self, seen: align.Picture, check: Callable[[], None], **asked: Any
+    ) -> list[align.Face]:
         check()
+        self.asked.append({name: asked[name] for name in ("retry", "timed", "has_time")})
         return self.faces(seen)
 
     def landmarks(self, crop: np.ndarray) -> align.Face | None:

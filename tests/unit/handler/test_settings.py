@@ -38,6 +38,7 @@ def test_every_variable_reaches_its_field() -> None:
         FACENET_INPUT_BUCKETS="one, two,",
         FACENET_EXPECTED_BUCKET_OWNER="123456789012",
         FACENET_OUTPUT="s3://results/faces/2026/",
+        FACENET_OUTPUT_OWNER="210987654321",
         FACENET_MAX_BODY_BYTES="1000",
         FACENET_MAX_RESPONSE_BYTES="2000",
         FACENET_MAX_IMAGES="4",
@@ -63,6 +64,7 @@ def test_every_variable_reaches_its_field() -> None:
         input_buckets=frozenset({"one", "two"}),
         bucket_owner="123456789012",
         output=Location("results", "faces/2026"),
+        output_owner="210987654321",
         limits=Limits(1000, 2000, 4, 500, 600, 7, 0),
         base_path="faces",
         cors_origins=frozenset({"https://example.org"}),
@@ -158,3 +160,19 @@ def test_threads_never_exceed_the_processors(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_lambda_carries_six_megabytes_each_way() -> None:
     assert Limits().body_bytes == Limits().response_bytes == 6 * 1024 * 1024
+
+
+def test_heic_without_its_decoder_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("align.can_decode_heic", lambda: False)
+    assert read(FACENET_HEIC="off").heic is False
+    with pytest.raises(SettingsError, match="FACENET_HEIC is on, but the package pi-heif"):
+        read(FACENET_HEIC="on")
+    monkeypatch.setattr("align.can_decode_heic", lambda: True)
+    assert read(FACENET_HEIC="on").heic is True
+
+
+@pytest.mark.parametrize("other", ["FACENET_INPUT_BUCKETS", "FACENET_OUTPUT"])
+def test_an_upload_bucket_is_for_uploads_alone(other: str) -> None:
+    assert read(FACENET_UPLOADS="mine").uploads == "mine"
+    with pytest.raises(SettingsError, match="FACENET_UPLOADS"):
+        read(FACENET_UPLOADS="mine", **{other: "s3://mine/x" if "OUT" in other else "mine"})

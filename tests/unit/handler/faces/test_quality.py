@@ -76,3 +76,9 @@ def test_of_all_faces_the_good_ones_are_kept_and_none_is_a_refusal() -> None:
 def test_without_a_wish_or_without_a_face_nothing_is_refused() -> None:
     assert len(require_quality([face(size=1)], None, "largest")) == 1
     assert require_quality([], 1.0, "largest") == []
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3])
+def test_a_face_whose_orientation_is_in_doubt_never_passes(share: float) -> None:
+    assert shortcomings(face(score=0.69), share) == ["low_score"]
+    assert shortcomings(face(score=0.71), share) == []

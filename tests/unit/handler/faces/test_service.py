@@ -74,8 +74,8 @@ class TestCompare:
         assert (first["index"], second["index"]) == (0, 1)
         assert (first["width"], first["height"]) == (64, 48)
         (face,) = first["faces"]
-        assert face["box"] == {"left": 16.0, "top": 12.0, "width": 32.0, "height": 24.0}
-        assert face["box_ratio"] == {"left": 0.25, "top": 0.25, "width": 0.5, "height": 0.5}
+        assert face["box"] == {"left": 15.0, "top": 11.0, "width": 32.0, "height": 24.0}
+        assert face["box_ratio"] == {"left": 0.23438, "top": 0.22917, "width": 0.5, "height": 0.5}
         assert len(face["landmarks"]) == 5
         assert face["score"] == 0.9
         assert set(face["quality"]) == {"size", "sharpness", "brightness", "yaw", "pitch", "roll"}
@@ -545,3 +545,27 @@ class TestManyPictures:
         for result in results:
             assert isinstance(result, ApiError)
             assert (result.__traceback__, result.__cause__, result.__context__) == (None,) * 3
+
+
+class TestSecondLooks:
+    def test_they_are_asked_for_unless_the_caller_says_no(self) -> None:
+        detector = FakeDetector()
+        service = make_service(detector=detector)
+        for event in ({}, {"retry": False}):
+            ask(service, operation="detect", images=[text(RED)], **event)
+        assert [asked["retry"] for asked in detector.asked] == [True, False]
+
+    def test_their_steps_are_in_the_timings(self) -> None:
+        detector = FakeDetector()
+        ask(make_service(detector=detector), operation="detect", images=[text(RED)])
+        invocation = Invocation(FakeContext())
+        assert detector.asked[0]["timed"].__func__ is type(invocation).timed
+
+    def test_none_begins_when_time_is_short(self) -> None:
+        detector = FakeDetector()
+        context = FakeContext()
+        ask(make_service(detector=detector), context, operation="detect", images=[text(RED)])
+        has_time = detector.asked[0]["has_time"]
+        assert has_time()
+        context._remaining_ms = 500
+        assert not has_time()
