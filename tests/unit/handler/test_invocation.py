@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tools.http_events import function_url, http_v2, rest_v1
 
 from handler import app
 from handler.errors import ApiError
@@ -12,7 +13,6 @@ from handler.http import source
 from handler.invocation import Invocation
 from handler.storage import TransientFailure
 from tests.unit.handler.service_fakes import make_service
-from tools.http_events import function_url, http_v2, rest_v1
 
 MINUTES = 15 * 60_000
 
