@@ -38,7 +38,6 @@ DEFAULTS = {
     "FunctionUrl": "no",
     "PublicPage": "no",
     "Uploads": "no",
-    "Heic": "no",
     "InputBucket": "",
     "InputPrefix": "",
     "OutputPrefix": "embeddings",

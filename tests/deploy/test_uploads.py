@@ -1,175 +1,135 @@
-"""Two photographs of 6 MB, one of them HEIC, go through the deployed upload bucket."""
+"""Pictures sent to the upload bucket by form, and what the function may do there."""
 
 import json
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from tests import phone_pictures
-from tests.deploy.callers import Endpoint, User, make_user
-from tests.deploy.emulator import ROOT, Emulator, policy
+from tests.deploy.breaking import broken, check_deny, plain
 from tests.deploy.permissions import Permission
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
-from tests.deploy.test_permissions import broken, check_deny, plain, refuses
-from tests.needs import not_here
+from tests.deploy.workload import PICTURES
 
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Uploads:
-    """The stack with `Uploads=yes`, called by a user who may call it and nothing else."""
-
-    stack: Stack
-    endpoint: Endpoint
-    user: User
-
-    def post(self, path: str, body: Json) -> Json:
-        answer = self.endpoint.signed(
-            self.user.credentials, "POST", path, json.dumps(body).encode()
-        )
-        document: Json = json.loads(answer.body)
-        assert answer.status == 200, document
-        return document
-
-    def refusal(self, path: str, body: Json) -> str:
-        """The code of an error."""
-        answer = self.endpoint.signed(
-            self.user.credentials, "POST", path, json.dumps(body).encode()
-        )
-        return str(json.loads(answer.body)["error"]["code"])
-
-    @property
-    def bucket(self) -> str:
-        return self.stack.outputs["UploadBucketName"]
-
-    def form(self, content_type: str) -> Json:
-        form: Json = self.post("/v1/uploads", {"content_type": content_type})["uploads"][0]
-        return form
-
-    def send(self, form: Mapping[str, Any], data: bytes, **changes: str) -> int:
-        """The status with which S3 takes, or refuses, a form."""
-        certificate = str(self.endpoint.emulator.certificate)
-        fields = {**form["fields"], **changes}
-        answer = requests.post(
-            form["url"], data=fields, files={"file": data}, verify=certificate, timeout=60
-        )
-        return answer.status_code
-
-    def keys(self) -> list[str]:
-        s3 = self.endpoint.emulator.client("s3")
-        rows = s3.list_objects_v2(Bucket=self.bucket)
-        return [row["Key"] for row in rows.get("Contents", [])]
+PICTURE = PICTURES / "grace_hopper.jpg"
 
 
 @pytest.fixture(scope="module")
-def uploads(emulator: Emulator, stack: Stack) -> Uploads:
-    reason = phone_pictures.missing()
-    if reason:
-        not_here(reason)
-    stack.require(Uploads="yes", Heic="yes")
-    user = make_user(emulator, f"sender-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
-    emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
+def uploading(stack: Stack) -> Stack:
+    """As the last stage of test_callers.py leaves it."""
+    stack.require(FunctionUrl="yes", Uploads="yes")
+    return stack
+
+
+def invoke(stack: Stack, event: dict[str, Any]) -> dict[str, Any]:
+    client, name = stack.emulator.client("lambda"), stack.resources["FacenetFunction"]
+    answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    document: dict[str, Any] = json.loads(answer["Payload"].read())
+    return document
+
+
+def upload(stack: Stack, picture: Path = PICTURE) -> tuple[int, dict[str, Any]]:
+    """Asks for a form and sends it; S3's status, and what to call the picture."""
+    asked = invoke(stack, {"operation": "uploads", "content_type": "image/jpeg"})
+    (form,) = asked["uploads"]
+    sent = requests.post(
+        form["url"],
+        data=form["fields"],
+        files={"file": picture.read_bytes()},
+        verify=str(stack.emulator.certificate),
+        timeout=30,
     )
-    return Uploads(stack, Endpoint(emulator, stack.outputs["ApiUrl"]), user)
+    return sent.status_code, form["image"]
 
 
-def test_two_photographs_of_six_megabytes_are_compared_and_gone(uploads: Uploads) -> None:
-    forms = [uploads.form("image/jpeg"), uploads.form("image/heic")]
-    pictures = [phone_pictures.jpeg(), phone_pictures.heic()]
-    for form, picture in zip(forms, pictures, strict=True):
-        assert len(picture) > phone_pictures.MEGABYTES * 1_000_000
-        assert uploads.send(form, picture) in (200, 204)
-    images = [form["image"] for form in forms]
-    answer = uploads.post("/v1/compare", {"images": images, "delete": True})
-    assert answer["same"] is True
-    assert [image["width"] for image in answer["images"]] == [3000, 2600]
-    assert uploads.keys() == []
-    REPORT.calls.append("two photographs of 6 MB, JPEG and HEIC, through POST /v1/uploads: same")
+def detect(stack: Stack, image: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return invoke(stack, {"operation": "detect", "images": [image], **more})
 
 
-def test_what_a_form_does_not_allow_is_refused(uploads: Uploads) -> None:
-    before = uploads.keys()
-    mine, other = uploads.form("image/jpeg"), uploads.form("image/jpeg")
-    assert uploads.send(mine, b"x", **{"Content-Type": "text/html"}) == 403
-    assert uploads.send(mine, b"x", key=other["fields"]["key"]) == 403
-    assert uploads.send(mine, bytes(20 * 1024 * 1024 + 1)) in (400, 403)
-    assert uploads.keys() == before
+def stored(stack: Stack) -> list[str]:
+    bucket = stack.resources["UploadStore"]
+    found = stack.emulator.client("s3").list_objects_v2(Bucket=bucket)
+    return [row["Key"] for row in found.get("Contents", [])]
 
 
-def test_strangers_get_no_form(uploads: Uploads) -> None:
-    assert uploads.endpoint.call("POST", "/v1/uploads", b"{}").status == 403
+def test_a_picture_is_sent_asked_about_and_removed(uploading: Stack) -> None:
+    status, image = upload(uploading)
+    assert status in (200, 201, 204)
+    assert image["s3"]["key"] in stored(uploading)
+    assert detect(uploading, image, delete=True)["images"][0]["faces"]
+    assert image["s3"]["key"] not in stored(uploading)
+    REPORT.calls.append("upload by form -> detect -> removed")
 
 
-def sent(uploads: Uploads) -> Json:
-    """A form that a portrait was sent with."""
-    form = uploads.form("image/jpeg")
-    portrait = (ROOT / "events/pictures/grace_hopper.jpg").read_bytes()
-    assert uploads.send(form, portrait) in (200, 204)
-    return form
+def put_needs_it(stack: Stack) -> Callable[[bool], None]:
+    def check(allowed: bool) -> None:
+        assert (upload(stack)[0] < 300) is allowed
+
+    return check
 
 
-def test_without_putting_forms_are_refused(uploads: Uploads) -> None:
-    where = Permission("UseUploads", 0, "s3:PutObject")
-    with broken(uploads.stack, where, "S3 refuses the form", "the form is taken"):
-        assert uploads.send(uploads.form("image/jpeg"), b"x") == 403
-    sent(uploads)
+def read_needs_it(stack: Stack) -> Callable[[bool], None]:
+    _status, image = upload(stack)
+
+    def check(allowed: bool) -> None:
+        answer = detect(stack, image)
+        assert ("images" in answer) is allowed
+        assert allowed or answer["error"]["code"] == "BucketNotAllowed"
+
+    return check
 
 
-def test_without_reading_an_upload_is_no_picture(uploads: Uploads) -> None:
-    asked = {"images": [sent(uploads)["image"]]}
-    where = Permission("UseUploads", 0, "s3:GetObject")
-    with broken(uploads.stack, where, "BucketNotAllowed", "the faces are found"):
-        assert uploads.refusal("/v1/detect", asked) == "BucketNotAllowed"
-    assert uploads.post("/v1/detect", asked)["images"][0]["faces"]
+def removal_needs_it(stack: Stack) -> Callable[[bool], None]:
+    _status, image = upload(stack)
+
+    def check(allowed: bool) -> None:
+        assert "images" in detect(stack, image, delete=True)
+        assert (image["s3"]["key"] in stored(stack)) is not allowed
+
+    return check
 
 
-def test_without_deleting_the_answer_comes_and_the_picture_stays(uploads: Uploads) -> None:
-    form = sent(uploads)
-    asked = {"images": [form["image"]], "delete": True}
-    where = Permission("UseUploads", 0, "s3:DeleteObject")
-    with broken(uploads.stack, where, "answered, and kept for a day", "answered, and deleted"):
-        assert uploads.post("/v1/detect", asked)["images"][0]["faces"]
-        assert form["fields"]["key"] in uploads.keys()
-    uploads.post("/v1/detect", asked)
-    assert form["fields"]["key"] not in uploads.keys()
+def listing_needs_it(stack: Stack) -> Callable[[bool], None]:
+    image = {"s3": {"bucket": stack.resources["UploadStore"], "key": "uploads/gone"}}
+
+    def check(allowed: bool) -> None:
+        code = detect(stack, image)["error"]["code"]
+        assert code == ("ObjectNotFound" if allowed else "BucketNotAllowed")
+
+    return check
 
 
-def test_without_listing_a_missing_upload_reads_as_refused(uploads: Uploads) -> None:
-    asked = {"images": [uploads.form("image/jpeg")["image"]]}
-    where = Permission("UseUploads", 1, "s3:ListBucket")
-    with broken(uploads.stack, where, "missing upload: BucketNotAllowed", "ObjectNotFound"):
-        assert uploads.refusal("/v1/detect", asked) == "BucketNotAllowed"
-    assert uploads.refusal("/v1/detect", asked) == "ObjectNotFound"
+NEEDS = {
+    Permission("UseUploads", 0, "s3:PutObject"): (put_needs_it, "S3 refuses the form"),
+    Permission("UseUploads", 0, "s3:GetObject"): (read_needs_it, "BucketNotAllowed"),
+    Permission("UseUploads", 0, "s3:DeleteObject"): (removal_needs_it, "the picture stays"),
+    Permission("UseUploads", 1, "s3:ListBucket"): (listing_needs_it, "a gap is a refusal"),
+}
 
 
-def test_nobody_but_the_function_reads_an_upload(uploads: Uploads) -> None:
-    emulator = uploads.endpoint.emulator
-    reader = make_user(emulator, f"reader-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-    emulator.client("iam").put_user_policy(
-        UserName=reader.name, PolicyName="read", PolicyDocument=policy(statement)
-    )
-    client = emulator.client("s3", (reader.key, reader.secret))
-    place = {"Bucket": uploads.bucket, "Key": sent(uploads)["fields"]["key"]}
+@pytest.mark.parametrize("where", NEEDS, ids=str)
+def test_the_function_needs_each_permission_on_uploads(uploading: Stack, where: Permission) -> None:
+    make, effect = NEEDS[where]
+    check = make(uploading)
+    with broken(uploading, where, effect, "as before"):
+        check(False)
+    check(True)
+
+
+def test_the_upload_bucket_refuses_plain_http(uploading: Stack) -> None:
+    client, bucket = plain(uploading, "s3", "s3:*"), uploading.resources["UploadStore"]
+    where = Permission("UploadStorePolicy", 0, "s3:*")
+    check_deny(uploading, where, lambda: client.list_objects_v2(Bucket=bucket))
+
+
+def test_only_the_function_reads_uploads(uploading: Stack) -> None:
+    """Others of the account may not, whatever their own policies say."""
+    status, image = upload(uploading)
+    assert status < 300
+    client = plain(uploading, "s3", "s3:*", tls=True)
     where = Permission("UploadStorePolicy", 1, "s3:GetObject")
-    refuses(lambda: client.get_object(**place))
-    with broken(uploads.stack, where, "whoever may read S3 reads it", "the function alone"):
-        client.get_object(**place)
-    refuses(lambda: client.get_object(**place))
-
-
-def test_the_upload_bucket_refuses_plain_http(uploads: Uploads) -> None:
-    client = plain(uploads.stack, "s3", "s3:*")
-    check_deny(
-        uploads.stack,
-        Permission("UploadStorePolicy", 0, "s3:*"),
-        lambda: client.list_objects_v2(Bucket=uploads.bucket),
-    )
+    place = {"Bucket": image["s3"]["bucket"], "Key": image["s3"]["key"]}
+    check_deny(uploading, where, lambda: client.get_object(**place))
