@@ -134,7 +134,6 @@ POLICIES: Mapping[str, Callable[[Stack], Policy]] = {
     "ReadInput": lambda stack: role_policy(stack, "FunctionRole", "read-input"),
     "UseUploads": lambda stack: role_policy(stack, "FunctionRole", "use-uploads"),
     "WriteOutput": lambda stack: role_policy(stack, "FunctionRole", "write-output"),
-    "UseUploads": lambda stack: role_policy(stack, "FunctionRole", "use-uploads"),
     "UseKey": lambda stack: role_policy(stack, "FunctionRole", "use-key"),
     "BackfillRole": lambda stack: role_policy(stack, "BackfillRole", "run-backfill"),
     "BackfillKey": lambda stack: role_policy(stack, "BackfillRole", "use-key"),
@@ -145,7 +144,6 @@ POLICIES: Mapping[str, Callable[[Stack], Policy]] = {
     "InputStorePolicy": lambda stack: bucket_policy(stack, "InputStore"),
     "UploadStorePolicy": lambda stack: bucket_policy(stack, "UploadStore"),
     "OutputStorePolicy": lambda stack: bucket_policy(stack, "OutputStore"),
-    "UploadStorePolicy": lambda stack: bucket_policy(stack, "UploadStore"),
 }
 
 

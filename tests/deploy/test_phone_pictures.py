@@ -61,7 +61,7 @@ class Uploads:
         )
         return answer.status_code
 
-    def keys(self) -> list[str]:
+    def held(self) -> list[str]:
         s3 = self.endpoint.emulator.client("s3")
         rows = s3.list_objects_v2(Bucket=self.bucket)
         return [row["Key"] for row in rows.get("Contents", [])]
@@ -91,17 +91,17 @@ def test_two_photographs_of_six_megabytes_are_compared_and_gone(uploads: Uploads
     answer = uploads.post("/v1/compare", {"images": images, "delete": True})
     assert answer["same"] is True
     assert [image["width"] for image in answer["images"]] == [3000, 2600]
-    assert uploads.keys() == []
+    assert uploads.held() == []
     REPORT.calls.append("two photographs of 6 MB, JPEG and HEIC, through POST /v1/uploads: same")
 
 
 def test_what_a_form_does_not_allow_is_refused(uploads: Uploads) -> None:
-    before = uploads.keys()
+    before = uploads.held()
     mine, other = uploads.form("image/jpeg"), uploads.form("image/jpeg")
     assert uploads.send(mine, b"x", **{"Content-Type": "text/html"}) == 403
     assert uploads.send(mine, b"x", key=other["fields"]["key"]) == 403
     assert uploads.send(mine, bytes(20 * 1024 * 1024 + 1)) in (400, 403)
-    assert uploads.keys() == before
+    assert uploads.held() == before
 
 
 def test_strangers_get_no_form(uploads: Uploads) -> None:
@@ -137,9 +137,9 @@ def test_without_deleting_the_answer_comes_and_the_picture_stays(uploads: Upload
     where = Permission("UseUploads", 0, "s3:DeleteObject")
     with broken(uploads.stack, where, "answered, and kept for a day", "answered, and deleted"):
         assert uploads.post("/v1/detect", asked)["images"][0]["faces"]
-        assert form["fields"]["key"] in uploads.keys()
+        assert form["fields"]["key"] in uploads.held()
     uploads.post("/v1/detect", asked)
-    assert form["fields"]["key"] not in uploads.keys()
+    assert form["fields"]["key"] not in uploads.held()
 
 
 def test_without_listing_a_missing_upload_reads_as_refused(uploads: Uploads) -> None:
