@@ -17,6 +17,7 @@ STAGES = (
     "test_creation",
     "test_callers",
     "test_uploads",
+    "test_rest_api",
     "test_flow",
     "test_backfill",
     "test_permissions",
