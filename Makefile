@@ -42,7 +42,7 @@ help: ## list the targets
 
 ## ---------------------------------------------------------------- use
 
-.PHONY: run serve show evaluate import-model collect model-check model-card local-api
+.PHONY: run serve show evaluate rekognition-table import-model enrol collect model-check model-card local-api
 run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
 	@$(PY) -m tools.run_local $(ARGS)
 
@@ -60,6 +60,9 @@ evaluate: $(TEST) ## measure a model on pairs of pictures
 
 import-model: $(TEST_ALL) ## make a FaceNet of your own servable: ARGS="20180402-114759.pb --out models/mine"
 	@$(PY) -m tools.import_model $(ARGS)
+
+enrol: $(TEST) ## enrol a folder of people, a folder each: ARGS="people/ -c staff"
+	@$(PY) -m tools.enrol $(ARGS)
 
 collect: $(TEST) ## gather the results of a batch: ARGS="s3://bucket/prefix -o faces.parquet"
 	@$(PY) -m tools.collect $(ARGS)

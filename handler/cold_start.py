@@ -6,11 +6,15 @@ would make Lambda start the function over and over, which costs ten seconds each
 
 import time
 
+import numpy as np
+from numpy.typing import NDArray
+
 import align
 import model_layer
 from handler import __version__
 from handler.errors import ApiError, where
 from handler.faces.decision import default_decision
+from handler.faces.embedding import EmbeddingProfile
 from handler.faces.service import AnyService, BrokenService, Service
 from handler.observability import log
 from handler.settings import Settings, SettingsError
@@ -63,7 +67,16 @@ def load(settings: Settings) -> Service:
         threads=settings.threads,
     )
     default_decision(model.manifest, settings)
-    return Service(settings, detector, model)
+    return Service(settings, detector, model, persons=_person_vectors)
+
+
+def _person_vectors(
+    service: Service, collection: str, person: str, profile: EmbeddingProfile
+) -> NDArray[np.float32]:
+    """A person as a side of a comparison; the first one imports what collections need."""
+    from handler.search.service import person_vectors
+
+    return person_vectors(service, collection, person, profile)
 
 
 def _explain(failure: Exception) -> ApiError:

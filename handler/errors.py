@@ -15,7 +15,10 @@ STATUSES: Mapping[str, int] = MappingProxyType(
         "ModelMismatch": 400,
         "BucketNotAllowed": 403,
         "ObjectNotFound": 404,
+        "CollectionNotFound": 404,
+        "PersonNotFound": 404,
         "RouteNotFound": 404,  # 405, with an Allow header, where only the method is wrong
+        "CollectionFull": 409,  # and ModelMismatch, where it is about a collection's contract
         "PayloadTooLarge": 413,
         "ImageTooLarge": 413,
         "ResponseTooLarge": 413,

@@ -70,11 +70,17 @@ class Settings:
     input_buckets: frozenset[str] = frozenset()
     bucket_owner: str | None = None
     output: Location | None = None
+    collections: str | None = None
+    index: str = "memory"
+    collection_faces: int | None = None
+    bucket_collection: str | None = None
+    people_prefix: str = "people/"
     output_owner: str | None = None
     limits: Limits = field(default_factory=Limits)
     base_path: str = ""
     cors_origins: frozenset[str] = frozenset()
     page: bool = False
+    rekognition: bool = False
     metrics_namespace: str | None = None
     uai_main_class: UaiMainClass = "FaceCompareModel"
     uploads: str | None = None  # the bucket that callers' large pictures go to
@@ -108,6 +114,7 @@ class Settings:
             cors_origins=_names(source, "FACENET_CORS_ORIGINS"),
             # The page says what is broken; one that cannot be read does not bring it.
             page=_text(source, "FACENET_PAGE").lower() in ON,
+            rekognition=_text(source, "FACENET_REKOGNITION").lower() in ON,
             metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
         )
 
@@ -141,11 +148,17 @@ class Settings:
             input_buckets=_names(source, "FACENET_INPUT_BUCKETS"),
             bucket_owner=read_variable(source, "FACENET_EXPECTED_BUCKET_OWNER", _account, None),
             output=read_variable(source, "FACENET_OUTPUT", _location, None),
+            collections=read_variable(source, "FACENET_COLLECTIONS", _collections, None),
+            index=read_variable(source, "FACENET_INDEX", _index, "memory"),
+            collection_faces=read_variable(source, "FACENET_COLLECTION_FACES", _at_least(1), None),
+            bucket_collection=_text(source, "FACENET_BUCKET_COLLECTION") or None,
+            people_prefix=_text(source, "FACENET_PEOPLE_PREFIX") or "people/",
             output_owner=read_variable(source, "FACENET_OUTPUT_OWNER", _account, None),
             limits=_limits(source),
             base_path=answering.base_path,
             cors_origins=answering.cors_origins,
             page=read_variable(source, "FACENET_PAGE", _switch, False),
+            rekognition=read_variable(source, "FACENET_REKOGNITION", _switch, False),
             metrics_namespace=answering.metrics_namespace,
             uai_main_class=uai_main_class,
             uploads=_text(source, "FACENET_UPLOADS") or None,
@@ -285,6 +298,28 @@ def _location(text: str) -> Location:
     if scheme != "s3" or not bucket:
         raise ValueError("of the form s3://bucket/prefix")
     return Location(bucket, prefix.strip("/"))
+
+
+def _collections(text: str) -> str:
+    """`s3://bucket/prefix`, checked, or a folder as an absolute path."""
+    if text.startswith("s3://"):
+        _location(text)
+        return text
+    if "://" in text:
+        raise ValueError("of the form s3://bucket/prefix, or a folder")
+    return os.path.abspath(text)
+
+
+def _index(text: str) -> str:
+    engine, _, bucket = text.partition(":")
+    if text != "memory" and not (engine == "s3vectors" and 3 <= len(bucket) <= 63):
+        raise ValueError("memory, or s3vectors:VECTOR-BUCKET")
+    return text
+
+
+def _bucket_of(collections: str) -> str | None:
+    """The bucket of FACENET_COLLECTIONS; None for a folder."""
+    return _location(collections).bucket if collections.startswith("s3://") else None
 
 
 def _switch(text: str) -> bool:

@@ -7,8 +7,8 @@ exceptions below. Both decide by the same table, `fault_of`.
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
@@ -79,6 +79,7 @@ EXISTS = frozenset({"PreconditionFailed", "412"})
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 CONFLICT = frozenset({"ConditionalRequestConflict", "409"})
 CONFLICT_RETRIES = 4
+DELETE_BATCH = 1000  # keys a DeleteObjects call takes
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,13 @@ class ObjectReference:
         bucket: Name of the bucket.
         key: The key as S3 stores it, that is decoded.
         version_id: The version to read; None reads the newest, whatever ETag the event told.
+        removed: Whether the event says that it was deleted.
     """
 
     bucket: str
     key: str
     version_id: str | None = None
+    removed: bool = False
 
     @property
     def uri(self) -> str:
@@ -239,6 +242,25 @@ class S3Store:
         except (BotoCoreError, OSError) as failure:
             raise connection_failure(failure) from None
 
+    def identity(self, reference: ObjectReference) -> str | None:
+        """What tells the object's present bytes from others (`StoredObject.identity`).
+
+        None where it is gone. Raises TransientFailure.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        owner = {"ExpectedBucketOwner": self.bucket_owner} if self.bucket_owner else {}
+        try:
+            response = self.client.head_object(Bucket=reference.bucket, Key=reference.key, **owner)
+        except ClientError as failure:
+            if fault_of(failure) is Fault.GONE:
+                return None
+            raise transient(failure) from None
+        except (BotoCoreError, OSError) as failure:
+            raise connection_failure(failure) from None
+        etag = response["ETag"].strip('"')
+        return StoredObject(etag, response.get("VersionId") or None, 0, b"").identity
+
     def put_new(self, key: str, body: bytes) -> bool:
         """Write a result unless it exists; whether it was written. Raises TransientFailure."""
         from botocore.exceptions import BotoCoreError, ClientError
@@ -349,19 +371,24 @@ def client() -> Any:
     time left answers StorageUnavailable; Lambda stops one with less. That is deliberate: refusing
     every late read would refuse reads that S3 nearly always answers within milliseconds.
     """
+    # Or forms are signed in a way that KMS refuses.
+    return quiet_client("s3", total_max_attempts=2, signature_version="s3v4")
+
+
+def quiet_client(service: str, *, total_max_attempts: int, **config: Any) -> Any:
+    """A boto3 client with short timeouts that logs nothing: log lines of its own name objects."""
     import boto3
     from botocore.config import Config
 
-    # Their warnings and debug lines name objects; what a caller should know is in our errors.
     for library in ("boto3", "botocore", "urllib3"):
         logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     return boto3.client(
-        "s3",
+        service,
         config=Config(
-            signature_version="s3v4",  # or forms are signed in a way that KMS refuses
+            **config,
             connect_timeout=1,
             read_timeout=3,
-            retries={"mode": "standard", "total_max_attempts": 2},
+            retries={"mode": "standard", "total_max_attempts": total_max_attempts},
             max_pool_connections=16,
         ),
     )
@@ -463,3 +490,115 @@ def message_of(failure: Any) -> str:
 def status_of(failure: Any) -> int:
     """The HTTP status of a botocore ClientError; 0 where there is none."""
     return int(failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@dataclass(frozen=True)
+class ObjectPrefix:
+    """The objects below one prefix of a bucket, by their keys without it. Raises ApiError.
+
+    Args:
+        prefix: Ends with a slash, or is empty.
+        s3: A boto3 S3 client; None takes `client()`.
+    """
+
+    bucket: str
+    prefix: str
+    s3: Any = None
+
+    def read(self, key: str) -> bytes | None:
+        """The object; None where there is none."""
+        from botocore.exceptions import ClientError
+
+        with _as_request_error():
+            try:
+                response = self._client.get_object(Bucket=self.bucket, Key=self.prefix + key)
+                with closing(response["Body"]) as body:
+                    return bytes(body.read())
+            except ClientError as failure:
+                if fault_of(failure) is Fault.GONE:
+                    return None
+                raise
+
+    def write_new(self, key: str, body: bytes) -> bool:
+        """Writes unless the key exists; whether it was written."""
+        store = S3Store(self._client, self.bucket, 0)
+        try:
+            return store.put_new(self.prefix + key, body)
+        except TransientFailure as failure:
+            if failure.code in CODES and CODES[failure.code] is not Fault.TRANSIENT:
+                raise request_error(CODES[failure.code]) from None
+            raise request_error(Fault.TRANSIENT) from None
+
+    def replace(self, key: str, body: bytes) -> None:
+        """Writes, whether the key exists or not."""
+        with _as_request_error():
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=self.prefix + key,
+                Body=body,
+                ContentType="application/json",
+            )
+
+    def keys(self, prefix: str, after: str = "") -> Iterator[str]:
+        """The keys that begin with `prefix`, in order, from the first one above `after`."""
+        for page in self._pages(prefix, after):
+            for row in page.get("Contents", ()):
+                yield row["Key"][len(self.prefix) :]
+
+    def folders(self, prefix: str, after: str = "") -> Iterator[str]:
+        """What stands between `prefix` and the next slash, in order, each once; above `after`."""
+        # "0" follows "/": the first key that is not below the folder `after`.
+        start = f"{prefix}{after}0" if after else ""
+        for page in self._pages(prefix, start, Delimiter="/"):
+            for row in page.get("CommonPrefixes", ()):
+                yield row["Prefix"][len(self.prefix) + len(prefix) : -1]
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Deletes; a key that is not there is no error."""
+        for start in range(0, len(keys), DELETE_BATCH):
+            names = [{"Key": self.prefix + key} for key in keys[start : start + DELETE_BATCH]]
+            with _as_request_error():
+                answer = self._client.delete_objects(
+                    Bucket=self.bucket, Delete={"Objects": names, "Quiet": True}
+                )
+            if answer.get("Errors"):
+                code = answer["Errors"][0].get("Code", "")
+                raise request_error(CODES.get(code, Fault.TRANSIENT))
+
+    def stamp(self) -> int | None:
+        """None: of a prefix only a listing tells whether it changed."""
+        return None
+
+    @property
+    def _client(self) -> Any:
+        return client() if self.s3 is None else self.s3
+
+    def _pages(self, prefix: str, after: str, **arguments: str) -> Iterator[Mapping[str, Any]]:
+        if after:
+            arguments["StartAfter"] = self.prefix + after
+        pages = iter(
+            self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.bucket, Prefix=self.prefix + prefix, **arguments
+            )
+        )
+        while True:
+            with _as_request_error():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
+
+@contextmanager
+def _as_request_error() -> Iterator[None]:
+    """What S3 raises, as an ApiError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as failure:
+        raise request_error(fault_of(failure)) from None
+    except (BotoCoreError, OSError):
+        raise request_error(Fault.TRANSIENT) from None
+    except UnicodeError:
+        raise request_error(Fault.NOT_ACCEPTED) from None

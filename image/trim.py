@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-# Services whose models botocore has to find; S3 is the only one that the handler calls, STS and
+# Services whose models botocore has to find: the handler calls S3 and S3 Vectors; STS and
 # SSO serve credentials when the image runs outside Lambda.
-BOTOCORE_SERVICES = frozenset({"s3", "sts", "sso", "sso-oidc"})
+BOTOCORE_SERVICES = frozenset({"s3", "s3vectors", "sts", "sso", "sso-oidc"})
 TEST_FOLDERS = frozenset({"tests", "test", "testing_data"})
 # numpy.testing and friends are imported by the packages themselves; their tests are not.
 UNUSED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", ".hpp", ".a", ".lib", ".cmake")

@@ -67,6 +67,7 @@ LOCKS = (
     Lock("browser", ("browser",)),
     Lock("detector-weights", ("detector-weights",)),
     Lock("fuzz", ("fuzz",)),
+    Lock("search-bench", ("search-bench",)),
     Lock("sam", ("sam",), alone=True),
     Lock("recall", ("recall",), alone=True),
     Lock("audit", ("audit",), alone=True),

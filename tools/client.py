@@ -3,6 +3,9 @@
     python -m tools.client --url http://127.0.0.1:8080 compare A.jpg B.jpg
     python -m tools.client --url https://abc.execute-api.eu-west-1.amazonaws.com embed A.jpg
     python -m tools.client --function facenet detect A.jpg
+    python -m tools.client enrol --collection staff --person Ann ANN1.jpg ANN2.jpg
+    python -m tools.client search --collection staff PARTY.jpg
+    python -m tools.client delete-person --collection staff --person Ann
 
 Credentials come from where every AWS tool takes them: environment, profile, role.
 
@@ -19,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import boto3
 import urllib3
@@ -43,6 +46,31 @@ AWS_HOST = re.compile(
 )
 
 
+ROUTES = {
+    "list_collections": ("GET", "collections"),
+    "create_collection": ("PUT", "collections/{collection}"),
+    "describe_collection": ("GET", "collections/{collection}"),
+    "delete_collection": ("DELETE", "collections/{collection}"),
+    "enrol": ("POST", "collections/{collection}/faces"),
+    "delete_face": ("DELETE", "collections/{collection}/faces/{face}"),
+    "list_persons": ("GET", "collections/{collection}/persons"),
+    "describe_person": ("GET", "collections/{collection}/persons/{person}"),
+    "delete_person": ("DELETE", "collections/{collection}/persons/{person}"),
+    "search": ("POST", "collections/{collection}/search"),
+}
+# Verbs of the command line that take no picture, with what they are given in its place.
+PLAIN_VERBS = {
+    "create-collection": ("collection",),
+    "describe-collection": ("collection",),
+    "delete-collection": ("collection",),
+    "collections": (),
+    "persons": ("collection",),
+    "describe-person": ("collection", "person"),
+    "delete-person": ("collection", "person"),
+    "delete-face": ("collection", "face"),
+}
+
+
 @dataclass(eq=False)
 class CallError(RuntimeError):
     """An answer that is an error: the API's own code, message and details."""
@@ -59,7 +87,7 @@ class CallError(RuntimeError):
 
 @dataclass(frozen=True)
 class Client:
-    """compare, embed and detect over one way of calling: `over_http` or `over_lambda`.
+    """Every operation over one way of calling: `over_http` or `over_lambda`.
 
     >>> client = over_http("https://abc.lambda-url.eu-west-1.on.aws")
     >>> client.compare("a.jpg", "b.jpg")["same"]
@@ -109,6 +137,37 @@ class Client:
             code = re.search("<Code>([^<]{1,99})</Code>", text)
             raise CallError(response.status, code[1] if code else "UploadFailed", text[:200])
         return dict(form["image"])
+
+    def create_collection(self, collection: str) -> Json:
+        return self.call("create_collection", {"collection": collection})
+
+    def collections(self, **page: Any) -> Json:
+        return self.call("list_collections", page)
+
+    def describe_collection(self, collection: str) -> Json:
+        return self.call("describe_collection", {"collection": collection})
+
+    def delete_collection(self, collection: str) -> Json:
+        return self.call("delete_collection", {"collection": collection})
+
+    def enrol(self, collection: str, person: str, *images: Image, **options: Any) -> Json:
+        body = {"collection": collection, "person": person, **request_of(images), **options}
+        return self.call("enrol", body)
+
+    def search(self, collection: str, image: Image, **options: Any) -> Json:
+        return self.call("search", {"collection": collection, **request_of([image]), **options})
+
+    def persons(self, collection: str, **page: Any) -> Json:
+        return self.call("list_persons", {"collection": collection, **page})
+
+    def describe_person(self, collection: str, person: str) -> Json:
+        return self.call("describe_person", {"collection": collection, "person": person})
+
+    def delete_person(self, collection: str, person: str) -> Json:
+        return self.call("delete_person", {"collection": collection, "person": person})
+
+    def delete_face(self, collection: str, face: str) -> Json:
+        return self.call("delete_face", {"collection": collection, "face": face})
 
 
 def request_of(images: Sequence[Image]) -> Json:
@@ -176,10 +235,11 @@ def over_http(url: str, session: Any = None) -> Client:
     http = URLLib3Session(timeout=TIMEOUT_S)
 
     def call(operation: str, body: Json) -> Json:
+        method, path, content = route_of(operation, body)
         request = AWSRequest(
-            method="POST",
-            url=f"{url.rstrip('/')}/v1/{operation}",
-            data=json.dumps(body).encode(),
+            method=method,
+            url=f"{url.rstrip('/')}/v1/{path}",
+            data=json.dumps(content).encode() if content else b"",
             headers={"Content-Type": "application/json"},
         )
         if place:
@@ -188,6 +248,18 @@ def over_http(url: str, session: Any = None) -> Client:
         return answer_of(response.status_code, response.content)
 
     return Client(call)
+
+
+def route_of(operation: str, body: Json) -> tuple[str, str, Json]:
+    """Method, path below /v1/ and JSON body of an operation; lists have a query and no body."""
+    if operation not in ROUTES:
+        return "POST", operation, body
+    method, path = ROUTES[operation]
+    named = {name: quote(str(body[name]), safe="") for name in re.findall(r"{(\w+)}", path)}
+    rest = {name: value for name, value in body.items() if name not in named}
+    if method == "GET" and rest:
+        return method, f"{path.format(**named)}?{urlencode(rest)}", {}
+    return method, path.format(**named), rest
 
 
 def sign(request: AWSRequest, place: re.Match[str], session: Any) -> None:
@@ -211,6 +283,30 @@ def over_lambda(function: str, client: Any = None) -> Client:
         return answer_of(status, response["Payload"].read())
 
     return Client(call)
+
+
+def rekognition(url: str, session: Any = None) -> Any:
+    """boto3's client of Amazon Rekognition, answered by the function at `url`.
+
+    Its calls are signed for the service that stands at the address, API Gateway or Lambda; a local
+    server takes any signature, so there credentials are made up where none are found.
+    """
+    place = AWS_HOST.search(urlsplit(url).hostname or "")
+    session = session or boto3.Session()
+    options: Json = {"region_name": session.region_name or "us-east-1"}
+    if place:
+        options["region_name"] = place["url_region"] or place["api_region"]
+    elif session.get_credentials() is None:
+        options |= {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+    client = session.client("rekognition", endpoint_url=url, **options)
+    if place:
+        service = "lambda" if place["lambda"] else "execute-api"
+
+        def sign_for_gateway(request: Any, **_: Any) -> None:
+            request.context.setdefault("signing", {})["signing_name"] = service
+
+        client.meta.events.register("before-sign.rekognition", sign_for_gateway)
+    return client
 
 
 def answer_of(status: int, content: bytes) -> Json:
@@ -249,8 +345,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--url", default="http://127.0.0.1:8080", help="(%(default)s)")
     where.add_argument("--function", help="name or ARN of the Lambda function, called directly")
-    parser.add_argument("operation", choices=["compare", "embed", "detect"])
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="a file or s3://bucket/key")
+    pictures = ["compare", "embed", "detect", "enrol", "search"]
+    parser.add_argument("operation", choices=[*pictures, *PLAIN_VERBS], metavar="VERB")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="a file or s3://bucket/key")
+    parser.add_argument("--collection", help="of enrol, search and all verbs about collections")
+    parser.add_argument("--person", help="whom to enrol, describe or delete")
+    parser.add_argument("--id", dest="face_id", help="the face to delete")
+    parser.add_argument("--limit", type=int, help="persons per face, or names per page")
+    parser.add_argument("--max-fpir", type=float, help="chance that a stranger is named")
     parser.add_argument("--face", choices=["largest", "central", "all"])
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--threshold", type=float, help="largest distance of one person")
@@ -260,16 +362,53 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     )
     parser.add_argument("--encoding", choices=["float", "base64"])
     parser.add_argument("--aligned", action="store_true", default=None)
-    return parser.parse_args(arguments)
+    chosen = parser.parse_intermixed_args(arguments)
+    lacking = missing(chosen)
+    if lacking:
+        parser.error(f"{chosen.operation} needs {lacking}")
+    return chosen
+
+
+def missing(options: Any) -> str | None:
+    """What the verb needs and was not given."""
+    needed = PLAIN_VERBS.get(options.operation)
+    if needed is None:
+        about = {"enrol": ("collection", "person"), "search": ("collection",)}
+        needed = about.get(options.operation, ())
+        if not options.images:
+            return "an image"
+    given = {"collection": options.collection, "person": options.person, "face": options.face_id}
+    names = {"collection": "--collection", "person": "--person", "face": "--id"}
+    return next((names[name] for name in needed if not given[name]), None)
+
+
+def ask(client: Client, options: Any) -> Json:
+    """The answer to what the command line asks."""
+    names = ("face", "threshold", "far", "min_quality", "encoding", "aligned", "limit", "max_fpir")
+    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    verb = options.operation.replace("-", "_")
+    if options.operation in PLAIN_VERBS:
+        given = {
+            "collection": options.collection,
+            "person": options.person,
+            "face": options.face_id,
+        }
+        arguments = [given[name] for name in PLAIN_VERBS[options.operation]]
+        plain: Json = getattr(client, verb)(*arguments, **chosen)
+        return plain
+    if verb == "enrol":
+        return client.enrol(options.collection, options.person, *options.images, **chosen)
+    if verb == "search":
+        return client.search(options.collection, *options.images, **chosen)
+    answer: Json = getattr(client, verb)(*options.images, **chosen)
+    return answer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    names = ("face", "threshold", "far", "min_quality", "encoding", "aligned")
-    chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     try:
         client = over_lambda(options.function) if options.function else over_http(options.url)
-        answer = getattr(client, options.operation)(*options.images, **chosen)
+        answer = ask(client, options)
     except EndpointConnectionError:
         return fail(
             f"nothing answers at {options.url}; `make serve` starts a server, --url names it"

@@ -35,6 +35,9 @@ TEXT_BODIES = ("text/", "application/json", "application/javascript", "applicati
 CALL_SECONDS = 30.0
 IDLE_SECONDS = 20.0
 
+# Where people enrolled on the page are kept, unless FACENET_COLLECTIONS says otherwise.
+COLLECTIONS = "build/collections"
+
 LambdaHandler = Callable[[Event, Any], dict[str, Any]]
 
 
@@ -196,6 +199,8 @@ def _as_text(body: bytes) -> str | None:
 def make_server(host: str, port: int) -> Server:
     """A server with the function loaded, which is the cold start."""
     os.environ.setdefault("FACENET_PAGE", "true")
+    os.environ.setdefault("FACENET_REKOGNITION", "true")
+    os.environ.setdefault("FACENET_COLLECTIONS", COLLECTIONS)
     from handler.app import lambda_handler
 
     return Server((host, port), lambda_handler)

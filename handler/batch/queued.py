@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from handler.batch import questions
 from handler.batch.deadline import Deadline
 from handler.batch.output import Output
 from handler.batch.types import ObjectStore
 from handler.errors import render, where
 from handler.faces.answers import encode
-from handler.faces.requests import parse_object
 from handler.faces.service import Service
 from handler.invocation import Invocation, as_api_error
 from handler.observability import log_invocation
@@ -42,8 +42,7 @@ class QueuedRequests:
     def _document(self, request: Mapping[str, Any], part: Invocation) -> bytes | None:
         """What a direct invocation would answer; None where a retry may give another answer."""
         try:
-            job = parse_object(request, self.service.settings.limits)
-            return encode(self.service.run(job, part))
+            return encode(questions.answer(request, self.service, part))
         except Exception as failure:
             error = as_api_error(failure, part)
             return None if error.can_wait else encode(render(error, part.request_id))

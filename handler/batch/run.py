@@ -15,7 +15,7 @@ from typing import Any
 from handler import observability
 from handler.batch.deadline import Deadline
 from handler.batch.output import Output
-from handler.batch.types import Answer, Embed, ObjectStore, Outcome, Status
+from handler.batch.types import Answer, Embed, Follows, ObjectStore, Outcome, Status
 from handler.errors import ABOUT_THE_PICTURE, ApiError, picture_too_large, where
 from handler.storage import (
     ObjectArchived,
@@ -50,6 +50,7 @@ class Batch:
         buckets: The buckets that may be read.
         deadline: When this invocation stops taking up work.
         request_id: The invocation's, for the log.
+        follower: Keeps a collection in step with the bucket, if there is one.
         namespace: Of CloudWatch's metrics; without one there are none.
     """
 
@@ -60,6 +61,7 @@ class Batch:
     deadline: Deadline
     request_id: str
     limits: BatchLimits = field(default_factory=BatchLimits)
+    follower: Follows | None = None
     namespace: str | None = None
 
     def run(self, references: Sequence[ObjectReference]) -> list[Outcome]:
@@ -79,6 +81,8 @@ class Batch:
 
     def fetch(self, reference: ObjectReference) -> StoredObject | Outcome:
         """The object, or how it ended already."""
+        if reference.removed:
+            return self.remove(reference)
         if not reference.can_exist:
             return skipped(reference, "ObjectNotFound", "S3 allows no object of this name")
         if self.output.holds(reference):
@@ -110,6 +114,8 @@ class Batch:
         try:
             key = self.output.key(reference, picture)
             self.store.put_new(key, self.output.document(reference, picture, answer))
+            if self.follower is not None:
+                self.follower.follow(reference, picture, answer)
         except Exception as failure:
             return self.unexpected(reference, failure)
         uri = self.output.uri(key)
@@ -117,10 +123,22 @@ class Batch:
             return Outcome(reference, Status.REJECTED, uri, answer.code, answer.message)
         return Outcome(reference, Status.WRITTEN, uri)
 
+    def remove(self, reference: ObjectReference) -> Outcome:
+        """Let the collection forget a deleted object; how that ended."""
+        if self.follower is None or not reference.can_exist:
+            return skipped(reference, "ObjectRemoved", "no collection follows the bucket")
+        try:
+            self.follower.remove(reference)
+        except Exception as failure:
+            return self.unexpected(reference, failure)
+        return skipped(reference, "ObjectRemoved", "its faces left the collection")
+
     def unexpected(self, reference: ObjectReference, failure: Exception) -> Outcome:
         """A failure of one object must not stop the others; it is retried, then dead-lettered."""
         if isinstance(failure, TransientFailure):
             return failed(reference, failure)
+        if isinstance(failure, ApiError) and failure.code != "InternalError":
+            return failed(reference, TransientFailure(failure.code, failure.message))
         self.log_failure(failure)
         return failed(reference, TransientFailure("InternalError", type(failure).__name__))
 

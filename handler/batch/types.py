@@ -68,6 +68,16 @@ class ObjectStore(Protocol):
         """
 
 
+class Follows(Protocol):
+    """What keeps a collection in step with the bucket. Both calls are made from several threads."""
+
+    def follow(self, reference: ObjectReference, picture: StoredObject, answer: "Answer") -> None:
+        """Take in an object's faces. Raises ApiError and TransientFailure."""
+
+    def remove(self, reference: ObjectReference) -> None:
+        """Let the faces of a deleted object go. Raises ApiError and TransientFailure."""
+
+
 # What became of one picture: its faces, or why there are none.
 Answer = PictureFaces | ApiError
 # The embedding of a group, bound to the time that is left: `Service.embed_pictures`. One entry for

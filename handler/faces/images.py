@@ -37,9 +37,8 @@ class PictureReader:
         limit = self.limits.image_bytes
         if isinstance(source, ImageObject):
             if isinstance(source.s3, UnsetType):
-                raise ApiError(
-                    "InvalidRequest", "An embedding can only be compared; send a picture."
-                )
+                what = "An embedding" if source.person is UNSET else "A person"
+                raise ApiError("InvalidRequest", f"{what} can only be compared; send a picture.")
             return self.objects.read(source.s3.reference(), require_time)
         data = source if isinstance(source, bytes) else decode_base64(source, limit)
         if len(data) > limit:

@@ -13,6 +13,19 @@ from handler.settings import Limits
 from handler.storage import ObjectReference
 
 OPERATIONS = ("compare", "embed", "detect")
+# Answered by handler.search, which is imported when the first of them is asked for.
+COLLECTION_OPERATIONS = (
+    "create_collection",
+    "list_collections",
+    "describe_collection",
+    "delete_collection",
+    "enrol",
+    "list_persons",
+    "describe_person",
+    "delete_person",
+    "delete_face",
+    "search",
+)
 
 Distance = Annotated[float, Meta(ge=0, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
@@ -33,7 +46,7 @@ class S3Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An image by reference: either `s3`, or an `embedding` that this model made earlier."""
+    """An image by reference: `s3`, an `embedding` made earlier, or a `person` of a collection."""
 
     s3: S3Reference | UnsetType = UNSET
     embedding: Annotated[
@@ -48,9 +61,16 @@ class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         ),
     ] = UNSET
 
+    person: Annotated[
+        str | UnsetType, Meta(description="For compare: a person of `collection` as a side.")
+    ] = UNSET
+    collection: str | UnsetType = UNSET
+
     def __post_init__(self) -> None:
-        if (self.s3 is UNSET) == (self.embedding is UNSET):
-            raise ValueError("Expected exactly one of `s3` and `embedding`")
+        if [self.s3, self.embedding, self.person].count(UNSET) != 2:
+            raise ValueError("Expected exactly one of `s3`, `embedding` and `person`")
+        if (self.person is UNSET) != (self.collection is UNSET):
+            raise ValueError("`person` and `collection` go together")
         if self.model is not UNSET and self.embedding is UNSET:
             raise ValueError("`model` goes with `embedding` only")
 
@@ -221,8 +241,8 @@ def _operation(named: str | None, routed: str | None) -> str | None:
     if named is not None and named not in OPERATIONS:
         raise ApiError(
             "UnknownOperation",
-            f"operation must be one of {', '.join(OPERATIONS)}.",
-            details={"operations": list(OPERATIONS)},
+            f"operation must be one of {', '.join(OPERATIONS + COLLECTION_OPERATIONS)}.",
+            details={"operations": [*OPERATIONS, *COLLECTION_OPERATIONS]},
         )
     if routed and named and named != routed:
         raise ApiError(

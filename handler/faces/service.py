@@ -27,6 +27,8 @@ from handler.invocation import Invocation
 from handler.settings import Settings
 from handler.storage import ObjectReader
 
+# A person of a collection as float32 [N,D]: service, collection, person, profile. Raises ApiError.
+PersonVectors = Callable[["Service", str, str, EmbeddingProfile], NDArray[np.float32]]
 AnyAnswer = CompareAnswer | EmbedAnswer | DetectAnswer
 
 
@@ -40,6 +42,7 @@ class Service:
     settings: Settings
     detector: Detector
     model: Model
+    persons: "PersonVectors | None" = None
 
     @cached_property
     def reader(self) -> PictureReader:
@@ -238,11 +241,20 @@ class Service:
     def _given(
         self, index: int, source: Source, profile: EmbeddingProfile
     ) -> NDArray[np.float32] | None:
-        """The vector [1,D] of an image that is an embedding, else None."""
-        if not isinstance(source, ImageObject) or source.embedding is UNSET:
+        """The vectors [N,D] of an image that is an embedding or a person, else None."""
+        if not isinstance(source, ImageObject) or source.s3 is not UNSET:
             return None
         with _about_image(index):
+            if isinstance(source.person, str):
+                return self._person(str(source.collection), source.person, profile)
             return read_embedding(source, profile.contract, self.model.dimension)[None]
+
+    def _person(
+        self, collection: str, person: str, profile: EmbeddingProfile
+    ) -> NDArray[np.float32]:
+        if self.persons is None:
+            raise ApiError("CollectionNotFound", "This function keeps no collections.")
+        return self.persons(self, collection, person, profile)
 
     def _common(self, profile: EmbeddingProfile, invocation: Invocation) -> dict[str, Any]:
         return {

@@ -1,5 +1,7 @@
 """The body of an HTTP request as a Job: JSON, multipart/form-data, or one bare picture."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handler.decoding import BYTE_ORDER_MARK
@@ -33,28 +35,45 @@ MAX_FIELD = 4096
 MAX_FIELDS = 16
 
 
-def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
-    """What the request asks for.
+@dataclass(frozen=True)
+class Form:
+    """Pictures of a body, and options as text: form fields and query parameters."""
 
-    Raises UnsupportedFormat for a body of no known kind, and all that parsing raises.
+    pictures: list[bytes]
+    fields: dict[str, str]
+
+
+def read_job(request: HttpRequest, operation: str, limits: Limits) -> Job:
+    """What the request asks for. Raises what `read_content` and parsing raise."""
+    content = read_content(request, limits, Request.__struct_fields__)
+    if isinstance(content, bytes):
+        return parse_json(content, limits, operation)
+    return from_fields(content.pictures, content.fields, limits, operation)
+
+
+def read_content(request: HttpRequest, limits: Limits, options: Iterable[str]) -> bytes | Form:
+    """A JSON body as its bytes, or the pictures and fields of any other.
+
+    `options` name what a JSON body says itself. Raises UnsupportedFormat for a body of no known
+    kind, and InvalidRequest and PayloadTooLarge.
     """
     if request.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
         raise ApiError("UnsupportedFormat", "Send the body without a content-encoding.")
     body = request.body(limits)
     kind = _kind(request.content_type, body)
     if kind == "json":
-        _refuse_query(request)
-        return parse_json(body, limits, operation)
+        _refuse_query(request, options)
+        return body
     if kind == "multipart":
-        return _multipart(request, body, operation, limits)
-    return from_fields([_whole(body)], _options(request), limits, operation)
+        return _multipart(request, body, limits)
+    return Form([_whole(body)], _options(request))
 
 
-def _refuse_query(request: HttpRequest) -> None:
+def _refuse_query(request: HttpRequest, options: Iterable[str]) -> None:
     """A JSON body holds everything; a parameter of the query must not be ignored in silence."""
     given = sorted(_options(request))
     if given:
-        known = given[0] in Request.__struct_fields__
+        known = given[0] in set(options)
         advice = "with a JSON body, put options into the body, not into the query"
         raise ApiError(
             "InvalidRequest",
@@ -88,7 +107,7 @@ def _kind(content_type: str, body: bytes) -> str:
     )
 
 
-def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits) -> Job:
+def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
     """Parts that hold a file are the images, the others are options."""
     pictures: list[bytes] = []
     fields = _options(request)
@@ -102,7 +121,7 @@ def _multipart(request: HttpRequest, body: bytes, operation: str, limits: Limits
     if len(chosen) < len(parts) and not pictures:
         message = "images: no image was chosen: the form's file inputs are empty."
         raise ApiError("InvalidRequest", message, details={"field": "images"})
-    return from_fields(pictures, fields, limits, operation)
+    return Form(pictures, fields)
 
 
 def _is_empty_input(part: "MultipartPart") -> bool:

@@ -14,8 +14,8 @@ from handler.faces.response_size import require_http
 from handler.settings import Limits
 
 Shape = Literal["v2", "rest", "alb"]  # a function URL speaks v2
+TEXT_TYPES = ("text/", "application/json", "application/x-amz-json-")
 Gateway = Literal["http-api", "function-url", "rest-api", "alb"]
-TEXT_TYPES = ("text/", "application/json")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """OpenAPI 3.1, generated from the same models that validate requests and encode answers."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +11,7 @@ from handler import __version__
 from handler.errors import STATUSES
 from handler.faces import answers, uploads
 from handler.faces.requests import Options, Request
+from handler.http import openapi_collections
 from handler.http.bodies import PICTURE_TYPES
 
 Schema = dict[str, Any]
@@ -35,7 +37,7 @@ OPERATIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 # What can go wrong with any request that carries pictures, by status.
-WORK_STATUSES = (400, 403, 404, 413, 415, 422, 500, 503)
+WORK_STATUSES = (400, 403, 404, 409, 413, 415, 422, 500, 503)
 
 
 def document() -> Schema:
@@ -45,7 +47,7 @@ def document() -> Schema:
         "info": {
             "title": "facenet-lambda",
             "version": __version__,
-            "description": "Face verification in your own AWS account: compare, embed, detect.",
+            "description": "Faces in your own AWS account: compare, embed, detect, search.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
@@ -53,6 +55,7 @@ def document() -> Schema:
             "/v1/uploads": {"post": _uploads()},
             "/v1/health": {"get": _read("health", "Whether the function works.", "HealthAnswer")},
             "/v1/model": {"get": _read("model", "The model's card.", "ModelCardAnswer")},
+            **openapi_collections.paths(sys.modules[__name__]),
             "/openapi.json": {"get": _self()},
             "/service": {"post": _service()},
         },
@@ -71,25 +74,25 @@ def _work(name: str) -> Schema:
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": _reference("Request")},
-                "multipart/form-data": {"schema": _form()},
+                "application/json": {"schema": reference("Request")},
+                "multipart/form-data": {"schema": form()},
                 **{kind: {"schema": {}} for kind in PICTURE_TYPES},
             },
         },
-        "responses": {"200": _json("The answer.", answer), **_refusals(WORK_STATUSES)},
+        "responses": {"200": json_response("The answer.", answer), **refusals(WORK_STATUSES)},
     }
 
 
 def _uploads() -> Schema:
     """Answered with 404 where there is no upload bucket."""
-    content = {"application/json": {"schema": _reference("UploadRequest")}}
+    content = {"application/json": {"schema": reference("UploadRequest")}}
     return {
         "operationId": "uploads",
         "summary": "Forms to send large pictures with, and what to call them afterwards.",
         "requestBody": {"required": True, "content": content},
         "responses": {
-            "200": _json("The forms.", "UploadsAnswer"),
-            **_refusals((400, 404, 413, 415, 500, 503)),
+            "200": json_response("The forms.", "UploadsAnswer"),
+            **refusals((400, 404, 413, 415, 500, 503)),
         },
     }
 
@@ -98,7 +101,7 @@ def _read(name: str, summary: str, answer: str) -> Schema:
     return {
         "operationId": name,
         "summary": summary,
-        "responses": {"200": _json(summary, answer), **_refusals((500, 503))},
+        "responses": {"200": json_response(summary, answer), **refusals((500, 503))},
     }
 
 
@@ -130,28 +133,40 @@ def _service() -> Schema:
                 "description": "The distance (-1 for fewer than two pictures), or JSON arrays.",
                 "content": {"text/plain": {"schema": {"type": "string"}}},
             },
-            **_refusals(WORK_STATUSES),
+            **refusals(WORK_STATUSES),
         },
     }
 
 
 def _schemas() -> Schema:
-    schemas: Schema = msgspec.json.schema_components(MODELS, ref_template=TEMPLATE)[1]
-    schemas["ImageObject"]["oneOf"] = [{"required": ["s3"]}, {"required": ["embedding"]}]
+    schemas: Schema = msgspec.json.schema_components(
+        MODELS + openapi_collections.MODELS, ref_template=TEMPLATE
+    )[1]
+    schemas["ImageObject"]["oneOf"] = [
+        {"required": ["s3"]},
+        {"required": ["embedding"]},
+        {"required": ["collection", "person"]},
+    ]
     schemas["ErrorBody"]["properties"]["code"]["enum"] = list(STATUSES)
     return schemas
 
 
 def _query_parameters() -> list[Schema]:
-    options = msgspec.json.schema_components([Options], ref_template=TEMPLATE)[1]["Options"]
     return [
-        _query_parameter(name, schema)
-        for name, schema in options["properties"].items()
+        query_parameter(name, schema)
+        for name, schema in properties_of(Options).items()
         if name != "min_quality"
-    ] + [_query_parameter("min_quality", {"type": "number", "minimum": 0, "maximum": 1})]
+    ] + [query_parameter("min_quality", {"type": "number", "minimum": 0, "maximum": 1})]
 
 
-def _query_parameter(name: str, schema: Schema) -> Schema:
+def properties_of(kind: Any) -> Schema:
+    """The schemas of a model's fields."""
+    schemas = msgspec.json.schema_components([kind], ref_template=TEMPLATE)[1]
+    properties: Schema = schemas[kind.__name__]["properties"]
+    return properties
+
+
+def query_parameter(name: str, schema: Schema) -> Schema:
     return {
         "name": name,
         "in": "query",
@@ -161,7 +176,7 @@ def _query_parameter(name: str, schema: Schema) -> Schema:
     }
 
 
-def _form() -> Schema:
+def form() -> Schema:
     picture = {"type": "string", "contentMediaType": "application/octet-stream"}
     return {
         "type": "object",
@@ -170,20 +185,20 @@ def _form() -> Schema:
     }
 
 
-def _refusals(statuses: Iterable[int]) -> Schema:
-    return {str(status): _json(_codes(status), "ErrorAnswer") for status in statuses}
+def refusals(statuses: Iterable[int]) -> Schema:
+    return {str(status): json_response(_codes(status), "ErrorAnswer") for status in statuses}
 
 
 def _codes(status: int) -> str:
     return ", ".join(code for code, known in STATUSES.items() if known == status)
 
 
-def _json(description: str, name: str) -> Schema:
+def json_response(description: str, name: str) -> Schema:
     return {
         "description": description,
-        "content": {"application/json": {"schema": _reference(name)}},
+        "content": {"application/json": {"schema": reference(name)}},
     }
 
 
-def _reference(name: str) -> Schema:
+def reference(name: str) -> Schema:
     return {"$ref": TEMPLATE.format(name=name)}

@@ -9,6 +9,7 @@ from handler.errors import ApiError
 from handler.faces import answers
 from handler.faces.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
 from handler.faces.service import AnyService, Service, ready
+from handler.http import collections
 from handler.http.bodies import read_job
 from handler.http.message import HttpRequest, HttpResponse
 from handler.invocation import Invocation
@@ -25,7 +26,7 @@ def find_endpoint(request: HttpRequest, settings: Settings) -> tuple[str, Endpoi
     """
     route = find_route(request, settings)
     method = "GET" if request.method == "HEAD" else request.method
-    endpoint = table(settings.page)[route].get(method)
+    endpoint = table(settings.page, settings.rekognition)[route].get(method)
     if endpoint is None:
         allowed = allowed_methods(route, settings)
         raise ApiError(
@@ -39,7 +40,7 @@ def find_endpoint(request: HttpRequest, settings: Settings) -> tuple[str, Endpoi
 
 def find_route(request: HttpRequest, settings: Settings) -> str:
     """The path in the table that `request` means. Raises RouteNotFound, which lists them."""
-    known = table(settings.page)
+    known = table(settings.page, settings.rekognition)
     plain = request.path.rstrip("/") or "/"
     candidates = [plain]
     for prefix in filter(None, (request.stage, settings.base_path)):
@@ -48,6 +49,9 @@ def find_route(request: HttpRequest, settings: Settings) -> str:
     for candidate in candidates:
         if candidate in known:
             return candidate
+        with_parameters = collections.find(candidate)
+        if with_parameters is not None:
+            return with_parameters
     raise ApiError(
         "RouteNotFound",
         "No such route; `details.paths` lists the routes.",
@@ -57,18 +61,36 @@ def find_route(request: HttpRequest, settings: Settings) -> str:
 
 def allowed_methods(route: str, settings: Settings) -> list[str]:
     """The methods of a route, as its Allow header lists them."""
-    methods = list(table(settings.page)[route])
+    methods = list(table(settings.page, settings.rekognition)[route])
     return [*methods, "HEAD"] if "GET" in methods else methods
 
 
 @cache
-def table(page: bool) -> Mapping[str, Mapping[str, Endpoint]]:
-    """All routes; with `page` also the web pages, whose files are read only then."""
-    if not page:
-        return ROUTES
-    from handler.http import pages
+def table(page: bool, rekognition: bool) -> Mapping[str, Mapping[str, Endpoint]]:
+    """All routes; with `page` also the web pages, whose files are read only then.
 
-    return MappingProxyType({**ROUTES, **pages.routes()})
+    With `rekognition`, `POST /` answers the clients of Amazon Rekognition.
+    """
+    routes = dict(ROUTES)
+    if page:
+        from handler.http import pages
+
+        routes |= pages.routes()
+    if rekognition:
+        routes["/"] = {**routes.get("/", {}), "POST": _rekognition}
+    return MappingProxyType(routes)
+
+
+def _rekognition(request: HttpRequest, service: AnyService, invocation: Invocation) -> HttpResponse:
+    from handler.rekognition import protocol
+
+    reply = protocol.answer(
+        request.headers.get("x-amz-target", ""),
+        lambda: request.body(service.settings.limits),
+        service,
+        invocation,
+    )
+    return HttpResponse(reply.status, reply.body, protocol.CONTENT_TYPE, reply.headers)
 
 
 def _operation(name: str) -> Endpoint:
@@ -157,5 +179,6 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "/v1/model": {"GET": _model},
         "/openapi.json": {"GET": _openapi},
         "/service": {"POST": _uai},
+        **collections.routes(),
     }
 )

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from handler.batch import questions
 from handler.errors import render
 from handler.faces import answers, response_size
-from handler.faces.requests import parse_object
 from handler.faces.service import AnyService, Service, ready
 from handler.invocation import Invocation, as_api_error
 from handler.observability import log_invocation
@@ -37,7 +37,7 @@ def _run(event: Mapping[str, Any], invocation: Invocation, working: Service) -> 
         from handler.faces import uploads
 
         return uploads.answer_object(event, working.settings, invocation)
-    return working.run(parse_object(event, working.settings.limits), invocation)
+    return questions.answer(event, working, invocation)
 
 
 def _deliverable(answer: Any, service: Any) -> Any:

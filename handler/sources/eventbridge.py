@@ -1,4 +1,4 @@
-"""EventBridge's "Object Created", whose keys are not encoded and whose fields have dashes."""
+"""EventBridge's "Object Created" and "Object Deleted": plain keys, fields with dashes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +14,7 @@ from handler.storage import ObjectReference
 
 SOURCE = "aws.s3"
 CREATED = "Object Created"
+DELETED = "Object Deleted"
 
 
 class Bucket(Struct):
@@ -37,16 +38,18 @@ class Detail(Struct):
 
 
 def matches(event: Mapping[str, Any]) -> bool:
-    """Any S3 event; events other than "Object Created" are accepted and ignored."""
+    """Any S3 event; events other than these two are accepted and ignored."""
     return event.get("source") == SOURCE and "detail-type" in event
 
 
 def references(event: Mapping[str, Any]) -> list[ObjectReference]:
-    """The object that was created; none for other changes. Raises InvalidRequest."""
-    if event["detail-type"] != CREATED:
+    """The object that was created or deleted; none for other changes. Raises InvalidRequest."""
+    if event["detail-type"] not in (CREATED, DELETED):
         return []
     detail: Detail = convert(event.get("detail"), Detail)
     found = detail.object
+    if event["detail-type"] == DELETED:  # its version is the delete marker's, or an old one's
+        return [ObjectReference(detail.bucket.name, found.key, removed=True)]
     return [ObjectReference(detail.bucket.name, found.key, found.version_id or None)]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import model_layer
 from model_layer import load, normalise
 from model_layer.engine_litert import LiteRTEngine
 from tests.contract.facenet_graphs import (

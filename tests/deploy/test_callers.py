@@ -26,7 +26,7 @@ def handler(event, context):
 
 
 def read_routes() -> list[tuple[str, str]]:
-    """(method, path) of every route of the template."""
+    """(method, path) of every route that the template always has."""
 
     class Loader(yaml.SafeLoader):
         """Takes CloudFormation's tags for what they hold."""
@@ -34,7 +34,8 @@ def read_routes() -> list[tuple[str, str]]:
     Loader.add_multi_constructor("!", lambda loader, _suffix, node: str(node.value))
     template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
     resources = template["Resources"].values()
-    routes = [each for each in resources if each["Type"] == "AWS::ApiGatewayV2::Route"]
+    kind = "AWS::ApiGatewayV2::Route"
+    routes = [each for each in resources if each["Type"] == kind and "Condition" not in each]
     return [tuple(each["Properties"]["RouteKey"].split()) for each in routes]
 
 

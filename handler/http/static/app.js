@@ -1,13 +1,15 @@
-// The page: two tabs, their photographs, and the model they ask.
+// The page: three tabs, their photographs, and the model they ask.
 import { ask, h } from "./common.js";
 import { Comparison } from "./compare.js";
 import { Embedding } from "./embed.js";
+import { People, Search } from "./search.js";
 import { Slot, loadThumbnails } from "./slot.js";
 
 const byId = (id) => document.getElementById(id);
 const status = byId("status");
 
 let model = null;
+let people = null;
 
 /** What GET v1/model says, or null; asked again until it has answered once. */
 async function getModel() {
@@ -56,6 +58,15 @@ function makeEmbedding() {
   return [slot];
 }
 
+function makeSearch() {
+  const slot = new Slot("Photograph to search", () => search.refresh());
+  const search = new Search([slot], byId("search-result"), status, getModel);
+  byId("group").append(slot.element);
+  const parts = { form: byId("enrol"), list: byId("persons"), gallery: byId("gallery"), problem: byId("enrol-problem") };
+  people = new People(parts, status, () => search.refresh());
+  return [slot];
+}
+
 function select(tab, tabs) {
   for (const each of tabs) {
     const chosen = each === tab;
@@ -63,6 +74,7 @@ function select(tab, tabs) {
     each.tabIndex = chosen ? 0 : -1;
     byId(each.getAttribute("aria-controls")).hidden = !chosen;
   }
+  if (tab.id === "tab-search") people.open();
 }
 
 function makeTabs() {
@@ -87,14 +99,14 @@ function makeTabs() {
 function takePastes(slotsOf) {
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    const slots = slotsOf[byId("embed").hidden ? "compare" : "embed"];
+    const slots = slotsOf[Object.keys(slotsOf).find((view) => !byId(view).hidden)];
     if (files.length) (slots.find((slot) => !slot.ready) ?? slots.at(-1)).takeFiles(files);
   });
 }
 
 // A drop beside a frame must not make the browser leave the page for the picture.
 for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());
-takePastes({ compare: makeComparison(), embed: makeEmbedding() });
+takePastes({ compare: makeComparison(), embed: makeEmbedding(), search: makeSearch() });
 makeTabs();
 await getModel();
 await loadThumbnails(document);

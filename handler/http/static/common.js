@@ -37,9 +37,9 @@ export class ApiFailure extends Error {
 }
 
 /** JSON from the function; `path` is relative, so that a stage prefix is kept. */
-export async function ask(path, body = null, signal = null) {
-  const options = body === null ? { signal } : {
-    method: "POST",
+export async function ask(path, body = null, signal = null, method = body === null ? "GET" : "POST") {
+  const options = body === null ? { method, signal } : {
+    method,
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
     signal,

@@ -135,13 +135,17 @@ function answers(responses, caption) {
 
 /** A command to copy; pictures are named by file and never written out. */
 function curl(path, method, body) {
-  const address = new URL(path.replace(/^\//, ""), document.baseURI).href;
+  // curl takes braces for a list; a word in capitals says as well that it is to be replaced.
+  const plain = path.replace(/^\//, "").replace(/\{(\w+)\}/g, (_, name) => name.toUpperCase());
+  const address = new URL(plain, document.baseURI).href;
   if (method === "get") return `curl ${address}`;
+  if (!body.content) return `curl -X ${method.toUpperCase()} ${address}`;
   const kinds = body.content ?? {};
   const image = Object.keys(kinds).find((kind) => kind.startsWith("image/"));
   if (kinds["multipart/form-data"]) {
     const files = path.endsWith("compare") ? ["first.jpg", "second.jpg"] : ["photograph.jpg"];
-    return [`curl ${address}`, ...files.map((file) => `  -F images=@${file}`)].join(" \\\n");
+    const person = kinds["multipart/form-data"].schema?.properties?.person ? ["  -F person=NAME"] : [];
+    return [`curl ${address}`, ...files.map((file) => `  -F images=@${file}`), ...person].join(" \\\n");
   }
   if (image) return `curl ${address} \\\n  -H 'content-type: image/jpeg' \\\n  --data-binary @photograph.jpg`;
   return `curl ${address} \\\n  -H 'content-type: application/json' \\\n  -d @request.json`;

@@ -106,6 +106,14 @@ export function drawFaces(svg, width, height, faces, chosen) {
   svg.replaceChildren(...faces.map((face, index) => drawFace(face, chosen.includes(index), least)));
 }
 
+/** Names over the faces of a picture of `width` pixels, as SVG text below each box. */
+export function nameTags(width, faces, names) {
+  const size = width / 32;
+  return faces.map(({ box }, index) => s("text", {
+    class: "name", x: box.left + box.width / 2, y: box.top + box.height + size * 1.1, "font-size": size,
+  }, names[index]));
+}
+
 function drawFace(face, standsOut, least) {
   const { left, top, width, height } = face.box;
   const frame = { x: left, y: top, width, height, rx: width * 0.06 };

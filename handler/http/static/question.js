@@ -38,7 +38,7 @@ export class Question {
     const body = { images: this.slots.map(({ picture }) => picture.image), ...this.options() };
     const started = performance.now();
     try {
-      const answer = await ask(`v1/${this.operation}`, body, signal);
+      const answer = await this.send(body, signal);
       const waited = performance.now() - started;
       const model = await this.getModel();
       if (!signal.aborted) this.replace(() => this.show(answer, model, waited, body));
@@ -48,6 +48,10 @@ export class Question {
     } finally {
       if (!signal.aborted) this.result.classList.remove("waiting");
     }
+  }
+
+  send(body, signal) {
+    return ask(`v1/${this.operation}`, body, signal);
   }
 
   /** Show what came, without what the last answer left: marks on pictures, and a focus in it. */

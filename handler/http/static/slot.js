@@ -1,7 +1,7 @@
 // One place for a photograph: drop, choose, camera or sample in; picture with its faces out.
 import { h } from "./common.js";
 import { takePhotograph } from "./camera.js";
-import { drawFaces, drawPicture, preparePicture } from "./pictures.js";
+import { drawFaces, drawPicture, nameTags, preparePicture } from "./pictures.js";
 
 // Public-domain portraits. The altered copy is the same photograph, turned, darkened and
 // recompressed: it shows how the page works, and says nothing about a model's accuracy.
@@ -136,6 +136,12 @@ export class Slot {
     const count = image.faces.length === 1 ? "one face" : `${image.faces.length} faces`;
     drawFaces(this.find(".overlay"), image.width, image.height, image.faces, chosen);
     this.find("canvas").setAttribute("aria-label", `${this.title}: ${this.picture.name}, ${count} found`);
+  }
+
+  /** A name on each face, over the boxes that are shown. */
+  nameFaces(image, names) {
+    this.find(".overlay").append(...nameTags(image.width, image.faces, names));
+    this.find("canvas").setAttribute("aria-label", `${this.title}: ${this.picture.name}: ${names.join(", ")}`);
   }
 
   /** A line under the picture; as a warning it is also marked on the frame. */

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 import align
-from handler.faces.service import Service
+from handler.faces.service import PersonVectors, Service
 from handler.settings import Limits, Settings
 from model_layer.contract import contract
 from model_layer.manifest import Manifest
@@ -142,12 +142,14 @@ def make_service(
     detector: FakeDetector | None = None,
     manifest: dict[str, Any] | None = None,
     limits: dict[str, Any] | None = None,
+    persons: PersonVectors | None = None,
     **settings: Any,
 ) -> Service:
     return Service(
         Settings(limits=Limits(**(limits or {})), **settings),
         detector or FakeDetector(),
         FakeModel(make_manifest(**(manifest or {}))),
+        persons,
     )
 
 

@@ -21,7 +21,8 @@ from model_layer.errors import ModelMismatch
 PROMISED = {
     400: {"InvalidRequest", "CountMismatch", "InvalidBase64", "UnknownOperation", "ModelMismatch"},
     403: {"BucketNotAllowed"},
-    404: {"ObjectNotFound", "RouteNotFound"},
+    404: {"ObjectNotFound", "RouteNotFound", "CollectionNotFound", "PersonNotFound"},
+    409: {"CollectionFull"},
     413: {"PayloadTooLarge", "ImageTooLarge", "ResponseTooLarge"},
     415: {"UnsupportedFormat"},
     422: {"InvalidImage", "FaceNotFound", "LowQuality"},

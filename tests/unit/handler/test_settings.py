@@ -19,6 +19,7 @@ def test_an_empty_environment_is_closed_and_bounded() -> None:
     assert plain.input_buckets == frozenset()
     assert plain.cors_origins == frozenset()
     assert plain.page is False
+    assert plain.rekognition is False
     assert plain.limits == Limits()
     assert plain.engine == "litert"
     assert plain.detector == "fast"
@@ -48,6 +49,7 @@ def test_every_variable_reaches_its_field() -> None:
         FACENET_BASE_PATH="/faces/",
         FACENET_CORS_ORIGINS="https://example.org",
         FACENET_PAGE="true",
+        FACENET_REKOGNITION="on",
         FACENET_METRICS_NAMESPACE="faces",
     )
     assert full == Settings(
@@ -67,6 +69,7 @@ def test_every_variable_reaches_its_field() -> None:
         base_path="faces",
         cors_origins=frozenset({"https://example.org"}),
         page=True,
+        rekognition=True,
         metrics_namespace="faces",
     )
 
@@ -95,6 +98,7 @@ def test_every_variable_reaches_its_field() -> None:
         ("FACENET_MAX_PIXELS", "1e6"),
         ("FACENET_MAX_BODY_BYTES", "9" * 30),
         ("FACENET_PAGE", "maybe"),
+        ("FACENET_REKOGNITION", "maybe"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:

@@ -249,3 +249,37 @@ def test_another_refusal_of_a_form_is_not_hidden() -> None:
 )
 def test_the_type_of_a_picture_is_told_by_its_first_bytes(data: bytes, expected: str) -> None:
     assert client.content_type_of(data) == expected
+
+
+def test_collections_have_routes_of_their_own(wire: Wire) -> None:
+    made = client.over_http("http://127.0.0.1:8080")
+    made.enrol("staff", "Zoë a/b", b"picture", min_quality=0)
+    assert (wire.sent.method, wire.sent.url) == (
+        "POST",
+        "http://127.0.0.1:8080/v1/collections/staff/faces",
+    )
+    body = json.loads(wire.sent.body)
+    assert (body["person"], body["cnt"], "collection" in body) == ("Zoë a/b", 1, False)
+    made.delete_person("staff", "Zoë a/b")
+    assert wire.sent.method == "DELETE"
+    assert wire.sent.url.endswith("/v1/collections/staff/persons/Zo%C3%AB%20a%2Fb")
+    made.persons("staff", after="Zoë", limit=5)
+    assert wire.sent.url.endswith("/persons?after=Zo%C3%AB&limit=5")
+    made.create_collection("staff")
+    assert (wire.sent.method, wire.sent.url[-21:]) == ("PUT", "/v1/collections/staff")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "search a.jpg",
+        "enrol --collection staff a.jpg",
+        "delete-person --collection staff",
+        "compare",
+        "persons",
+    ],
+)
+def test_a_verb_says_what_it_needs(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        client.main(line.split())
+    assert "needs" in capsys.readouterr().err

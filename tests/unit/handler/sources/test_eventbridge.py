@@ -31,9 +31,16 @@ def test_bucket_without_versions_has_none(load_event: Any) -> None:
 
 
 def test_other_changes_name_nothing(load_event: Any) -> None:
-    event = {**load_event("eventbridge-object-created"), "detail-type": "Object Deleted"}
+    event = {**load_event("eventbridge-object-created"), "detail-type": "Object Tags Added"}
     assert eventbridge.matches(event)
     assert eventbridge.handle(event, Invocation(), None) == {"results": []}
+
+
+def test_a_deletion_names_the_object_without_a_version(load_event: Any, service: Any) -> None:
+    event = load_event("eventbridge-object-deleted")
+    (reference,) = eventbridge.references(event)
+    assert (reference.version_id, reference.removed) == (None, True)
+    assert eventbridge.handle(event, Invocation(), service) == {"results": []}
 
 
 def test_events_of_other_services_do_not_match(load_event: Any) -> None:

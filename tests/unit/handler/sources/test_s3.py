@@ -44,9 +44,22 @@ def test_test_event_names_nothing(load_event: Any, store: FakeStore) -> None:
     assert store.reads == []
 
 
-@pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "s3:ObjectRemoved:Delete", "Other"])
+@pytest.mark.parametrize("name", ["ObjectTagging:Put", "s3:ObjectRestore:Post", "Other"])
 def test_other_changes_name_nothing(name: str) -> None:
     assert s3.references({"Records": [record("a", name)]}) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete"],
+)
+def test_a_deletion_names_the_object_without_a_version(
+    name: str, service: Any, store: FakeStore
+) -> None:
+    event = {"Records": [record("a+b", name)]}
+    assert s3.references(event) == [ObjectReference("photos", "a b", removed=True)]
+    assert s3.handle(event, Invocation(), service) == {"results": []}  # no collection follows
+    assert store.reads == []
 
 
 @pytest.mark.parametrize("name", ["ObjectCreated:CompleteMultipartUpload", "s3:ObjectCreated:Put"])
