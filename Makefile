@@ -77,9 +77,9 @@ model-card: $(TEST_ALL)
 
 ## ---------------------------------------------------------------- test
 
-.PHONY: test test-all check test-container test-aws test-browser test-deploy fuzz soak audit sbom
+.PHONY: test test-all check test-container test-aws test-browser test-deploy test-arm64 fuzz soak audit sbom
 # Each of these has a target and an environment of its own.
-ELSEWHERE := container aws browser deploy
+ELSEWHERE := container aws browser deploy arm64
 test: $(TEST) ## the function and the tools, without TensorFlow: a minute
 	@$(PY) -m pytest -m "not full" $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
 
@@ -104,6 +104,9 @@ test-browser: $(BROWSER) ## the page, in a real Chromium (needs root and apt, or
 
 test-deploy: $(TEST) $(SAM) $(TOOLS)/deploy/.stamp ## sam deploy of the template to an emulator of AWS, and what follows
 	@TOOLS="$(TOOLS)" $(PY) -m pytest tests/deploy $(ARGS)
+
+test-arm64: $(TEST) ## every event on arm64 under qemu, against this processor (needs root and apt, or qemu)
+	@$(PY) -m pytest tests/arm64 -s $(ARGS)
 
 fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## schemathesis and a minute of atheris; a night: ARGS="--seconds 28800 --random"
 	@PATH="$(abspath $(TOOLS)/fuzz/bin):$$PATH" $(PY) -m pytest tests/contract/test_api_serve.py

@@ -66,9 +66,15 @@ class Endpoint:
             return Answer(answer.status, answer.read(), dict(answer.getheaders()))
 
     def signed(
-        self, credentials: Credentials, method: str, path: str, body: bytes | None = None
+        self,
+        credentials: Credentials,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        content_type: str = "application/json",
     ) -> Answer:
-        headers = {"content-type": "application/json"} if body is not None else {}
+        headers = {"content-type": content_type} if body is not None else {}
         request = AWSRequest(method, self.url.rstrip("/") + path, data=body, headers=headers)
         SigV4Auth(credentials, self.service, REGION).add_auth(request)
         return self.call(method, path, body, **dict(request.headers))

@@ -80,12 +80,13 @@ class Emulator:
 
 
 @contextmanager
-def running(folder: Path, program: Path = EXTENSION) -> Iterator[Emulator]:
-    """The emulator for the length of a `with`. Raises EmulatorError."""
+def running(folder: Path, *, extended: bool = True) -> Iterator[Emulator]:
+    """The emulator for the length of a `with`, or plain ministack. Raises EmulatorError."""
     if not MINISTACK.exists():
         raise EmulatorError(f"{MINISTACK} is missing: make test-deploy installs it")
     emulator = Emulator(free_port(), free_port(), free_port(), folder)
-    with process("ministack", [str(MINISTACK), str(program)], variables(emulator)) as started:
+    program = [str(EXTENSION)] if extended else ["-m", "ministack"]
+    with process("ministack", [str(MINISTACK), *program], variables(emulator)) as started:
         until(lambda: answers(emulator, started), START_SECONDS)
         yield emulator
 

@@ -286,6 +286,55 @@ def listen_without_tls_too() -> None:
     Config._insecure_bind = [f"127.0.0.1:{os.environ['MINISTACK_PLAIN_PORT']}"]
 
 
+def name_roles() -> None:
+    """aws:PrincipalArn of a session is its role's ARN, not the session's."""
+    plain = iam_evaluator._resolve_condition_key
+
+    def resolve(key: str, context: Any) -> Any:
+        value = plain(key, context)
+        if key.lower() != "aws:principalarn" or ":assumed-role/" not in str(value):
+            return value
+        role = iam_evaluator._role_name_from_assumed_arn(value)
+        return f"arn:aws:iam::{context.principal_account}:role/{role}"
+
+    iam_evaluator._resolve_condition_key = resolve
+
+
+PUBLIC = (
+    ("lambda:InvokeFunctionUrl", {"lambda:FunctionUrlAuthType": "NONE"}),
+    ("lambda:InvokeFunction", {"lambda:InvokedViaFunctionUrl": "true"}),
+)
+
+
+def check_public_urls() -> None:
+    """A function URL without authorization still needs the function's leave, for two actions."""
+    plain = lambda_svc.handle_function_url_request
+
+    async def handle(url_id: str, *rest: Any, **more: Any) -> tuple:
+        resolved = lambda_svc.resolve_function_url(url_id)
+        if resolved and resolved[4].get("AuthType") == "NONE":
+            function = lambda_svc._functions[resolved[2]]
+            if not all(anybody_may(function, action, keys) for action, keys in PUBLIC):
+                return 403, {"Content-Type": "application/json"}, b'{"Message":"Forbidden"}'
+        return await plain(url_id, *rest, **more)
+
+    lambda_svc.handle_function_url_request = handle
+
+
+def anybody_may(function: dict, action: str, keys: dict) -> bool:
+    context = iam_evaluator.EvalContext(
+        principal_arn="*",
+        principal_type="Anonymous",
+        principal_account="",
+        action=action,
+        resource_arn=function["config"]["FunctionArn"],
+        region=get_region(),
+        service_context=keys,
+    )
+    decision = iam_evaluator.evaluate_resource_policy(function.get("policy"), context)
+    return decision.decision == "Allow"
+
+
 # ------------------------------------------------------------------ SQS
 def add_move_task() -> None:
     """StartMessageMoveTask: everything in the source goes to the destination, at once."""
@@ -449,6 +498,8 @@ PARTS = (
     check_queue_reader,
     check_api_callers,
     check_s3_callers,
+    name_roles,
+    check_public_urls,
     listen_without_tls_too,
     add_move_task,
     extend_distributed_map,

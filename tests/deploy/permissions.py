@@ -43,12 +43,17 @@ def read_tag(loader: yaml.SafeLoader, suffix: str, node: Any) -> Any:
 Loader.add_multi_constructor("!", read_tag)
 
 
+# No emulator that can be had has S3 Vectors, so these resources are deployed nowhere but on AWS.
+NOT_DEPLOYED = "SearchesVectors"
+
+
 def all_permissions() -> list[Permission]:
     """What template.yaml grants, and what its Deny statements refuse."""
     template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
     return sorted(
         Permission(name, number, action)
         for name, resource in template["Resources"].items()
+        if resource.get("Condition") != NOT_DEPLOYED
         for number, statement in enumerate(statements_of(resource))
         for action in listed(statement["Action"])
     )
@@ -133,6 +138,8 @@ POLICIES: Mapping[str, Callable[[Stack], Policy]] = {
     "FunctionRole": lambda stack: role_policy(stack, "FunctionRole", "write-logs"),
     "ReadInput": lambda stack: role_policy(stack, "FunctionRole", "read-input"),
     "UseUploads": lambda stack: role_policy(stack, "FunctionRole", "use-uploads"),
+    "KeepCollections": lambda stack: role_policy(stack, "FunctionRole", "keep-collections"),
+    "SearchStorePolicy": lambda stack: bucket_policy(stack, "SearchStore"),
     "WriteOutput": lambda stack: role_policy(stack, "FunctionRole", "write-output"),
     "UseKey": lambda stack: role_policy(stack, "FunctionRole", "use-key"),
     "BackfillRole": lambda stack: role_policy(stack, "BackfillRole", "run-backfill"),

@@ -135,7 +135,12 @@ def test_deleting_the_stack_leaves_the_buckets_and_nothing_else(
     stack.delete()
     assert list(left_behind(stack.emulator)) == ["buckets"]
     names = left_behind(stack.emulator)["buckets"]
-    assert [name.split("-")[2] for name in names] == ["input", "output", "uploads"]
+    assert [name.split("-")[2] for name in names] == [
+        "input",
+        "output",
+        "search",
+        "uploads",
+    ]
     stack.history.append(f"what stays: {', '.join(names)}, and the user's own bucket")
 
 
