@@ -70,7 +70,9 @@ class Examples:
         named = people != ""
         both = named[:, None] & named[None, :]
         cosines = self.targets[rows] @ self.targets[rows].T
-        apart: Bools = np.where(both, people[:, None] != people[None, :], cosines < NEAREST_STRANGER)
+        apart: Bools = np.where(
+            both, people[:, None] != people[None, :], cosines < NEAREST_STRANGER
+        )
         return apart & ~np.eye(len(rows), dtype=bool)
 
     def calibration(self, count: int, seed: int) -> Pixels:

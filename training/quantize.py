@@ -96,7 +96,9 @@ class Extremes(Plain):
         return x
 
 
-def measure_bounds(weights: Weights, chips: Array, batch: int = 32) -> dict[str, tuple[float, float]]:
+def measure_bounds(
+    weights: Weights, chips: Array, batch: int = 32
+) -> dict[str, tuple[float, float]]:
     """The range of every tensor on standardized chips float32[N,128,128,3]."""
     extremes = Extremes(weights)
     for start in range(0, len(chips), batch):

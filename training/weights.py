@@ -36,9 +36,7 @@ def read_openvino(folder: Path) -> dict[str, Layer]:
 def constants(graph: ElementTree.Element, data: bytes) -> Iterator[tuple[str, Array]]:
     """Kind of the operation that reads it, and value as float32, of every constant in order."""
     layers = {layer.get("id"): layer for layer in graph.iter("layer")}
-    readers = {
-        edge.get("from-layer"): layers[edge.get("to-layer")] for edge in graph.iter("edge")
-    }
+    readers = {edge.get("from-layer"): layers[edge.get("to-layer")] for edge in graph.iter("edge")}
     for name, layer in layers.items():
         if layer.get("type") == "Const":
             convert = readers[name]
