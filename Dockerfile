@@ -8,7 +8,7 @@ ARG BASE=debian:bookworm-slim
 # ---------------------------------------------------------------- what both images stand on
 FROM ${BASE} AS base
 ARG SOURCE_DATE_EPOCH=1735689600
-COPY container/settle.sh /usr/local/bin/settle
+COPY image/settle.sh /usr/local/bin/settle
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11 \
  && settle /
@@ -16,24 +16,30 @@ RUN apt-get update \
 # ---------------------------------------------------------------- packages, built apart
 FROM base AS builder
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3.11-venv binutils \
+ && apt-get install -y --no-install-recommends python3.11-venv \
  && rm -rf /var/lib/apt/lists/*
+# `on` adds the decoder of HEIC, which the setting FACENET_HEIC then may use: docs/heic.md.
+ARG HEIC=off
+COPY requirements/heic.txt /tmp/heic.txt
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv
+RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv \
+ && if [ "$HEIC" = on ]; then \
+      /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
+        --no-deps --only-binary :all: --require-hashes -r /tmp/heic.txt; \
+    fi
 
 FROM builder AS packages-litert
 ARG SOURCE_DATE_EPOCH=1735689600
-# Fewer of them show what each gains: bench/cold_start.
-ARG STEPS="trim stub_libraries"
+# `no` shows what trimming gains: bench/cold_start.
+ARG TRIM=yes
 COPY requirements/run.txt /tmp/lock.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
       --no-deps --only-binary :all: --require-hashes -r /tmp/lock.txt
-COPY container/trim.py container/stub_libraries.py /tmp/
-RUN set -e; \
-    for step in $STEPS; do \
-      python3.11 "/tmp/$step.py" /opt/venv/lib/python3.11/site-packages; \
-    done; \
-    settle /opt/venv
+COPY image/trim.py /tmp/
+RUN if [ "$TRIM" = yes ]; then \
+      python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages; \
+    fi \
+ && settle /opt/venv
 
 # ---------------------------------------------------------------- our own code
 FROM base AS code
@@ -52,34 +58,22 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     OPENBLAS_NUM_THREADS=1
 WORKDIR /var/task
-ENTRYPOINT ["/opt/venv/bin/python", "-m", "handler.boot"]
+ENTRYPOINT ["/opt/venv/bin/python", "-m", "awslambdaric"]
 CMD ["handler.app.lambda_handler"]
-
-# ---------------------------------------------------------------- what a start reads
-FROM runtime AS started
-ARG SOURCE_DATE_EPOCH=1735689600
-COPY --from=packages-litert /opt/venv /opt/venv
-COPY --from=code /var/task /var/task
-COPY container/record_start.py events/compare-same.json /tmp/
-RUN mkdir /opt/start \
- && python /tmp/record_start.py /tmp/compare-same.json /opt/start/read-ahead.txt \
- && settle /opt/start
 
 # ---------------------------------------------------------------- the two targets
 # TensorFlow's stages come last: builders without BuildKit make every stage up to the target.
 FROM runtime AS litert
 COPY --from=packages-litert /opt/venv /opt/venv
 COPY --from=code /var/task /var/task
-COPY --from=started /opt/start /opt/start
 
 FROM builder AS packages-tensorflow
 ARG SOURCE_DATE_EPOCH=1735689600
 COPY requirements/tensorflow.txt /tmp/lock.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
       --no-deps --only-binary :all: --require-hashes -r /tmp/lock.txt
-COPY container/trim.py container/stub_libraries.py /tmp/
+COPY image/trim.py /tmp/
 RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
- && python3.11 /tmp/stub_libraries.py /opt/venv/lib/python3.11/site-packages \
  && settle /opt/venv
 
 FROM runtime AS tensorflow

@@ -17,6 +17,7 @@ INSTALL := -m pip install -qq --disable-pip-version-check --no-input \
 	--no-deps --only-binary :all: --require-hashes --no-compile
 RUN := $(VENV)/.run-stamp
 TEST := $(VENV)/.test-stamp
+TEST_ALL := $(VENV)/.test-all-stamp
 AWS_TEST := $(VENV)/.aws-test-stamp
 BROWSER := $(VENV)/.browser-stamp
 SAM := $(TOOLS)/sam/bin/sam
@@ -41,7 +42,7 @@ help: ## list the targets
 
 ## ---------------------------------------------------------------- use
 
-.PHONY: run serve show evaluate import-model collect model-check model-card local-api
+.PHONY: run serve show evaluate rekognition-table import-model collect model-check model-card local-api
 run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
 	@$(PY) -m tools.run_local $(ARGS)
 
@@ -51,38 +52,45 @@ serve: $(RUN) ## serve HTTP on port 8080
 show: $(TEST) ## draw the faces and the verdict: ARGS="A.jpg B.jpg -o out.png"
 	@$(PY) -m tools.show $(ARGS)
 
-local-api: $(TEST) ## build the image and serve it with SAM, as the HTTP API would
-	@$(PY) -m container local-api $(ARGS)
+local-api: $(TEST) $(SAM) ## build the image and serve it with SAM, as the HTTP API would
+	@$(PY) -m tools.local_api $(ARGS)
 
 evaluate: $(TEST) ## measure a model on pairs of pictures
 	@$(PY) -m tools.evaluate $(ARGS)
 
-import-model: $(TEST) ## make a FaceNet of your own servable: ARGS="20180402-114759.pb --out models/mine"
+import-model: $(TEST_ALL) ## make a FaceNet of your own servable: ARGS="20180402-114759.pb --out models/mine"
 	@$(PY) -m tools.import_model $(ARGS)
 
 collect: $(TEST) ## gather the results of a batch: ARGS="s3://bucket/prefix -o faces.parquet"
 	@$(PY) -m tools.collect $(ARGS)
 
-model-check: $(TEST) ## check the bundled model against its manifest
+# Checks the bundled model against its manifest.
+model-check: $(TEST_ALL)
 	@$(PY) -m tools.check_model $(ARGS)
 
-model-card: $(TEST) ## measure the figures of the model card again (ARGS=--check: show what differs)
+# Measures the figures of the model card again (ARGS=--check: shows what differs).
+model-card: $(TEST_ALL)
 	@$(PY) -m tools.train.card $(ARGS)
 
 ## ---------------------------------------------------------------- test
 
-.PHONY: test check test-container test-aws test-browser fuzz soak audit sbom
-test: $(TEST) ## all tests that need no container, no S3 server and no browser
-	@$(PY) -m pytest -m "not container and not aws and not browser" \
-		--ignore=tests/container --ignore=tests/aws --ignore=tests/browser $(ARGS)
+.PHONY: test test-all check test-container test-aws test-browser fuzz soak audit sbom
+# Each of these has a target and an environment of its own.
+ELSEWHERE := container aws browser deploy
+test: $(TEST) ## the function and the tools, without TensorFlow: a minute
+	@$(PY) -m pytest -m "not full" $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
 
-check: $(TEST) ## lint, formatting and types
+test-all: $(TEST_ALL) ## these and the importer, training and accuracy (installs TensorFlow, 1.5 GB)
+	@$(PY) -m pytest $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
+
+check: $(TEST) ## lint, formatting, types and the directions of imports
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-logo
 
-test-container: $(TEST) ## build the image and call it as Lambda does (needs root and apt, or Docker)
-	@$(PY) -m container test $(ARGS)
+test-container: $(TEST) $(SAM) ## build the image and call it as Lambda does (needs Docker)
+	@$(PY) -m pytest tests/container $(ARGS)
 
 test-aws: $(AWS_TEST) $(SAM) ## the tests that talk to real S3 and SQS servers (needs root and apt)
 	@$(PY) -m pytest tests/aws $(ARGS)
@@ -95,13 +103,15 @@ fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## schemathesis and a minute of atheris; a ni
 	@PATH="$(abspath $(TOOLS)/fuzz/bin):$$PATH" $(PY) -m pytest tests/contract/test_api_serve.py
 	@$(TOOLS)/fuzz/bin/python -m fuzz $(ARGS)
 
-soak: $(TEST) ## good and bad requests for half an hour, with memory and tallies: ARGS="--minutes 5"
+# Good and bad requests for half an hour, with memory and tallies: ARGS="--minutes 5"
+soak: $(TEST)
 	@$(PY) -m bench.soak $(ARGS)
 
 audit: $(TOOLS)/audit/.stamp ## known vulnerabilities of the pinned packages
-	@$(PY) -m container audit --audit-python $(TOOLS)/audit/bin/python
+	@$(TOOLS)/audit/bin/python requirements/audit.py
 
-sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp ## bill of materials (CycloneDX) and licence list, into build/
+# Bill of materials (CycloneDX) and licence list, into build/.
+sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp
 	@mkdir -p build
 	@$(TOOLS)/audit/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
 		--output-file build/sbom.cdx.json $(TOOLS)/run/bin/python
@@ -110,21 +120,27 @@ sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp ## bill of materials (CycloneDX)
 
 ## ---------------------------------------------------------------- make
 
-.PHONY: train detector-weights lock
-train: $(TEST) ## train the bundled model: ARGS="prepare fit export manifest bundle"
+.PHONY: train detector-weights lock heic
+heic: $(RUN) ## install the decoder of HEIC, which FACENET_HEIC=on then uses (LGPL; docs/heic.md)
+	@$(PY) $(INSTALL) -r requirements/heic.txt
+
+# Trains the bundled model: ARGS="prepare fit export manifest bundle".
+train: $(TEST_ALL)
 	@$(PY) -m tools.train $(ARGS)
 
-detector-weights: $(TOOLS)/detector-weights/.stamp ## rebuild align/weights from the published package
-	@$(TOOLS)/detector-weights/bin/python -m tools.build_detector $(ARGS)
+# Rebuilds align/weights from the published package.
+detector-weights: $(TOOLS)/detector-weights/.stamp
+	@$(TOOLS)/detector-weights/bin/python -m training.build_detector $(ARGS)
 
-lock: $(TOOLS)/lock/.stamp ## resolve requirements/*.txt again
-	@$(TOOLS)/lock/bin/python requirements/write_locks.py
+# Writes requirements/*.txt from pyproject.toml; ARGS=--upgrade takes newer versions.
+lock: $(TOOLS)/lock/.stamp
+	@$(TOOLS)/lock/bin/python requirements/write_locks.py $(ARGS)
 
 ## ---------------------------------------------------------------- ship
 
 .PHONY: image build validate deploy bench
-image: $(TEST) ## build the container images alone, with the Docker engine that answers
-	@$(PY) -m container build $(ARGS)
+image: $(RUN) ## build the container images alone (needs Docker)
+	@$(PY) -m image.build $(ARGS)
 
 validate: $(SAM) $(TOOLS)/checkov/.stamp ## sam validate --lint, and checkov with its exceptions
 	@$(SAM_ENV) AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-eu-west-1} sam validate --lint
@@ -156,13 +172,17 @@ $(RUN): requirements/run.txt
 	@$(PY) $(INSTALL) -r $<
 	@touch $@
 
-# The test set holds the run set at the same versions.
+# The test set holds the run set at the same versions, and these hold the test set and some more.
 $(TEST): requirements/test.txt $(RUN)
+	@echo "installing $<"
+	@$(PY) $(INSTALL) -r $<
+	@touch $@
+
+$(TEST_ALL): requirements/test-all.txt $(TEST)
 	@echo "installing $< (TensorFlow is in it: about 1.5 GB on disk)"
 	@$(PY) $(INSTALL) -r $<
 	@touch $@
 
-# These hold the test set and some more.
 $(AWS_TEST): requirements/aws-test.txt $(TEST)
 	@echo "installing $<"
 	@$(PY) $(INSTALL) -r $<

@@ -7,7 +7,7 @@ for index in align.select(faces, "largest", picture.width, picture.height):
 """
 
 from align.alignment import BoxAlignment, SimilarityAlignment, align, alignment_for, fit
-from align.decode import check_limits, decode
+from align.decode import can_decode_heic, check_limits, decode
 from align.detector import Detector, DetectorProfile
 from align.errors import (
     AlignError,
@@ -16,7 +16,7 @@ from align.errors import (
     UnsupportedFormat,
     WeightsDamaged,
 )
-from align.headers import read_header
+from align.headers import is_heic, read_header
 from align.quality import Quality, measure_quality
 from align.selection import FaceRule, select
 from align.types import Face, Header, Picture
@@ -38,9 +38,11 @@ __all__ = [
     "WeightsDamaged",
     "align",
     "alignment_for",
+    "can_decode_heic",
     "check_limits",
     "decode",
     "fit",
+    "is_heic",
     "measure_quality",
     "read_header",
     "select",

@@ -54,7 +54,7 @@ class Plan:
     scales: Boxes
 
 
-@lru_cache(maxsize=4)  # a plan of a very large canvas takes megabytes
+@lru_cache(maxsize=8)  # a plan of a very large canvas takes megabytes
 def plan_canvas(width: int, height: int, min_face: float) -> Plan | None:
     """The canvas for pictures of one size; None where even the first level is too small."""
     levels = [

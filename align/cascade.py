@@ -1,6 +1,8 @@
 """The MTCNN cascade (Zhang et al. 2016): propose, refine, finish."""
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from align.boxes import (
 )
 from align.networks import BatchedNetwork, ShapedNetwork
 from align.proposals import sigmoid
-from align.types import Face, Floats
+from align.types import Face, Floats, Pixels
 from align.views import View
 
 ACROSS_LEVELS = 0.7
@@ -27,68 +29,73 @@ class Profile:
     """How one way of detecting is set.
 
     Attributes:
-        name: "fast" or "exact".
+        name: "fast" or "exact": the view that it looks through.
         min_face: smallest face to find: pixels from 1 on, below 1 a share of the short side.
         floor: whatever the share says, no face smaller than this many pixels is looked for.
         thresholds: scores that a candidate needs after P-, R- and O-Net.
         refined_overlap: overlap beyond which R-Net's worse candidate is dropped.
         most: candidates of P-Net (a level), R-Net and O-Net that are looked at, at most.
+        ceiling: candidates of P-Net at or above this score were looked at before.
     """
 
-    name: str
+    name: Literal["fast", "exact"]
     min_face: float
     floor: float
     thresholds: tuple[float, float, float]
     refined_overlap: float
     most: tuple[int, int, int]
+    ceiling: float = math.inf
 
 
 class Cascade:
-    """The three nets and the settings they are asked with. One thread per instance."""
+    """The three nets. One thread per instance."""
 
-    def __init__(self, profile: Profile, threads: int) -> None:
-        self.profile = profile
+    def __init__(self, threads: int) -> None:
         self._proposer = ShapedNetwork("pnet", threads, warm=4)
         self._refiner = BatchedNetwork("rnet", 24, threads, (1, 4, 16))
         self._finisher = BatchedNetwork("onet", 48, threads, (1, 4))
 
-    def find(self, view: View, min_face: float) -> list[Face]:
+    def find(self, view: View, profile: Profile, min_face: float) -> list[Face]:
         """Faces of at least `min_face` pixels, best first, in the view's pixels."""
-        return self._finish(view, self._refine(view, self._propose(view, min_face)))
+        return self.improve(view, profile, self._propose(view, profile, min_face))
 
-    def describe(self, crop: Floats) -> Floats:
-        """O-Net's float32[1,15] for one crop of pixel values 0..255, float32[48,48,3]."""
-        return self._finisher(crop[None])
+    def improve(self, view: View, profile: Profile, boxes: Boxes) -> list[Face]:
+        """The faces at float64[N,4] squares: what R-Net and O-Net say, without P-Net."""
+        return self._finish(view, profile, self._refine(view, profile, boxes))
 
-    def _propose(self, view: View, min_face: float) -> Boxes:
-        threshold, most = self.profile.thresholds[0], self.profile.most[0]
+    def describe(self, crops: Floats | Pixels) -> Floats:
+        """O-Net's float32[N,15] for crops [N,48,48,3] of pixel values 0..255."""
+        return self._finisher(crops)
+
+    def _propose(self, view: View, profile: Profile, min_face: float) -> Boxes:
+        threshold, most = profile.thresholds[0], profile.most[0]
         found = view.propose(self._proposer, min_face, threshold, most)
         # Suppression takes the square of their number; a hostile picture fills every level.
         found = found.take(best_first(found.scores, most))
         kept = suppress(found.boxes, found.scores, ACROSS_LEVELS, view.check)
-        kept = kept[: self.profile.most[1]]
+        kept = kept[found.scores[kept] < profile.ceiling][: profile.most[1]]
         boxes = apply_proposal_offsets(found.boxes[kept], found.offsets[kept])
         return view.settle(square(boxes))
 
-    def _refine(self, view: View, boxes: Boxes) -> Boxes:
+    def _refine(self, view: View, profile: Profile, boxes: Boxes) -> Boxes:
         """R-Net: drop most candidates, move the rest, back to squares."""
         if not len(boxes):
             return boxes
         output = self._refiner(view.cut(boxes, self._refiner.side), view.check)
         scores = sigmoid(output[:, 4])
-        passed = scores > self.profile.thresholds[1]
+        passed = scores > profile.thresholds[1]
         boxes, scores, output = boxes[passed], scores[passed], output[passed]
-        kept = suppress(boxes, scores, self.profile.refined_overlap, view.check)
-        kept = kept[: self.profile.most[2]]
+        kept = suppress(boxes, scores, profile.refined_overlap, view.check)
+        kept = kept[: profile.most[2]]
         return view.settle(square(apply_offsets(boxes[kept], output[kept, :4])))
 
-    def _finish(self, view: View, boxes: Boxes) -> list[Face]:
+    def _finish(self, view: View, profile: Profile, boxes: Boxes) -> list[Face]:
         """O-Net: final score, box and landmarks."""
         if not len(boxes):
             return []
         output = self._finisher(view.cut(boxes, self._finisher.side), view.check)
         scores = sigmoid(output[:, 14])
-        passed = scores > self.profile.thresholds[2]
+        passed = scores > profile.thresholds[2]
         boxes, scores, output = boxes[passed], scores[passed], output[passed]
         moved = apply_offsets(boxes, output[:, :4])
         kept = suppress_nested(moved, scores, FINAL_OVERLAP)

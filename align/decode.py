@@ -1,12 +1,19 @@
-"""Bytes of a JPEG, PNG or WebP -> an upright uint8 RGB picture, with every limit checked first."""
+"""Bytes of a picture -> an upright uint8 RGB picture, with every limit checked first."""
+
+from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
 
 from align.errors import ImageTooLarge, InvalidImage
-from align.headers import jpeg_end, read_header, transparent_grey
+from align.headers import read_header
+from align.jpeg import jpeg_end
 from align.opencv import cv2
+from align.png import transparent_grey
+from align.silence import silence
 from align.types import Header, Picture, Pixels
+
+Samples = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 DEFAULT_MAX_PIXELS = 40_000_000
 DEFAULT_MAX_SIDE = 16_384
@@ -19,6 +26,11 @@ MISSING = (128, 65, 64)
 # More data, and the same after any restart marker, which ends an interval that ran dry.
 _RUN = bytes(range(1, 241)) * 4
 FILLER = _RUN + b"".join(bytes((0xFF, marker)) + _RUN for marker in range(0xD0, 0xD8))
+
+# OpenCV looks at nothing shorter as a WebP; what follows a RIFF container is not read.
+SHORTEST_WEBP = 32
+# Samples of a 12-bit sensor, stored as they are in 16 bits, stay below this.
+TWELVE_BITS = 1 << 12
 
 # Orientation is applied here, for all three formats alike, not by OpenCV.
 STORED = int(cv2.IMREAD_IGNORE_ORIENTATION)
@@ -56,7 +68,7 @@ def decode(
 
     Raises:
         ValueError: another reduction.
-        UnsupportedFormat: not a JPEG, PNG or WebP, or an animation.
+        UnsupportedFormat: not a JPEG, PNG, WebP or HEIC, an animation, or a HEIC without pi-heif.
         ImageTooLarge: beyond a limit; known from the header, so nothing was decoded.
         InvalidImage: damaged or cut short.
         MemoryError: the decoder got too little memory.
@@ -66,9 +78,9 @@ def decode(
     header = header or read_header(data)
     check_limits(header, max_pixels, max_side)
     reduction = reduction if header.format == "jpeg" else 1
-    stored = _decode_alpha(data) if header.alpha else _decode_pixels(data, reduction)
+    stored = _decode_stored(data, header, reduction)
     _check_size(header, stored, reduction)
-    if header.format == "jpeg" and _runs_dry(data, stored, reduction):
+    if header.format == "jpeg" and _runs_dry(data, header, stored, reduction):
         raise InvalidImage("the JPEG is cut short: a part of its picture is missing")
     width, height = header.upright_size
     return Picture(_upright(stored, header.orientation), width, height, reduction)
@@ -79,11 +91,13 @@ def check_limits(
 ) -> None:
     """Raises ImageTooLarge for what `decode` would refuse with the same limits."""
     size = {"width": header.width, "height": header.height}
-    heavy = " of 16 bits" if header.depth > 8 else " of a lossless WebP" if header.lossless else ""
+    tiles = " with tiles and transparency" if header.coded_pixels else ""
+    heavy = _heavy(header)
     max_pixels = max_pixels // 2 if heavy else max_pixels
-    if header.width * header.height > max_pixels:
+    decoded = header.coded_pixels * 8 // 9  # an eighth more for padding and tiles at the edges
+    if max(header.width * header.height, decoded) > max_pixels:
         raise ImageTooLarge(
-            f"{header.width} x {header.height} is more than {max_pixels} pixels{heavy}",
+            f"{header.width} x {header.height}{tiles} is more than {max_pixels} pixels{heavy}",
             max_pixels=max_pixels,
             **size,
         )
@@ -95,9 +109,36 @@ def check_limits(
         )
 
 
+def _heavy(header: Header) -> str:
+    """Why a picture takes twice the memory, for the message; empty where it does not."""
+    if header.depth > 8:
+        return f" of {header.depth} bits"
+    return " of a lossless WebP" if header.lossless else ""
+
+
+def _decode_stored(data: bytes, header: Header, reduction: int) -> Pixels:
+    if header.format == "heic":
+        return _decode_heic(data, header)
+    if header.format == "webp":
+        data = data.ljust(SHORTEST_WEBP, b"\0")
+    if header.alpha:
+        return _decode_alpha(data, header)
+    return _decode_opaque(data, header, reduction)
+
+
+def _decode_opaque(data: bytes, header: Header, reduction: int) -> Pixels:
+    pixels = _decode_pixels(data, reduction)
+    if header.depth == 8 or pixels.max() >= TWELVE_BITS >> 8:
+        return pixels
+    del pixels  # so that there is room for the samples
+    samples = _decode_with(data, RGB | int(cv2.IMREAD_ANYDEPTH))
+    return _to_eight_bits(samples, _significant_bits(samples))
+
+
 def _decode_with(data: bytes, flags: int) -> Pixels:
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with silence:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:  # no fault of the picture
             raise MemoryError("no memory to decode the picture") from error
@@ -112,40 +153,69 @@ def _decode_pixels(data: bytes, reduction: int) -> Pixels:
     return _decode_with(data, RGB | SCALED[reduction])
 
 
-def _runs_dry(data: bytes, pixels: Pixels, reduction: int) -> bool:
+def _significant_bits(samples: Samples) -> int:
+    """12 where those of a 12-bit sensor were stored without scaling them to 16; otherwise 16."""
+    return 12 if samples.max() < TWELVE_BITS else 16
+
+
+def _to_eight_bits(samples: Samples, bits: int) -> Pixels:
+    """The upper 8 of so many bits; changes `samples`, as a copy could be 120 MB."""
+    np.right_shift(samples, bits - 8, out=samples)
+    return samples.astype(np.uint8)
+
+
+def _runs_dry(data: bytes, header: Header, pixels: Pixels, reduction: int) -> bool:
     """Whether a JPEG's data ended before its picture did.
 
     The decoder then fills the rest with middle grey and says nothing. Where the last pixel is of
-    that grey, decode again with more data before the end marker: a whole picture takes no notice.
+    that grey, or the header leaves it open, decode again with more data before the end marker: a
+    whole picture takes no notice.
     """
-    if not np.isin(pixels[-1, -1], MISSING).all():
+    if not header.unsure_end and not np.isin(pixels[-1, -1], MISSING).all():
         return False
     end = jpeg_end(data)
     longer = data[:end] + FILLER + data[end:]
     return not np.array_equal(_decode_pixels(longer, reduction), pixels)
 
 
-def _decode_alpha(data: bytes) -> Pixels:
+def _decode_alpha(data: bytes, header: Header) -> Pixels:
     """Lay a picture with transparency over white, as a viewer's page would show it."""
     stored = _decode_with(data, STORED | int(cv2.IMREAD_UNCHANGED))
     if stored.ndim != 3 or stored.shape[2] != 4:  # transparency announced, none stored
-        pixels = _decode_pixels(data, reduction=1)
+        pixels = _decode_opaque(data, header, reduction=1)
         key = transparent_grey(data)
         if stored.ndim == 2 and key is not None:
             pixels[stored == key] = 255
         return pixels
+    return _laid_over_white(stored)
+
+
+def can_decode_heic() -> bool:
+    """Whether the optional decoder of HEIC is installed; looks for it, but does not import it."""
+    return find_spec("_pi_heif") is not None
+
+
+def _decode_heic(data: bytes, header: Header) -> Pixels:
+    from align.heic import decode_heic
+
+    stored = decode_heic(data, header)
+    return _laid_over_white(stored) if header.alpha else stored
+
+
+def _laid_over_white(stored: Pixels) -> Pixels:
+    """uint8[h,w,3] RGB of [h,w,4] BGRA, in strips."""
     height, width = stored.shape[:2]
     pixels = np.empty((height, width, 3), np.uint8)
+    bits = _significant_bits(stored) if stored.dtype == np.uint16 else 8
     rows = max(1, STRIP_PIXELS // width)
     for top in range(0, height, rows):
-        pixels[top : top + rows] = _over_white(stored[top : top + rows])
+        strip = stored[top : top + rows]
+        pixels[top : top + rows] = _over_white(_to_eight_bits(strip, bits) if bits > 8 else strip)
     return pixels
 
 
-def _over_white(strip: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Pixels:
-    """uint8[h,w,3] RGB of [h,w,4] BGRA: 16 bits are scaled to 8, the rest is integers too."""
-    if strip.dtype == np.uint16:
-        strip = (strip >> 8).astype(np.uint8)
+def _over_white(strip: Pixels) -> Pixels:
+    """uint8[h,w,3] RGB of uint8[h,w,4] BGRA, in integers."""
     lit = cv2.cvtColor(cv2.cvtColor(strip, cv2.COLOR_RGBA2mRGBA), cv2.COLOR_BGRA2RGB)
     shade = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(strip, 3)), cv2.COLOR_GRAY2RGB)
     return np.asarray(cv2.add(lit, shade), np.uint8)

@@ -4,7 +4,7 @@
 `fast` asks the same nets fewer questions; docs/decisions says what that costs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal, Self
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from align.cascade import Cascade, Profile, read_faces
 from align.opencv import cv2
-from align.types import Check, Face, Header, Picture, Pixels, no_check
-from align.views import ExactView, FastView
+from align.second_look import CROP_SIDE, SMALLEST_FACE, Scene, look_again
+from align.types import Check, Face, Header, Picture, Pixels, Timed, no_check, not_timed
 
 DetectorProfile = Literal["fast", "exact"]
 PROFILES: Mapping[DetectorProfile, Profile] = {
@@ -36,9 +36,6 @@ PROFILES: Mapping[DetectorProfile, Profile] = {
 }
 # A smallest face of this size keeps enough pixels for a chip when a JPEG is decoded smaller.
 CHIP_PIXELS = 80
-# P-Net's cell: it cannot see smaller faces unless the picture is enlarged, which gains nothing.
-SMALLEST_FACE = 12.0
-CROP_SIDE = 48
 
 
 class Detector:
@@ -46,7 +43,7 @@ class Detector:
 
     def __init__(self, profile: Profile, threads: int) -> None:
         self._profile = profile
-        self._cascade = Cascade(profile, threads)
+        self._cascade = Cascade(threads)
 
     @classmethod
     def load(
@@ -78,17 +75,33 @@ class Detector:
         """Looks for faces in noise, so that the first caller does not pay for first times."""
         self.detect(Picture.of(_noise(250)))
 
-    def detect(self, picture: Picture, check: Check = no_check) -> list[Face]:
+    def detect(
+        self,
+        picture: Picture,
+        check: Check = no_check,
+        *,
+        retry: bool = True,
+        timed: Timed = not_timed,
+        has_time: Callable[[], bool] = lambda: True,
+    ) -> list[Face]:
         """All faces of a picture, highest score first, in full-size upright pixels.
 
-        `check` is called every now and then (with `exact`, a crowd in 40 megapixels can take half
-        a minute); what it raises ends the work.
+        Args:
+            picture: where to look.
+            check: called every now and then (with `exact`, a crowd in 40 megapixels can take half
+                a minute); what it raises ends the work.
+            retry: check which way up each face stands, and look again where no face is sure; a
+                picture without a face then takes up to four times as long. False: one look.
+            timed: opened around each step after the first look, by its name.
+            has_time: asked before each further look; where it says no, there is none.
         """
         smallest = self._min_face(picture.width, picture.height) / picture.reduction
-        exact = self._profile.name == "exact"
-        view = (ExactView if exact else FastView)(picture.pixels, check)
-        faces = self._cascade.find(view, max(smallest, SMALLEST_FACE))
-        return [_enlarge(face, picture.reduction) for face in faces]
+        min_face = max(smallest, SMALLEST_FACE)
+        scene = Scene(picture.pixels, self._cascade, self._profile, min_face, check)
+        faces = scene.find()
+        if retry:
+            faces = look_again(scene, faces, timed, has_time)
+        return [face.enlarged(picture.reduction) for face in faces]
 
     def landmarks(self, crop: Pixels) -> Face | None:
         """Landmarks of a picture that is a face crop, regressed by O-Net from the whole of it.
@@ -101,7 +114,7 @@ class Detector:
         """
         height, width = crop.shape[:2]
         shrunk = cv2.resize(crop, (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_AREA)
-        output = self._cascade.describe(np.asarray(shrunk, np.float32))
+        output = self._cascade.describe(np.asarray(shrunk, np.float32)[None])
         face = read_faces(np.array([[1.0, 1.0, width, height]]), output)[0]
         return face if face.score > self._profile.thresholds[2] else None
 
@@ -120,17 +133,6 @@ class Detector:
         wanted = self._profile.min_face
         pixels = wanted * min(width, height) if wanted < 1 else wanted
         return max(pixels, self._profile.floor)
-
-
-def _enlarge(face: Face, reduction: int) -> Face:
-    """A face found in a reduced picture, in full-size pixels."""
-    if reduction == 1:
-        return face
-    left, top, right, bottom = face.box
-    # A box starts at pixel 1 and includes its last pixel; landmarks are centres, from 0.
-    left, top = (left - 1) * reduction + 1, (top - 1) * reduction + 1
-    box = (left, top, right * reduction, bottom * reduction)
-    return Face(box, (face.landmarks + 0.5) * reduction - 0.5, face.score)
 
 
 def _noise(side: int) -> Pixels:

@@ -1,7 +1,7 @@
 """What can be wrong with a picture.
 
 AlignError
-├── UnsupportedFormat   not a JPEG, PNG or WebP still picture
+├── UnsupportedFormat   not a JPEG, PNG or WebP still picture, or a kind that no browser reads
 ├── ImageTooLarge       more pixels, or a longer side, than allowed
 ├── InvalidImage        one of these formats, but damaged
 └── WeightsDamaged      not about a picture: a weight file is missing or not the released one
@@ -18,7 +18,7 @@ class AlignError(Exception):
 
 
 class UnsupportedFormat(AlignError):  # noqa: N818 - the class name is the public error code
-    """The bytes are not a JPEG, PNG or WebP still picture."""
+    """The bytes are not a JPEG, PNG or WebP still picture of a kind that browsers read."""
 
 
 class ImageTooLarge(AlignError):  # noqa: N818
@@ -26,7 +26,7 @@ class ImageTooLarge(AlignError):  # noqa: N818
 
 
 class InvalidImage(AlignError):  # noqa: N818
-    """The picture is damaged: cut short, or not decodable."""
+    """The picture is damaged: cut short, a part of it missing, or not decodable."""
 
 
 class WeightsDamaged(AlignError):  # noqa: N818 - reads as what happened

@@ -7,7 +7,10 @@ points at itself, or at nothing, costs one look. Layout: TIFF 6.0, section 2; ta
 import struct
 
 ORIENTATION_TAG = 0x0112
-SHORT = 3
+# TIFF 6.0, section 2: readers take BYTE, SHORT or LONG for any unsigned number. A value of up to
+# four bytes stands in the entry itself, at its beginning in either byte order.
+FORMATS = {1: "B", 3: "H", 4: "I"}
+VALUE = 8  # bytes into an entry
 ENTRY_BYTES = 12
 PREFIX = b"Exif\x00\x00"
 
@@ -33,7 +36,8 @@ def _search_directory(tiff: bytes, order: str) -> int:
     (entries,) = struct.unpack_from(order + "H", tiff, start)
     for index in range(entries):
         offset = start + 2 + index * ENTRY_BYTES
-        tag, kind, count, value = struct.unpack_from(order + "HHIH", tiff, offset)
-        if tag == ORIENTATION_TAG and kind == SHORT and count == 1:
-            return value if 1 <= value <= 8 else 1
+        tag, kind, count = struct.unpack_from(order + "HHI", tiff, offset)
+        if tag == ORIENTATION_TAG and kind in FORMATS and count == 1:
+            (value,) = struct.unpack_from(order + FORMATS[kind], tiff, offset + VALUE)
+            return int(value) if 1 <= value <= 8 else 1
     return 1

@@ -10,8 +10,9 @@ from typing import Any
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 28))
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_WIDTH", str(1 << 16))
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_HEIGHT", str(1 << 16))
-# Warnings about damaged files go to standard error unstructured; our errors say the same.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+# What it logs about damaged files goes to standard error unstructured; our errors say the same.
+# The libraries inside it print without asking it: align/silence.py.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 import cv2 as _cv2
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 
 from align.boxes import Boxes, Indices, Scores, best_first
 from align.types import Floats
@@ -41,10 +42,13 @@ NONE = Proposals(np.empty((0, 4)), np.empty(0, np.float32), np.empty((0, 4), np.
 
 def passing_cells(output: Floats, threshold: float) -> tuple[Indices, Indices]:
     """Rows and columns of P-Net's float32[h,w,5] that are likely faces, column by column."""
-    limit = math.log(threshold / (1 - threshold))
-    face_logits = output[..., 4].T
-    columns, rows = np.nonzero(face_logits >= limit)
+    columns, rows = np.nonzero(passing(output[..., 4].T, threshold))
     return rows, columns
+
+
+def passing(logits: Floats, threshold: float) -> npt.NDArray[np.bool_]:
+    """Which logits are at or above a score between 0 and 1."""
+    return np.asarray(logits >= math.log(threshold / (1 - threshold)))
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -1,12 +1,14 @@
 """The nouns of this package: what a header says, a picture, a face.
 
 Geometry everywhere: pixel boxes are (left, top, right, bottom) floats in the upright picture;
-landmarks are five (x, y) points, left to right and top to bottom as seen in the picture: eye,
-eye, nose, mouth corner, mouth corner. Images are uint8 RGB [H,W,3].
+landmarks are five (x, y) points, left to right and top to bottom as seen when the face stands
+upright: eye, eye, nose, mouth corner, mouth corner. Images are uint8 RGB [H,W,3].
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +20,17 @@ Box = tuple[float, float, float, float]
 Check = Callable[[], None]  # called every now and then; what it raises ends the work
 
 
+# Opened around a step of the work, by name; measures it.
+Timed = Callable[[str], AbstractContextManager[None]]
+
+
 def no_check() -> None:
     """For callers without a clock."""
+
+
+def not_timed(_: str) -> AbstractContextManager[None]:
+    """For callers who do not measure the steps."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -27,14 +38,18 @@ class Header:
     """What a picture file says about itself, read without decoding it.
 
     Attributes:
-        format: "jpeg", "png" or "webp".
+        format: "jpeg", "png", "webp" or "heic".
         width: stored columns, before `orientation` is applied.
         height: stored rows, before `orientation` is applied.
         orientation: EXIF orientation, 1 to 8; 1 where absent or invalid.
         alpha: whether pixels may be transparent.
-        depth: bits of a sample as it is decoded, 8 or 16.
+        depth: bits of a sample as it is stored: 8 or 16, of a HEIC 8 to 12.
         lossless: whether a WebP or its alpha is lossless, which may need tables as large as the
             picture, and some hundred megabytes for its codes whatever its size.
+        coded_pixels: of a HEIC, the pixels of all that is decoded for it: tiles, transparency.
+        coded_bytes: of a HEIC, the bytes of the same.
+        unsure_end: whether a JPEG ends with a scan that its picture needs, so that only the
+            decoder can tell whether that scan is whole.
     """
 
     format: str
@@ -44,6 +59,9 @@ class Header:
     alpha: bool = False
     depth: int = 8
     lossless: bool = False
+    coded_pixels: int = 0
+    coded_bytes: int = 0
+    unsure_end: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -90,6 +108,42 @@ class Face:
     box: Box
     landmarks: Floats
     score: float
+
+    @property
+    def turns(self) -> int:
+        """Quarter turns counterclockwise, 0 to 3, that bring the face nearest to upright."""
+        eyes, mouth = self.landmarks[:2].mean(axis=0), self.landmarks[3:].mean(axis=0)
+        across, down = (mouth - eyes).tolist()
+        return round(math.atan2(-across, down) / (math.pi / 2)) % 4
+
+    def moved(self, across: float, down: float) -> "Face":
+        """The face in a picture that starts so many pixels further to the left and up."""
+        left, top, right, bottom = self.box
+        box = (left + across, top + down, right + across, bottom + down)
+        return replace(
+            self, box=box, landmarks=self.landmarks + np.array((across, down), np.float32)
+        )
+
+    def enlarged(self, factor: float) -> "Face":
+        """The face in a picture that is larger by a factor."""
+        left, top, right, bottom = self.box
+        # A box starts at pixel 1 and includes its last pixel; landmarks are centres, from 0.
+        corner = ((left - 1) * factor + 1, (top - 1) * factor + 1)
+        landmarks = ((self.landmarks + 0.5) * factor - 0.5).astype(np.float32)
+        return replace(self, box=(*corner, right * factor, bottom * factor), landmarks=landmarks)
+
+    def turned(self, turns: int, width: int, height: int) -> "Face":
+        """The face after quarter turns, counterclockwise, of its picture of width x height."""
+        face = self
+        for _ in range(turns % 4):
+            left, top, right, bottom = face.box
+            # Pixels of boxes count from 1: column x becomes row width + 1 - x.
+            box = (top, width + 1 - right, bottom, width + 1 - left)
+            across, down = face.landmarks[:, 0], face.landmarks[:, 1]
+            landmarks = np.stack([down, width - 1 - across], axis=1)
+            face = replace(face, box=box, landmarks=landmarks)
+            width, height = height, width
+        return face
 
     @property
     def width(self) -> float:

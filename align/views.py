@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 
 from align.boxes import STRIDE, Boxes, Indices, cells_to_boxes, suppress
-from align.canvas import locate, paint, plan_canvas
+from align.canvas import Plan, locate, paint, plan_canvas
 from align.mipmaps import Mipmaps
 from align.networks import ShapedNetwork
 from align.opencv import cv2
-from align.proposals import NONE, Proposals, passing_cells
+from align.proposals import NONE, Proposals, passing, passing_cells
 from align.pyramid import pyramid_scales
 from align.types import Check, Floats, Pixels
 
@@ -20,6 +20,8 @@ WITHIN_LEVEL = 0.5
 # canvas of a picture as cameras make them is one strip.
 STRIP_PIXELS = 1 << 18
 CELL_REACH = 10
+# Cells from this score on are kept for a second look at the same picture.
+FAINTEST = 0.4
 # The reference cuts a face of any size into float64, 24 bytes a pixel. Beyond this many pixels a
 # side the picture is averaged down first: for crops of 48 pixels that changes nothing to speak of.
 LARGEST_CROP = 2048
@@ -48,6 +50,7 @@ class FastView:
     def __init__(self, pixels: Pixels, check: Check) -> None:
         self.check = check
         self._mipmaps = Mipmaps(pixels)
+        self._kept: tuple[Plan, tuple[Indices, Indices, Floats]] | None = None
         self._height, self._width = pixels.shape[:2]
 
     def propose(
@@ -56,12 +59,23 @@ class FastView:
         plan = plan_canvas(self._width, self._height, min_face)
         if plan is None:
             return NONE
-        canvas = paint(plan, self._mipmaps)
-        rows, columns, cells = likely_cells(network, canvas, threshold, self.check)
+        rows, columns, cells = self._cells(network, plan, threshold)
         whole = plan.owner[rows, columns] >= 0
         boxes = locate(plan, rows[whole], columns[whole])
         found = Proposals.of(boxes, cells[whole], most)
         return found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL, self.check))
+
+    def _cells(
+        self, network: ShapedNetwork, plan: Plan, threshold: float
+    ) -> tuple[Indices, Indices, Floats]:
+        """Likely cells of the plan's canvas, kept in case they are asked for again, fainter."""
+        if self._kept is None or self._kept[0] is not plan:
+            canvas = paint(plan, self._mipmaps)
+            lowest = min(threshold, FAINTEST)
+            self._kept = plan, likely_cells(network, canvas, lowest, self.check)
+        rows, columns, cells = self._kept[1]
+        likely = passing(cells[:, 4], threshold)
+        return rows[likely], columns[likely], cells[likely]
 
     def settle(self, boxes: Boxes) -> Boxes:
         return boxes

@@ -27,12 +27,13 @@ import numpy as np
 from bench import batch_world
 from bench.batch_pictures import make_pictures
 from bench.batch_world import INPUT, OUTPUT, World
+from fixtures.servers.queue_mapping import QueueMapping
 from handler import cold_start
-from handler.batch_types import Answer
+from handler.batch.types import Answer
 from handler.errors import ApiError
-from handler.pipeline import Service
-from handler.sources import recognise
-from tests.aws.servers.queue_mapping import QueueMapping
+from handler.faces.service import Service
+from handler.invocation import Invocation
+from handler.sources import sqs
 
 # Two runs of the network may differ in the last bits, as groups differ in size.
 SAME = 0.999
@@ -74,10 +75,7 @@ class MortalFunction:
         fate = self.dice.random()
         if fate < DEATHS:
             self.die("died before the work")
-        source = recognise(event)
-        if source is None:
-            raise TypeError("no known kind of event")
-        answer = source.handle(event, None, self.service)
+        answer = sqs.handle(event, Invocation(), self.service)
         if fate > 1 - DEATHS:
             self.die("died before the answer")
         return answer

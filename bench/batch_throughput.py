@@ -21,10 +21,12 @@ from bench import batch_world
 from bench.batch_pictures import make_pictures
 from bench.batch_world import INPUT, OUTPUT, World
 from handler import cold_start
-from handler.batch import Batch, BatchLimits
-from handler.batch_service import open_batch
-from handler.batch_types import ObjectReference, Outcome, PictureObject
-from handler.pipeline import Service
+from handler.batch.run import Batch, BatchLimits
+from handler.batch.service import open_batch
+from handler.batch.types import Outcome
+from handler.faces.service import Service
+from handler.invocation import Invocation
+from handler.storage import ObjectReference, StoredObject
 
 Way = Callable[[Batch, Sequence[ObjectReference]], object]
 
@@ -47,8 +49,8 @@ def all_then_all(batch: Batch, references: Sequence[ObjectReference]) -> None:
             batch.write(reference, picture, answer)
 
 
-def read(batch: Batch, reference: ObjectReference) -> PictureObject:
-    picture = batch.read(reference)
+def read(batch: Batch, reference: ObjectReference) -> StoredObject:
+    picture = batch.fetch(reference)
     if isinstance(picture, Outcome):
         raise RuntimeError(f"{picture.code}: {picture.message}")
     return picture
@@ -105,7 +107,7 @@ def put_all(world: World, pictures: Mapping[str, bytes]) -> list[ObjectReference
 
 def run(service: Service, way: Way, references: Sequence[ObjectReference], prefix: str) -> float:
     """Seconds of one invocation over all objects, into a prefix of its own."""
-    batch = open_batch(service, None)
+    batch = open_batch(service, Invocation())
     batch = replace(batch, output=replace(batch.output, prefix=prefix))
     started = time.perf_counter()
     way(batch, references)

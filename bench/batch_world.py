@@ -14,11 +14,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from fixtures.servers import connection, fault_proxy, listener, moto_server, radosgw
+from fixtures.servers.fault_proxy import Fault, FaultProxy
+from fixtures.servers.radosgw import Account, RadosGateway
 from handler.settings import Settings
-from tests.aws import stand_in
-from tests.aws.servers import fault_proxy, listener, moto_server, radosgw
-from tests.aws.servers.fault_proxy import Fault, FaultProxy
-from tests.aws.servers.radosgw import Account, RadosGateway
 
 INPUT, OUTPUT, PREFIX = "photos-in", "faces-out", "results"
 # A message is given up after so many receives; random faults must not get there.
@@ -80,7 +79,7 @@ def build() -> Iterator[World]:
         world = World(gateway, account, proxy, s3, sqs, *make_queues(sqs))
         endpoint = stack.enter_context(listener.running(world.tell))
         notify(world, endpoint)
-        stand_in.use(proxy.url, account)
+        connection.use(proxy.url, account)
         yield world
 
 

@@ -51,7 +51,7 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     write_pictures(options.out / "pictures")
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    rows = {"bundled model, int8": {}}
+    rows: dict[str, dict[str, str]] = {"bundled model, int8": {}}
     if options.real:
         rows["20180402-114759, int8"] = {"FACENET_MODEL": str(options.real)}
     print("| | warm compare, 1 CPU | x86_64, per 1,000 | Rekognition CompareFaces | ratio |")

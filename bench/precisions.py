@@ -23,7 +23,7 @@ LAST: Precision = "float32"
 def main() -> None:
     """Measures every precision that the folder holds."""
     parser = argparse.ArgumentParser(prog="python -m bench.precisions", description=__doc__)
-    parser.add_argument("folder", type=Path, help="a model with int8, float16 and float32 files")
+    parser.add_argument("folder", type=Path, help="a model with int8 and float32 files")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()
     if LAST not in model_layer.read_manifest(options.folder).files:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 import align
 from align.alignment import TEMPLATE, similarity_transform
 from bench.speed.report import machine_and_date
-from handler.faces import FoundFace
-from handler.quality import shortcomings
+from handler.faces.quality import shortcomings
+from handler.faces.types import FoundFace
 from tools.evaluate.__main__ import LFW
 from tools.evaluate.dataset import open_pictures, read_pairs
 

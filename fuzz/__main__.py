@@ -26,7 +26,7 @@ from pathlib import Path
 FUZZ = Path(__file__).resolve().parent
 ROOT = FUZZ.parent
 BUILD = ROOT / "build" / "fuzz"
-NAMES = ("decode", "handle")
+NAMES = ("decode", "heic", "handle")
 # Seeds are at most 7 KB; room for some growth, and none for the sake of length.
 LONGEST_INPUT = 32_768
 STATISTIC = re.compile(r"^stat::(\w+):\s+(\d+)", re.MULTILINE)
@@ -73,7 +73,7 @@ def not_checked() -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description="fuzz the function")
     parser.add_argument("--seconds", type=float, default=60, help="for all targets (60)")
-    parser.add_argument("--target", choices=NAMES, help="one target instead of both")
+    parser.add_argument("--target", choices=NAMES, help="one target instead of all")
     parser.add_argument("--timeout", type=int, default=25, help="seconds for one input (25)")
     parser.add_argument("--memory", type=int, default=1200, help="megabytes, in all (1200)")
     parser.add_argument("--random", action="store_true", help="another seed each time, not 1")

@@ -1,18 +1,23 @@
 """Writes fuzz/seeds: small pictures of every kind and events of every kind, drawn or taken apart.
 
-python -m fuzz.make_seeds
+python -m fuzz.make_seeds       # HEIC only where Debian's libheif-examples are installed
 """
 
 import base64
 import io
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from PIL import Image
 
-from fuzz import hostile_pictures as hostile
-from tools import http_events
+from fixtures import hostile_pictures as hostile
+from fixtures import http_events
+from fixtures.heic_files import encode
+from fixtures.heic_files import seed as heic_seed
+from fixtures.hostile_heic import HOSTILE_HEIC
+from fixtures.odd_pictures import ODD
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
 EVENTS = SEEDS.parent.parent / "events"
@@ -58,6 +63,31 @@ PICTURES: Mapping[str, Callable[[], bytes]] = {
     "lossy.webp": lambda: pillow("webp"),
     "lossless.webp": lambda: pillow("webp", lossless=True),
     "alpha.webp": lambda: pillow("webp", "RGBA"),
+}
+
+
+def opaque(mode: str = "RGB") -> bytes:
+    """The scene, 64 x 48, as PNG for heif-enc."""
+    image = Image.fromarray(hostile.scene()[..., ::-1]).convert(mode)
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return buffer.getvalue()
+
+
+def deep() -> bytes:
+    """The scene with 16 bits a sample."""
+    return hostile.encode("png", hostile.scene().astype("uint16") * 257)
+
+
+HEIC: Mapping[str, Callable[[], bytes]] = {
+    "plain.heic": lambda: encode(opaque()),
+    "grey.heic": lambda: encode(opaque("L")),
+    "alpha.heic": lambda: encode(opaque("RGBA")),
+    "ten_bits.heic": lambda: encode(deep()),
+    "thumbnail.heic": lambda: encode(opaque(), "-t", "32"),
+    "full_colour.heic": lambda: encode(opaque(), "-p", "chroma=444"),
+    "odd.heic": lambda: encode(hostile.encode("png", hostile.scene(61, 47))),
+    "exif.heic": lambda: encode(turned(6), suffix="jpg"),
 }
 
 
@@ -120,6 +150,10 @@ def events() -> dict[str, bytes]:
         "rest_picture": request("rest POST /v1/detect?face=all image/png", PICTURES["alpha.png"]()),
         "alb_json": request("alb POST /v1/embed application/json", compare),
         "alb_openapi": request("alb GET /openapi.json ", b""),
+        "v2_heic": request("v2 POST /v1/detect image/heic", heic_seed("plain")),
+        "v2_uploads": request(
+            "v2 POST /v1/uploads application/json", b'{"content_type": "image/jpeg", "count": 2}'
+        ),
         "v2_preflight": request("v2 OPTIONS /v1/compare ", b""),
         "v2_page": request("v2 GET / text/html", b""),
     }
@@ -136,21 +170,39 @@ def events() -> dict[str, bytes]:
 
 
 def pictures() -> dict[str, bytes]:
-    """Good pictures of every kind, and the hostile ones that are small."""
+    """Good pictures of every kind, and the odd and hostile ones that are small."""
     made = {name: maker() for name, maker in PICTURES.items()}
-    for name, (maker, _) in hostile.HOSTILE.items():
-        data = b"" if name in NOT_FOR_SEEDS else maker()
-        if 0 < len(data) <= LARGEST_SEED:
-            made["hostile_" + "".join(c if c.isalnum() else "_" for c in name)] = data
+    for kind, others in (("hostile", hostile.HOSTILE), ("odd", ODD)):
+        for name, (maker, _) in others.items():
+            data = b"" if name in NOT_FOR_SEEDS else maker()
+            if 0 < len(data) <= LARGEST_SEED:
+                made[f"{kind}_" + "".join(c if c.isalnum() else "_" for c in name)] = data
     return made
+
+
+def heic() -> dict[str, bytes]:
+    """HEIC files: heif-enc's, where it is installed, and those put together from them."""
+    if shutil.which("heif-enc"):
+        write("heic", {name: maker() for name, maker in HEIC.items()})
+    made = {name: (SEEDS / "heic" / name).read_bytes() for name in HEIC}
+    for name, (maker, _) in HOSTILE_HEIC.items():
+        data = maker()
+        if len(data) <= LARGEST_SEED:
+            made[f"hostile_{name.replace(' ', '_')}"] = data
+    return made
+
+
+def write(folder: str, seeds: Mapping[str, bytes]) -> None:
+    """Writes seeds into their folder."""
+    (SEEDS / folder).mkdir(parents=True, exist_ok=True)
+    for name, data in seeds.items():
+        (SEEDS / folder / name).write_bytes(data)
 
 
 def main() -> None:
     """Writes all of them and says how much that is."""
-    for folder, seeds in (("decode", pictures()), ("handle", events())):
-        (SEEDS / folder).mkdir(parents=True, exist_ok=True)
-        for name, data in seeds.items():
-            (SEEDS / folder / name).write_bytes(data)
+    for folder, seeds in (("heic", heic()), ("decode", pictures()), ("handle", events())):
+        write(folder, seeds)
         print(f"{folder}: {len(seeds)} seeds, {sum(map(len, seeds.values())):,} bytes")
 
 

@@ -14,12 +14,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
-from handler import app, objects
-from handler.batch_types import TransientFailure
+import align
+from handler import app, storage
 from handler.cold_start import load
 from handler.errors import STATUSES, ApiError
-from handler.pipeline import Service
+from handler.faces.service import Service
 from handler.settings import Limits, Location, Settings
+from handler.storage import TransientFailure
 
 INPUT = "example-photos"
 OUTPUT = "example-results"
@@ -106,6 +107,7 @@ def make_service() -> Service:
             output=Location(OUTPUT, "faces"),
             page=True,
             cors_origins=frozenset({"https://example.com"}),
+            heic=align.can_decode_heic(),
         )
     )
 
@@ -116,13 +118,13 @@ def fenced() -> Iterator[None]:
     names = ("eileen_collins_second_face", "no_face", "grace_hopper_second_face")
     pictures = tuple((PICTURES / f"{name}.jpg").read_bytes() for name in names)
     bucket = Bucket((*pictures, b"", b"not a picture", pictures[0][:2000]))
-    client, output = objects.client, sys.stdout
-    objects.client = lambda: bucket  # type: ignore[assignment]
+    client, output = storage.client, sys.stdout
+    storage.client = lambda: bucket  # type: ignore[assignment]
     sys.stdout = Log()
     try:
         yield
     finally:
-        objects.client, sys.stdout = client, output
+        storage.client, sys.stdout = client, output
 
 
 def answer(event: Any, service: Service) -> Any:

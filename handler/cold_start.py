@@ -1,46 +1,32 @@
-"""Everything that happens once: settings, detector and model, loaded and warm.
+"""The cold start: settings, detector and model are loaded and warmed up once.
 
-A failure is remembered and answered, call by call, as a clear error. Raising it here instead
-would make Lambda start the function over and over, which costs ten seconds a time and says less.
+A failure is stored and answered by every invocation as a clear error. Raising it here instead
+would make Lambda start the function over and over, which costs ten seconds each time and says less.
 """
 
 import time
-from dataclasses import dataclass
-from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 import align
 import model_layer
 from handler import __version__
 from handler.errors import ApiError, where
+from handler.faces.decision import default_decision
+from handler.faces.embedding import EmbeddingProfile
+from handler.faces.service import AnyService, BrokenService, Service
 from handler.observability import log
-from handler.pipeline import Service
 from handler.settings import Settings, SettingsError
-
-
-@dataclass(frozen=True)
-class BrokenService:
-    """What stands in for the service where it could not be made."""
-
-    settings: Settings
-    failure: ApiError
-
-    def refuse(self) -> NoReturn:
-        """Raises the failure that was remembered, as a new error.
-
-        One error raised again and again would keep the frames of every call.
-        """
-        raise self.failure.untraced()
-
-
-AnyService = Service | BrokenService
+from handler.uai.config import load_settings
 
 
 def start() -> AnyService:
-    """The service, warm; or, where anything goes wrong, what answers in its place."""
+    """The warm service; or, where anything fails, a BrokenService that answers with the reason."""
     started = time.perf_counter()
     settings = Settings.for_refusals()
     try:
-        settings = Settings.from_environment()
+        settings = load_settings()
         service = load(settings)
         service.detector.warm_up()  # the model ran once as it was loaded
     except Exception as failure:
@@ -66,15 +52,11 @@ def start() -> AnyService:
     return service
 
 
-def ready(service: AnyService) -> Service:
-    """The service itself. Raises ModelUnavailable where it could not be made."""
-    if isinstance(service, BrokenService):
-        service.refuse()
-    return service
-
-
 def load(settings: Settings) -> Service:
-    """Loads detector and model as `settings` say. Raises what align and model_layer raise."""
+    """Loads detector and model as `settings` say.
+
+    Raises what align and model_layer raise, and SettingsError for a rate that was not measured.
+    """
     detector = align.Detector.load(
         settings.detector, min_face=settings.min_face, threads=settings.threads
     )
@@ -84,15 +66,25 @@ def load(settings: Settings) -> Service:
         precision=settings.precision,
         threads=settings.threads,
     )
-    return Service(settings, detector, model)
+    default_decision(model.manifest, settings)
+    return Service(settings, detector, model, persons=_person_vectors)
+
+
+def _person_vectors(
+    service: Service, collection: str, person: str, profile: EmbeddingProfile
+) -> NDArray[np.float32]:
+    """A person as a side of a comparison; the first one imports what collections need."""
+    from handler.search.service import person_vectors
+
+    return person_vectors(service, collection, person, profile)
 
 
 def _explain(failure: Exception) -> ApiError:
-    """The failure as callers see it. Only our own errors say what happened."""
+    """The failure as callers see it. Only our own errors give the reason."""
     if isinstance(failure, SettingsError):
-        return ApiError("ModelUnavailable", f"The function is not set up: {failure}.")
+        return ApiError("ModelUnavailable", f"A setting is invalid: {failure}.")
     if isinstance(failure, align.WeightsDamaged):
         return ApiError("ModelUnavailable", f"The detector cannot be used: {failure}.")
     if isinstance(failure, model_layer.ModelError):
         return ApiError("ModelUnavailable", f"The model cannot be used: {failure}.")
-    return ApiError("ModelUnavailable", "The function could not start; its log says where.")
+    return ApiError("ModelUnavailable", "The function could not start; see its log.")

@@ -1,4 +1,4 @@
-"""The one exception of the handler, its table of statuses, and the one place that renders it."""
+"""The handler's exception, its table of statuses, and the only function that renders it."""
 
 import traceback
 from collections.abc import Mapping
@@ -15,7 +15,10 @@ STATUSES: Mapping[str, int] = MappingProxyType(
         "ModelMismatch": 400,
         "BucketNotAllowed": 403,
         "ObjectNotFound": 404,
+        "CollectionNotFound": 404,
+        "PersonNotFound": 404,
         "RouteNotFound": 404,  # 405, with an Allow header, where only the method is wrong
+        "CollectionFull": 409,  # and ModelMismatch, where it is about a collection's contract
         "PayloadTooLarge": 413,
         "ImageTooLarge": 413,
         "ResponseTooLarge": 413,
@@ -38,7 +41,8 @@ class ApiError(Exception):
     """A refusal with a stable code, safe to show to a stranger.
 
     `details` holds facts about the request (an index, a limit, a field name); never a picture,
-    an embedding or the text of a foreign exception.
+    an embedding or the text of a foreign exception. `fixable`: somebody can correct the cause (a
+    role, a setting), so a queue keeps the request although the same call fails until then.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class ApiError(Exception):
         details: Mapping[str, Any] | None = None,
         retryable: bool | None = None,
         status: int | None = None,
+        fixable: bool = False,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
@@ -56,6 +61,7 @@ class ApiError(Exception):
         self.details = dict(details or {})
         self.retryable = code in RETRYABLE if retryable is None else retryable
         self.status = STATUSES[code] if status is None else status
+        self.fixable = fixable
 
     @classmethod
     def from_library(cls, failure: Exception) -> "ApiError":
@@ -71,8 +77,10 @@ class ApiError(Exception):
 
     @classmethod
     def internal(cls) -> "ApiError":
-        """The answer to what was not foreseen; what happened stays in the log."""
-        return cls("InternalError", "Something went wrong on our side. The request id finds it.")
+        """The answer to an unexpected failure; details go to the log only."""
+        return cls(
+            "InternalError", "Internal error; the log has the details under this request id."
+        )
 
     def about_image(self, index: int) -> "ApiError":
         """The same error, which also says which image of the request it is about."""
@@ -85,7 +93,12 @@ class ApiError(Exception):
 
     def _saying(self, message: str, details: Mapping[str, Any]) -> "ApiError":
         return ApiError(
-            self.code, message, details=details, retryable=self.retryable, status=self.status
+            self.code,
+            message,
+            details=details,
+            retryable=self.retryable,
+            status=self.status,
+            fixable=self.fixable,
         )
 
 
@@ -96,7 +109,7 @@ def picture_too_large(limit: int) -> ApiError:
 
 
 def render(error: ApiError, request_id: str) -> dict[str, Any]:
-    """The error as the JSON object that every way in answers with."""
+    """The error as a JSON object, the same for every kind of event."""
     return {
         "error": {
             "code": error.code,

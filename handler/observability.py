@@ -1,4 +1,4 @@
-"""The only place that logs: one JSON line per call, made of known fields and nothing else.
+"""The only place that logs: one JSON line per invocation, made of known fields and nothing else.
 
 Faces are biometric data, so a line is built from a list of allowed fields whose values are
 numbers, booleans and short identifiers. A picture, an embedding, an object key or the text of an
@@ -17,6 +17,7 @@ from handler.errors import printable
 FIELDS = frozenset(
     {
         "code",
+        "deleted",
         "detector",
         "duration_ms",
         "engine",
@@ -51,8 +52,8 @@ def log(message: str, *, level: str = "INFO", stream: TextIO | None = None, **fi
     _print(line, stream)
 
 
-def log_call(facts: Mapping[str, Any], namespace: str | None = None) -> None:
-    """The line of one call; with `namespace`, also its metrics."""
+def log_invocation(facts: Mapping[str, Any], namespace: str | None = None) -> None:
+    """The log line of one invocation; with `namespace`, also its metrics."""
     line = {"level": _level(facts), "message": "call", "timestamp": _now(), **_allowed(facts)}
     if namespace:
         line["_aws"] = _metrics(line, namespace)

@@ -23,21 +23,22 @@ class Engine(Protocol):
 
 def open_engine(
     folder: Path, manifest: Manifest, name: EngineName, precision: Precision | None, threads: int
-) -> tuple[Engine, WeightFile]:
-    """Verifies the weight file that this engine needs, loads it, and returns both.
+) -> tuple[Engine, FileKind, WeightFile]:
+    """Verifies the weight file that this engine needs, loads it; the engine, which file, the file.
 
     Raises ModelUnavailable: unknown engine or precision, missing package, bad file.
     """
     known = get_args(EngineName)
     if name not in known:
         raise ModelUnavailable(f"unknown engine {name!r}; known: {', '.join(known)}", engine=name)
-    entry = manifest.files[_choose_file(manifest, name, precision)]
+    kind = _choose_file(manifest, name, precision)
+    entry = manifest.files[kind]
     path = verify_file(folder, entry)
     if name == "litert":
         from model_layer.engine_litert import LiteRTEngine
 
-        return LiteRTEngine(path, threads=threads), entry
-    return _open_tensorflow(path, threads), entry
+        return LiteRTEngine(path, threads=threads), kind, entry
+    return _open_tensorflow(path, threads), kind, entry
 
 
 def _choose_file(manifest: Manifest, engine: str, precision: Precision | None) -> FileKind:

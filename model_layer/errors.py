@@ -2,7 +2,8 @@
 
 ModelError
 ├── ModelUnavailable   the model cannot be loaded, or its engine cannot run
-└── ModelMismatch      two embeddings do not come from the same model
+├── ModelMismatch      two embeddings do not have the same contract
+└── RateNotMeasured    no threshold of the model stands behind this false-accept rate
 """
 
 from typing import Any
@@ -26,3 +27,7 @@ class ModelUnavailable(ModelError):  # noqa: N818 - the name is the error code
 
 class ModelMismatch(ModelError):  # noqa: N818 - the name is the error code
     """An embedding made by another model, or of another dimension, was handed in."""
+
+
+class RateNotMeasured(ModelError):  # noqa: N818 - the name is the error code
+    """A false-accept rate outside those that the model was measured at."""

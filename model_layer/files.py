@@ -6,12 +6,14 @@ from pathlib import Path
 from model_layer.errors import ModelUnavailable
 from model_layer.manifest import MANIFEST_NAME, WeightFile
 
-BUNDLED = Path(__file__).resolve().parent / "models"
+MODELS = Path(__file__).resolve().parent / "models"
+# The folder of the model that comes with the project.
+BUNDLED = MODELS / "facenet-compact-112"
 
 
 def bundled_models() -> list[str]:
     """Ids of the models that come with the package, sorted."""
-    return sorted(manifest.parent.name for manifest in BUNDLED.glob(f"*/{MANIFEST_NAME}"))
+    return sorted(manifest.parent.name for manifest in MODELS.glob(f"*/{MANIFEST_NAME}"))
 
 
 def find_model(name_or_folder: str | Path) -> Path:
@@ -21,7 +23,7 @@ def find_model(name_or_folder: str | Path) -> Path:
     """
     name = str(name_or_folder)
     if name in bundled_models():
-        return BUNDLED / name
+        return MODELS / name
     folder = Path(name)
     if name and folder.is_dir():
         return folder

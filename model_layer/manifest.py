@@ -13,8 +13,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from model_layer.errors import ModelUnavailable
+from model_layer.refusal import Refusal
+from model_layer.thresholds import Thresholds
 
 MANIFEST_NAME = "manifest.json"
+FORMAT = 2
 
 Positive = Annotated[int, Meta(gt=0)]
 Point = tuple[float, float]
@@ -69,22 +72,8 @@ class EmbeddingFormat(Struct, frozen=True, kw_only=True):
     mean: tuple[float, ...] | None = None
 
 
-class Threshold(Struct, frozen=True, kw_only=True):
-    """Largest distance that still means "same", and its measured false-accept rate."""
-
-    distance: Annotated[float, Meta(gt=0, le=2)]
-    far: Annotated[float, Meta(ge=0, le=1)] | None = None
-
-
-class Thresholds(Struct, frozen=True, kw_only=True):
-    """The default threshold, and distances by false-accept rate (the rate as text: "0.001")."""
-
-    default: Threshold
-    by_far: dict[str, float] = {}
-
-
 class Calibration(Struct, frozen=True, kw_only=True):
-    """Logistic map: similarity = 1 / (1 + exp(slope * distance - intercept))."""
+    """Logistic map: similarity = 1 / (1 + exp(slope * distance - intercept)), for even odds."""
 
     slope: Annotated[float, Meta(gt=0)]
     intercept: float
@@ -94,10 +83,12 @@ class Calibration(Struct, frozen=True, kw_only=True):
 class Manifest(Struct, frozen=True, kw_only=True):
     """A model, described. Build one with `read_manifest`.
 
+    calibration: None where no pairs were measured; then there is no similarity.
+    refusal: which faces the model cannot tell apart; None where that was not measured.
     check: by weight file, the first numbers of the unit embedding of `check_chip`.
     """
 
-    format: Literal[1]
+    format: Literal[2]
     id: Annotated[str, Meta(min_length=1, max_length=200)]
     files: dict[FileKind, WeightFile]
     default_precision: Precision
@@ -105,7 +96,8 @@ class Manifest(Struct, frozen=True, kw_only=True):
     alignment: BoxAlignment | SimilarityAlignment
     embedding: EmbeddingFormat
     thresholds: Thresholds
-    calibration: Calibration
+    calibration: Calibration | None = None
+    refusal: Refusal | None = None
     licence: str
     provenance: dict[str, Any] = {}
     accuracy: list[dict[str, Any]] = []
@@ -119,16 +111,25 @@ class Manifest(Struct, frozen=True, kw_only=True):
     @property
     def threshold(self) -> float:
         """The default decision threshold: an L2 distance, 0..2."""
-        return self.thresholds.default.distance
+        return self.thresholds.default
+
+    @property
+    def far(self) -> float | None:
+        """The false-accept rate that the default threshold was measured at, if any."""
+        return self.thresholds.default_far
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
         """The precisions that this folder has LiteRT files for."""
         return tuple(kind for kind in get_args(Precision) if kind in self.files)
 
-    def similarity(self, distance: float) -> float:
-        """Calibrated probability (0..1) that two faces `distance` apart are one person."""
-        return _logistic(self.calibration.intercept - self.calibration.slope * distance)
+    def similarity(self, distance: float) -> float | None:
+        """Calibrated probability (0..1), for even odds, that faces `distance` apart are one person.
+
+        None where the model has no calibration.
+        """
+        fitted = self.calibration
+        return None if fitted is None else _logistic(fitted.intercept - fitted.slope * distance)
 
 
 def _logistic(logit: float) -> float:
@@ -153,11 +154,9 @@ def _contradictions(manifest: Manifest) -> Any:
     mean: Sequence[float] | None = manifest.embedding.mean
     if mean is not None and len(mean) != manifest.embedding.dimension:
         yield f"embedding.mean has {len(mean)} values, not {manifest.embedding.dimension}"
-    for rate in manifest.thresholds.by_far:
-        try:
-            float(rate)
-        except ValueError:
-            yield f"thresholds.by_far has the key {rate!r}, which is no number"
+    yield from manifest.thresholds.contradictions()
+    if manifest.refusal is not None:
+        yield from manifest.refusal.contradictions(manifest.embedding.dimension)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -167,7 +166,9 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        content = path.read_bytes()
+        _check_format(content)
+        return msgspec.json.decode(content, type=Manifest)
     except OSError as exc:
         raise ModelUnavailable(
             f"no readable {MANIFEST_NAME} in the model folder", file=MANIFEST_NAME
@@ -176,3 +177,21 @@ def read_manifest(folder: Path) -> Manifest:
         raise ModelUnavailable(
             f"{MANIFEST_NAME} is not a valid manifest: {exc}", file=MANIFEST_NAME
         ) from exc
+
+
+class _Format(Struct, frozen=True):
+    """The first thing to read of any manifest."""
+
+    format: int
+
+
+def _check_format(content: bytes) -> None:
+    """Raises ValueError for a manifest of another version, and says how to make a new one."""
+    found = msgspec.json.decode(content, type=_Format).format
+    if found < FORMAT:
+        raise ValueError(
+            f"format {found} holds thresholds measured on too few pairs; import the model again "
+            "(python -m tools.import_model), or run python -m tools.evaluate.calibrate FOLDER"
+        )
+    if found > FORMAT:
+        raise ValueError(f"format {found} is newer than this version reads ({FORMAT})")

@@ -6,11 +6,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model_layer.contract import Profile, contract
 from model_layer.distance import normalise
 from model_layer.engine import Engine, EngineName, open_engine
 from model_layer.errors import ModelUnavailable
 from model_layer.files import find_model
-from model_layer.manifest import Manifest, Precision, Standardization, read_manifest
+from model_layer.manifest import (
+    BoxAlignment,
+    Manifest,
+    Precision,
+    SimilarityAlignment,
+    Standardization,
+    read_manifest,
+)
 from model_layer.standardize import standardize
 
 
@@ -18,17 +26,38 @@ from model_layer.standardize import standardize
 class Model:
     """A network and its manifest. It belongs to one thread: load one per thread or process.
 
-    Nothing a caller can see changes after `load`.
+    Nothing a caller can see changes after `load`. `sha256` and `precision` are those of the weight
+    file in use.
     """
 
     manifest: Manifest
     engine: Engine
     sha256: str
+    precision: Precision
 
     @property
     def id(self) -> str:
-        """The model's name; embeddings of different ids must not be compared."""
+        """The model's name, for people. What may be compared is what has one `contract`."""
         return self.manifest.id
+
+    def contract(
+        self,
+        *,
+        alignment: BoxAlignment | SimilarityAlignment | None = None,
+        standardization: Standardization | None = None,
+        flip: bool = False,
+        profile: Profile = "default",
+    ) -> str:
+        """`<id>@<digest>` of the embeddings made this way; see `model_layer.contract`."""
+        return contract(
+            self.manifest,
+            self.sha256,
+            self.precision,
+            alignment=alignment,
+            standardization=standardization,
+            flip=flip,
+            profile=profile,
+        )
 
     @property
     def dimension(self) -> int:
@@ -55,14 +84,31 @@ class Model:
         overrides the manifest's; the mean was not measured that way, and is left out. Raises
         ValueError for another shape or dtype.
         """
+        return self.embed_with_norms(chips, flip=flip, standardization=standardization)[0]
+
+    def embed_with_norms(
+        self,
+        chips: NDArray[np.uint8],
+        *,
+        flip: bool = False,
+        standardization: Standardization | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As `embed`; and float32 [N], the network's own L2 norm of each, before it is scaled.
+
+        Where the network does not normalise by itself, an unclear face has a small one. With
+        `flip`, the smaller of the two.
+        """
         self._check_chips(chips)
-        vectors = self._unit_vectors(chips, standardization or self.manifest.input.standardization)
+        chosen = standardization or self.manifest.input.standardization
+        raw = self._run(chips, chosen)
+        vectors, norms = normalise(raw), np.linalg.norm(raw, axis=1)
         if flip:
-            mirrored = self._unit_vectors(
-                chips[:, :, ::-1], standardization or self.manifest.input.standardization
-            )
-            vectors = normalise(vectors + mirrored)
-        return vectors if standardization else self._subtract_mean(vectors)
+            mirrored = self._run(chips[:, :, ::-1], chosen)
+            vectors = normalise(vectors + normalise(mirrored))
+            norms = np.minimum(norms, np.linalg.norm(mirrored, axis=1))
+        if not standardization:
+            vectors = self._subtract_mean(vectors)
+        return vectors, norms.astype(np.float32)
 
     def _check_chips(self, chips: NDArray[np.uint8]) -> None:
         expected = (self.input_size, self.input_size, 3)
@@ -71,11 +117,12 @@ class Model:
         if chips.dtype != np.uint8:
             raise ValueError(f"chips must be uint8, not {chips.dtype}")
 
-    def _unit_vectors(
+    def _run(
         self, chips: NDArray[np.uint8], standardization: Standardization
     ) -> NDArray[np.float32]:
+        """What the network says, float32 [N,D] of any length."""
         ordered = chips[..., ::-1] if self.manifest.input.colour_order == "BGR" else chips
-        return normalise(self.engine.embed(standardize(ordered, standardization)))
+        return self.engine.embed(standardize(ordered, standardization))
 
     def _subtract_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         mean = self.manifest.embedding.mean
@@ -103,8 +150,8 @@ def load(
     """
     folder = find_model(name_or_folder)
     manifest = read_manifest(folder)
-    loaded, entry = open_engine(folder, manifest, engine, precision, threads)
-    model = Model(manifest, loaded, entry.sha256)
+    loaded, kind, entry = open_engine(folder, manifest, engine, precision, threads)
+    model = Model(manifest, loaded, entry.sha256, "float32" if kind == "tensorflow" else kind)
     _check_network(model, entry.name)
     return model
 

@@ -5,11 +5,14 @@ answers are merged: a package that only one of them needs carries a marker, and 
 above each pin names the wheels in the order of their digests. So a lock is at once what pip
 installs and the evidence that both architectures have a wheel (tests/contract/test_locks.py).
 
-    make lock            # resolve again within the ranges of pyproject.toml
+    make lock                    # adds and removes packages, keeps the versions that are pinned
+    make lock ARGS=--upgrade     # resolves again within the ranges of pyproject.toml
 """
 
 from __future__ import annotations
 
+import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,11 +32,12 @@ ARCHITECTURES = ("x86_64", "aarch64")
 
 @dataclass(frozen=True)
 class Lock:
-    """One lock file: the groups that it holds, on top of the function's own packages or not."""
+    """One lock file: its groups, on top of the function's own packages or `alone`."""
 
     name: str
     groups: tuple[str, ...] = ()
     alone: bool = False
+    without: tuple[str, ...] = ()  # what its packages ask for and we do not call
 
 
 @dataclass(frozen=True, order=True)
@@ -56,32 +60,44 @@ class Pin:
 LOCKS = (
     Lock("run"),
     Lock("tensorflow", ("tensorflow",)),
+    Lock("heic", ("heic",), alone=True, without=("pillow",)),
     Lock("test", ("test",)),
+    Lock("test-all", ("test-all",)),
     Lock("aws-test", ("aws-test",)),
     Lock("browser", ("browser",)),
     Lock("detector-weights", ("detector-weights",)),
     Lock("fuzz", ("fuzz",)),
     Lock("sam", ("sam",), alone=True),
+    Lock("recall", ("recall",), alone=True),
     Lock("audit", ("audit",), alone=True),
     Lock("lock", ("lock",), alone=True),
     Lock("checkov", ("checkov",), alone=True),
 )
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Writes all locks; the first one holds the others to its versions."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
+    upgrade = parser.parse_args(arguments).upgrade
     held: dict[str, str] = {}
     for lock in LOCKS:
-        resolutions = {
-            architecture: resolve(lock, architecture, {} if lock.alone else held)
-            for architecture in ARCHITECTURES
-        }
-        if not lock.alone:
-            held |= {pin.name: pin.version for pins in resolutions.values() for pin in pins}
         path = FOLDER / f"{lock.name}.txt"
+        fixed = ({} if upgrade else pinned(path)) | ({} if lock.alone else held)
+        resolutions = {
+            architecture: resolve(lock, architecture, fixed) for architecture in ARCHITECTURES
+        }
+        if not lock.alone or lock.without:
+            held |= {pin.name: pin.version for pins in resolutions.values() for pin in pins}
         path.write_text(render(resolutions), encoding="utf-8")
         print(f"{path.relative_to(ROOT)}: {len(merge(resolutions))} packages")
     return 0
+
+
+def pinned(path: Path) -> dict[str, str]:
+    """The versions in a lock file by package; none where there is no file yet."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return dict(re.findall(r"^([\w.-]+)==([^ ;]+)", text, re.MULTILINE))
 
 
 def resolve(lock: Lock, architecture: str, held: Mapping[str, str]) -> list[Pin]:
@@ -98,7 +114,8 @@ def resolve(lock: Lock, architecture: str, held: Mapping[str, str]) -> list[Pin]
         command += ["--python-platform", f"{architecture}-{LIBRARY}"]
         command += ["--constraints", str(constraints), "--output-file", str(output)]
         subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
-        return read_pins(tomllib.loads(output.read_text(encoding="utf-8")))
+        pins = read_pins(tomllib.loads(output.read_text(encoding="utf-8")))
+        return [pin for pin in pins if pin.name not in lock.without]
 
 
 def read_pins(document: Mapping[str, Any]) -> list[Pin]:

@@ -1,5 +1,6 @@
 """What all test rooms share: data, events, and a look at every line that is logged anywhere."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -19,6 +20,20 @@ hypothesis.settings.register_profile("unhurried", deadline=None, derandomize=Tru
 hypothesis.settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parent.parent
+# What `make test` leaves to `make test-all`: it needs TensorFlow, or minutes. Single tests of other
+# modules are marked `full` where they stand.
+FULL = (
+    "contract/test_detector_parity.py",
+    "contract/test_import_model.py",
+    "contract/test_interrupts.py",
+    "contract/test_lfw_accuracy.py",
+    "fuzz/test_seeds.py",
+    "unit/tools/evaluate",
+    "unit/tools/test_card.py",
+    "unit/tools/test_train.py",
+    "unit/training",
+)
+HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 # What the caller's shell says of the function is not what is tested; these say where things are.
 PLACES = {
     "FACENET_SHARED",
@@ -30,6 +45,24 @@ PLACES = {
 for name in [name for name in os.environ if name.startswith("FACENET_")]:
     if name not in PLACES:
         del os.environ[name]
+
+
+def is_full(path: Path) -> bool:
+    """Whether a test module or folder is one of FULL, or in one of them."""
+    tests = Path(__file__).parent
+    return any(path == tests / name or tests / name in path.parents for name in FULL)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leaves out, without TensorFlow, the modules that import it."""
+    return True if not HAS_TENSORFLOW and is_full(collection_path) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of FULL."""
+    for item in items:
+        if is_full(item.path):
+            item.add_marker(pytest.mark.full)
 
 
 @pytest.fixture(autouse=True)

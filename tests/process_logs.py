@@ -17,6 +17,10 @@ PACKED = re.compile(r"[A-Za-z0-9+/]{60,}")
 # Four numbers or more in a row, as an embedding begins.
 VECTOR = re.compile(r"(-?\d\.\d{3,}(e-\d+)?,\s*){4}")
 STATIC = re.compile(r'"/static/[\w/.-]+"')  # the page's own files
+# What libpng, libjpeg and OpenCV print by themselves; it may quote the file.
+LIBRARY = re.compile(
+    r"libpng (warning|error)|^(Corrupt JPEG|Premature end|Inconsistent)|^\[ ?\w+:\d"
+)
 FILE_NAME = re.compile(r"\.(jpe?g|png|webp)\b", re.IGNORECASE)
 
 
@@ -25,6 +29,7 @@ def check(line: str) -> None:
     assert len(line) < LONGEST_LINE
     assert not PACKED.search(DIGEST.sub("", line)), "a picture or an embedding was logged"
     assert not VECTOR.search(line), "an embedding was logged"
+    assert not LIBRARY.search(line), "a library printed what it thinks of a file"
     assert not FILE_NAME.search(STATIC.sub("", line)), "an object key was logged"
 
 

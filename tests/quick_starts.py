@@ -1,4 +1,4 @@
-"""The README's quick starts, each under `<!-- quick start: NAME -->`, run as a reader would."""
+"""Quick starts of the README and the docs, each under `<!-- quick start: NAME -->`, run as a reader would."""
 
 import os
 import re
@@ -18,7 +18,7 @@ def read_block(readme: Path, name: str) -> tuple[str, str]:
     found = next(
         (block for block in BLOCK.finditer(readme.read_text()) if block["name"] == name), None
     )
-    assert found, f"README.md has no <!-- quick start: {name} -->"
+    assert found, f"{readme.name} has no <!-- quick start: {name} -->"
     return found["kind"], found["code"]
 
 
@@ -28,17 +28,19 @@ def run_block(
     name: str,
     replace: Mapping[str, str],
     settings: Mapping[str, str] | None = None,
+    document: str = "README.md",
 ) -> str:
     """Runs the block `name` in `folder`, beside this clone's files, and gives what it prints.
 
     Args:
         replace: What stands for a reader's own names and addresses; each has to be in the block.
         settings: Added to the environment.
+        document: The file that holds the block.
     """
     for own in ("events", "tools"):
         if not (folder / own).exists():
             (folder / own).symlink_to(root / own)
-    kind, code = read_block(root / "README.md", name)
+    kind, code = read_block(root / document, name)
     for theirs, ours in replace.items():
         assert theirs in code, f"the block {name} does not speak of {theirs}"
         code = code.replace(theirs, ours)

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 
 import model_layer
+from model_layer.files import BUNDLED
 from model_layer.manifest import read_manifest
 from tools.shared import SHARED
 
-ROOT = Path(__file__).resolve().parents[1]
-BUNDLED = ROOT / "model_layer" / "models" / "facenet-compact-112"
 PARITY = "parity.npz"
 # Measured 0.999 and more on faces; a wrong file or engine is far below.
 LOWEST_COSINE = 0.99

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("source", help="s3://bucket/prefix, or a folder")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the Parquet file")
-    parser.add_argument("--model", help="only results of the model with this id")
+    parser.add_argument("--model", help="only results of this contract, or model id")
     parser.add_argument(
         "--page", type=int, default=MAX_PAGE, help="results in a part (%(default)s)"
     )
@@ -177,7 +177,8 @@ def write_part(
     wanted = [key for key in page if is_result(key, source)]
     decoded = zip(wanted, map(decode, pool.map(source.read, wanted)), strict=True)
     known = [(result, page[key]) for key, result in decoded if result is not None]
-    chosen = [dated for dated in known if options.model in (None, dated[0].model.id)]
+    name = options.model
+    chosen = [dated for dated in known if name is None or dated[0].model.goes_by(name)]
     table = pa.Table.from_pylist([row for dated in chosen for row in rows(*dated)], SCHEMA)
     metadata = {
         SOURCE_KEY: identity(options),

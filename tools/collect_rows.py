@@ -15,6 +15,8 @@ SCHEMA = pa.schema(
         ("etag", pa.string()),
         ("size", pa.int64()),
         ("model_id", pa.string()),
+        # What embeddings must have in common to be compared.
+        ("contract", pa.string()),
         ("model_sha256", pa.string()),
         # Of the result, not of the picture: it orders the results of a picture that was replaced.
         ("written_at", pa.timestamp("us", tz="UTC")),
@@ -55,6 +57,11 @@ class Model(Struct):
 
     id: str
     sha256: str
+    contract: str | None = None  # results written before contracts existed have none
+
+    def goes_by(self, name: str) -> bool:
+        """Whether `name` is this contract, or the id alone."""
+        return name in (self.contract, self.id)
 
 
 class Box(Struct):
@@ -120,6 +127,7 @@ def rows(result: Result, written_at: datetime) -> Iterator[dict[str, Any]]:
         "etag": result.object.etag,
         "size": result.object.size,
         "model_id": result.model.id,
+        "contract": result.model.contract,
         "model_sha256": result.model.sha256,
         "written_at": written_at,
         "width": result.width,

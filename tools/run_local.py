@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tools.runtime_stub import Answer, FunctionError, RuntimeStub
+from fixtures.runtime_stub import Answer, FunctionError, RuntimeStub
 
 EVENTS = Path(__file__).resolve().parent.parent / "events"
 # What the pictures show; the other events have no verdict of their own.
@@ -44,7 +44,7 @@ def check_compare(name: str, answer: Any) -> None:
         raise AnswerError(
             f"{name}: {answer['error'].get('code')}: {answer['error'].get('message')}"
         )
-    wanted = {"distance": float, "similarity": float, "threshold": float, "same": bool}
+    wanted = {"distance": float, "threshold": float, "same": bool}
     for field, kind in wanted.items():
         if not isinstance(answer.get(field), kind):
             raise AnswerError(f"{name}: {field} should be a {kind.__name__}: {answer.get(field)!r}")
@@ -71,8 +71,10 @@ def describe_compare(name: str, answer: Answer) -> str:
     )
 
 
-def percent(similarity: float) -> str:
+def percent(similarity: float | None) -> str:
     """A probability in percent, which is never rounded to a certainty."""
+    if similarity is None:
+        return "not calibrated"
     if similarity > 0.999:
         return "over 99.9%"
     return "under 0.1%" if similarity < 0.001 else f"{similarity:.1%}"

@@ -1,7 +1,8 @@
 """`make serve`: HTTP on this machine, turned into the events that an HTTP API would send.
 
 One invocation at a time, as one Lambda environment works, and with the payload limits of API
-Gateway and Lambda, so that what works here works there.
+Gateway and Lambda, so that what works here works there. The HTTP itself is the standard library's
+(wsgiref): enough for a developer's machine, and for nothing else.
 
     python -m tools.serve
     curl -X POST http://127.0.0.1:8080/service -T test.json
@@ -16,13 +17,16 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from socketserver import ThreadingMixIn
 from types import FrameType
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-from tools.http_events import Event, http_v2
+from fixtures.http_events import Event, http_v2
 
 # API Gateway takes bodies of up to 10 MB, and Lambda events of up to 6 MB.
 BODY_LIMIT = 10 * 1024 * 1024
@@ -30,17 +34,18 @@ EVENT_LIMIT = 6 * 1024 * 1024
 TEXT_BODIES = ("text/", "application/json", "application/javascript", "application/xml")
 CALL_SECONDS = 30.0
 IDLE_SECONDS = 20.0
-LONGEST_LINE = 1024
+
+# Where people enrolled on the page are kept, unless FACENET_COLLECTIONS says otherwise.
+COLLECTIONS = "build/collections"
 
 LambdaHandler = Callable[[Event, Any], dict[str, Any]]
 
 
-class TooLarge(Exception):  # noqa: N818 - the name says it
-    """A body or an event that API Gateway would turn away."""
+class Refusal(Exception):  # noqa: N818 - not an error of this server
+    """A request that API Gateway would turn away; `status` says why."""
 
-
-class Malformed(Exception):  # noqa: N818
-    """A request that is not HTTP as it should be."""
+    def __init__(self, status: HTTPStatus) -> None:
+        self.status = status
 
 
 class Context:
@@ -55,146 +60,114 @@ class Context:
         return max(0, int((self._deadline - time.monotonic()) * 1000))
 
 
-class Server(ThreadingHTTPServer):
-    """Connections share threads; invocations share one lock."""
+class RequestHandler(WSGIRequestHandler):
+    """One request: adds to wsgiref's environment the target as it was sent, and logs nothing."""
 
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, address: tuple[str, int], handler: LambdaHandler) -> None:
-        super().__init__(address, RequestHandler)
-        self._handler = handler
-        self._one_at_a_time = threading.Lock()
-
-    def invoke(self, event: Event) -> dict[str, Any]:
-        """The function's response. Raises TooLarge for an event that Lambda would refuse."""
-        if len(json.dumps(event)) > EVENT_LIMIT:
-            raise TooLarge
-        with self._one_at_a_time:
-            return self._handler(event, Context())
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that hangs up is no news; anything else is reported."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
-
-
-class RequestHandler(BaseHTTPRequestHandler):
-    """One connection: requests in, events out, and back."""
-
-    server: Server
-    protocol_version = "HTTP/1.1"
-    server_version = "facenet-lambda"
-    sys_version = ""
+    protocol_version = "HTTP/1.1"  # so that `Expect: 100-continue` is answered
     timeout = IDLE_SECONDS
 
-    def handle_expect_100(self) -> bool:
-        """Says `100 Continue`, unless the body that would follow is too large anyway."""
-        try:
-            if _content_length(self.headers.get("content-length")) > BODY_LIMIT:
-                raise TooLarge
-        except TooLarge:
-            self._refuse(413, "Request Entity Too Large")
-        except Malformed:
-            self._refuse(400, "Bad Request")
-        else:
-            return super().handle_expect_100()
-        return False
-
-    def answer(self) -> None:
-        """Answers a request of any method."""
-        try:
-            event = to_event(self.command, self.path, self.headers.items(), self._body())
-            response = self.server.invoke(event)
-        except TooLarge:
-            self._refuse(413, "Request Entity Too Large")
-        except Malformed:
-            self._refuse(400, "Bad Request")
-        except TimeoutError:
-            self.close_connection = True
-        except Exception as failure:
-            self.log_error("the function raised %s", type(failure).__name__)
-            self._refuse(500, "Internal Server Error")
-        else:
-            self._send(response)
-
-    def __getattr__(self, name: str) -> Callable[[], None]:
-        """Any method, known or not, is the function's to answer."""
-        if name.startswith("do_"):
-            return self.answer
-        raise AttributeError(name)
-
-    def _body(self) -> bytes:
-        if self.headers.get("transfer-encoding", "").lower() == "chunked":
-            return self._chunks()
-        length = _content_length(self.headers.get("content-length"))
-        if length > BODY_LIMIT:
-            raise TooLarge
-        return self._exactly(length)
-
-    def _chunks(self) -> bytes:
-        """A body sent in chunks, as curl does with a pipe."""
-        body = bytearray()
-        while size := self._chunk_size():
-            if len(body) + size > BODY_LIMIT:
-                raise TooLarge
-            body += self._exactly(size)
-            self.rfile.readline(LONGEST_LINE)
-        while self.rfile.readline(LONGEST_LINE) not in (b"\r\n", b"\n", b""):
-            continue  # trailers
-        return bytes(body)
-
-    def _chunk_size(self) -> int:
-        text = self.rfile.readline(LONGEST_LINE).partition(b";")[0].strip()
-        try:
-            size = int(text, 16)
-        except ValueError:
-            raise Malformed from None
-        if size < 0:
-            raise Malformed
-        return size
-
-    def _exactly(self, length: int) -> bytes:
-        data = self.rfile.read(length)
-        if len(data) < length:
-            raise Malformed
-        return data
-
-    def _send(self, response: dict[str, Any]) -> None:
-        body = response.get("body", "")
-        content = base64.b64decode(body) if response.get("isBase64Encoded") else body.encode()
-        self.send_response(response["statusCode"])
-        for name, value in response.get("headers", {}).items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def _refuse(self, status: int, message: str) -> None:
-        """An answer of the gateway's own; what is left of the body is not read."""
-        self.close_connection = True
-        content = json.dumps({"message": message}).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.send_header("connection", "close")
-        self.end_headers()
-        self.wfile.write(content)
+    def get_environ(self) -> WSGIEnvironment:
+        """WSGI's variables and REQUEST_URI; no content type where none was sent."""
+        content_type = self.headers.get("content-type", "")
+        environ = {"REQUEST_URI": self.path, "CONTENT_TYPE": content_type}
+        return {**super().get_environ(), **environ}
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing: the function prints a line for each call."""
         del code, size
 
 
-def to_event(method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> Event:
-    """A request as an HTTP API would hand it to Lambda (payload format 2.0)."""
+class Server(ThreadingMixIn, WSGIServer):
+    """Connections have threads of their own; invocations share one lock."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: tuple[str, int], handler: LambdaHandler) -> None:
+        super().__init__(address, RequestHandler)
+        self.set_app(self.answer)
+        self._handler = handler
+        self._one_at_a_time = threading.Lock()
+
+    def answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The WSGI application: the function's response, or the gateway's own refusal."""
+        try:
+            response = self.invoke(_event(environ))
+        except Refusal as refusal:
+            response = _refusal(refusal.status)
+        except Exception as failure:
+            print(f"the function raised {type(failure).__name__}", file=sys.stderr)
+            response = _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
+        body = response.get("body", "")
+        content = base64.b64decode(body) if response.get("isBase64Encoded") else body.encode()
+        headers = [*response.get("headers", {}).items(), ("content-length", str(len(content)))]
+        status = HTTPStatus(response["statusCode"])
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [content]
+
+    def invoke(self, event: Event) -> dict[str, Any]:
+        """The function's response. Raises Refusal for an event that Lambda would refuse."""
+        if len(json.dumps(event)) > EVENT_LIMIT:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        with self._one_at_a_time:
+            return self._handler(event, Context())
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Reports a failure, unless the caller has hung up."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+def _event(environ: WSGIEnvironment) -> Event:
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or (name in ("CONTENT_TYPE", "CONTENT_LENGTH") and value)
+    }
+    return to_event(environ["REQUEST_METHOD"], environ["REQUEST_URI"], headers, _body(environ))
+
+
+def _body(environ: WSGIEnvironment) -> bytes:
+    """The request's body. Raises Refusal for one that is too large, cut short or sent in chunks."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        raise Refusal(HTTPStatus.LENGTH_REQUIRED)
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.strip().isdecimal() or len(length) > 15:
+        raise Refusal(HTTPStatus.BAD_REQUEST)
+    if int(length) > BODY_LIMIT:
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    try:
+        body: bytes = environ["wsgi.input"].read(int(length))
+    except TimeoutError:
+        raise Refusal(HTTPStatus.REQUEST_TIMEOUT) from None
+    if len(body) < int(length):
+        raise Refusal(HTTPStatus.BAD_REQUEST)
+    return body
+
+
+def _refusal(status: HTTPStatus) -> dict[str, Any]:
+    return {
+        "statusCode": status.value,
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps({"message": status.phrase}),
+    }
+
+
+def to_event(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Event:
+    """A request as an HTTP API would hand it to Lambda (payload format 2.0).
+
+    Args:
+        target: Path and query as they were sent.
+        headers: By name in lower case.
+
+    Raises:
+        Refusal: `target` is not a URL.
+    """
     try:
         parts = urlsplit(target)
     except ValueError:
-        raise Malformed from None
-    lower = _joined((name.lower(), value) for name, value in headers)
-    as_text = lower.get("content-type", "").lower().startswith(TEXT_BODIES)
+        raise Refusal(HTTPStatus.BAD_REQUEST) from None
+    as_text = headers.get("content-type", "").lower().startswith(TEXT_BODIES)
     text = _as_text(body) if as_text else None
     event = http_v2(
         parts.path or "/",
@@ -204,7 +177,8 @@ def to_event(method: str, target: str, headers: Iterable[tuple[str, str]], body:
         query=parts.query,
     )
     query = _joined(parse_qsl(parts.query, keep_blank_values=True))
-    return {**event, "headers": lower, **({"queryStringParameters": query} if query else {})}
+    extra = {"queryStringParameters": query} if query else {}
+    return {**event, "headers": dict(headers), **extra}
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -222,17 +196,11 @@ def _as_text(body: bytes) -> str | None:
         return None
 
 
-def _content_length(value: str | None) -> int:
-    if value is None:
-        return 0
-    if not value.strip().isdecimal() or len(value) > 15:
-        raise Malformed
-    return int(value)
-
-
 def make_server(host: str, port: int) -> Server:
     """A server with the function loaded, which is the cold start."""
     os.environ.setdefault("FACENET_PAGE", "true")
+    os.environ.setdefault("FACENET_REKOGNITION", "true")
+    os.environ.setdefault("FACENET_COLLECTIONS", COLLECTIONS)
     from handler.app import lambda_handler
 
     return Server((host, port), lambda_handler)

@@ -64,7 +64,7 @@ class Comparison:
         return self.distance <= self.threshold
 
     @property
-    def similarity(self) -> float:
+    def similarity(self) -> float | None:
         return self.manifest.similarity(self.distance)
 
 
@@ -131,8 +131,10 @@ def draw_between(figure: Any, comparison: Comparison) -> None:
     )
 
 
-def in_words(similarity: float) -> str:
+def in_words(similarity: float | None) -> str:
     """The probability that both are one person; never a certainty."""
+    if similarity is None:
+        return "no calibration: a distance, no probability"
     if similarity > 0.999:
         return "over 99.9% sure: one person"
     if similarity < 0.001:
@@ -173,11 +175,16 @@ def draw_chip(axes: Any, view: View) -> None:
     quiet_frame(axes)
 
 
+def _or_even(similarity: float | None) -> float:
+    return 0.5 if similarity is None else similarity
+
+
 def draw_scale(axes: Any, comparison: Comparison) -> None:
     """Distance from 0 on, coloured by probability, with the thresholds and this distance."""
     end = max(FURTHEST, comparison.distance + 0.1, comparison.threshold + 0.1)
     steps = np.linspace(0, end, 400)
-    shades = [[comparison.manifest.similarity(float(step)) for step in steps]]
+    # Without calibration, all in the colour of even odds.
+    shades = [[_or_even(comparison.manifest.similarity(float(step))) for step in steps]]
     axes.imshow(
         shades, aspect="auto", extent=(0, end, 0, 1), cmap=PROBABILITY_COLOURS, vmin=0, vmax=1
     )

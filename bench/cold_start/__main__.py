@@ -2,8 +2,8 @@
 
 Every run is a new container: read-only root, no capabilities, one CPU for 1,769 MB. For a cold run
 the files of the image are put out of the page cache first (posix_fadvise on its layers, which
-leaves the rest of the machine alone). Prints the tables of docs/cold_start.md; medians. Build the
-images first (`python -m container build`); `--steps` builds those that it needs itself.
+leaves the rest of the machine alone). Prints the tables of docs/cold_start.md; medians. Needs root
+and a Docker engine; build the images first (`make image`), `--steps` builds the untrimmed one.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from container import images
-from container.engine import docker, engine
-from container.lambda_run import NETWORK, USER, Size, ensure_network
-from container.shell import ROOT, say
+from fixtures.lambda_container import NETWORK, USER, Size, ensure_network
+from image import build
+from image.commands import ROOT, docker, require_engine, say
 
 EVENT = ROOT / "events/compare-same.json"
 PROBE = Path(__file__).with_name("probe.py")
 ONE, MORE = Size(1769, 1.0), Size(3008, 1.7)
 PLAIN = "plain TensorFlow and mtcnn, 1.7 CPU"
-LITERT, TENSORFLOW = f"{images.NAME}:litert", f"{images.NAME}:tensorflow"
-UNTRIMMED, TRIMMED = (f"{images.NAME}:{name}" for name in images.UNFINISHED)
+LITERT, TENSORFLOW = f"{build.NAME}:litert", f"{build.NAME}:tensorflow"
+UNTRIMMED = f"{build.NAME}:untrimmed"
 # Name of a way -> page cache -> what the probe measured, run by run.
 Results = dict[str, dict[str, list[dict[str, Any]]]]
 # As many threads for OpenBLAS as there are CPUs: what it does where nobody tells it.
@@ -71,12 +70,9 @@ def contenders(options: argparse.Namespace) -> Iterator[Contender]:
 
 def steps() -> Iterator[Contender]:
     """The bundled model, from everything as pip installs it to the image, one step at a time."""
-    yield Contender("all packages, boto3 imported at start", UNTRIMMED, "boto3-at-start", ONE, MANY)
-    yield Contender("boto3 only where S3 is asked for", UNTRIMMED, "no-read-ahead", ONE, MANY)
-    yield Contender("without what is never imported", TRIMMED, "no-read-ahead", ONE, MANY)
-    yield Contender("stubs for FFmpeg, OpenBLAS, AV1", LITERT, "no-read-ahead", ONE, MANY)
-    yield Contender("one thread for NumPy's OpenBLAS", LITERT, "no-read-ahead")
-    yield Contender("read ahead: the image as it is", LITERT)
+    yield Contender("packages as pip installs them", UNTRIMMED, environment=MANY)
+    yield Contender("without what is never imported", LITERT, environment=MANY)
+    yield Contender("one thread for NumPy's OpenBLAS: the image as it is", LITERT)
 
 
 def run_once(contender: Contender) -> dict[str, Any]:
@@ -167,7 +163,7 @@ def row(name: str, cache: str, runs: list[dict[str, Any]]) -> str:
 def image_sizes(*ways: Sequence[Contender]) -> dict[str, tuple[float, float]]:
     """Tag -> megabytes on disk and compressed, of every image that was measured."""
     tags = dict.fromkeys(way.image for group in ways for way in group)
-    return {tag: (images.size(tag) / 1e6, images.compressed_size(tag) / 1e6) for tag in tags}
+    return {tag: (build.size(tag) / 1e6, build.compressed_size(tag) / 1e6) for tag in tags}
 
 
 def step_rows(
@@ -200,7 +196,7 @@ def gain(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]
     return f"{statistics.median(new['total'] - old['total'] for old, new in pairs):+.2f}"
 
 
-IMPORTS = ("boto3", "runtime client", "cv2 and numpy", "litert", "tensorflow", "our modules")
+IMPORTS = ("runtime client", "cv2 and numpy", "litert", "tensorflow", "our modules")
 HEADER = (
     "| way | page cache | interpreter | imports | models | warm-up | first compare "
     "| total s | processor s | read MB | peak MB |\n|---|---|---|---|---|---|---|---|---|---|---|"
@@ -242,14 +238,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-sizes", action="store_true", help="skip the compressed sizes")
     options = parser.parse_args()
-    with engine():
-        ensure_network()
-        compared = list(contenders(options))
-        stepped = list(steps()) if options.steps else []
-        for name in images.UNFINISHED if options.steps else ():
-            images.build_unfinished(name)
-        results = measure([*compared, *stepped], options.rounds)
-        sizes = {} if options.no_sizes else image_sizes(compared, stepped)
+    require_engine()
+    ensure_network()
+    compared = list(contenders(options))
+    stepped = list(steps()) if options.steps else []
+    if stepped:
+        build.build("litert", "untrimmed", {"TRIM": "no"})
+    results = measure([*compared, *stepped], options.rounds)
+    sizes = {} if options.no_sizes else image_sizes(compared, stepped)
     print_tables(compared, stepped, results, sizes)
     target = ROOT / "build/bench/cold_start.json"
     target.parent.mkdir(parents=True, exist_ok=True)

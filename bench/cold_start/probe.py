@@ -2,9 +2,8 @@
 
     python probe.py WAY EVENT_FILE
 
-WAY is `ours`, as the image starts it; `no-read-ahead`, ours without handler.boot's reading ahead;
-`boto3-at-start`, that with boto3 imported and a client of S3 made before anything asks for it; or
-`plain`. The clock starts where the kernel started this process (to a hundredth of a second).
+WAY is `ours`, as the image starts it, or `plain`. The clock starts where the kernel started this
+process (to a hundredth of a second).
 """
 
 import json
@@ -42,23 +41,6 @@ class Context:
 
 
 def ours(event: Any) -> Any:
-    """What the image starts, handler.boot, phase by phase."""
-    from handler import boot
-
-    boot.start_reading_ahead()
-    return no_read_ahead(event)
-
-
-def boto3_at_start(event: Any) -> Any:
-    """As a handler that makes its clients while it is imported."""
-    import boto3
-
-    boto3.client("s3", region_name="eu-west-1")
-    mark("boto3")
-    return no_read_ahead(event)
-
-
-def no_read_ahead(event: Any) -> Any:
     """The function, phase by phase; handler.app would do the same in one import."""
     import awslambdaric.__main__  # noqa: F401  what Lambda starts first
 
@@ -94,10 +76,12 @@ def plain(event: Any) -> Any:
     import tensorflow  # noqa: F401
 
     mark("tensorflow")
+    from mtcnn import MTCNN
+
     from bench.speed import contender_plain as way
 
     mark("our modules")
-    detector = way.MTCNN()
+    detector = MTCNN()
     embed = way._session(os.environ["PLAIN_GRAPH"])
     mark("models")
     mark("warm-up")
@@ -111,12 +95,7 @@ def plain(event: Any) -> Any:
     return {"distance": float(numpy.linalg.norm(first - second))}
 
 
-WAYS = {
-    "ours": ours,
-    "no-read-ahead": no_read_ahead,
-    "boto3-at-start": boto3_at_start,
-    "plain": plain,
-}
+WAYS = {"ours": ours, "plain": plain}
 
 
 def processor_seconds() -> float:

@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 from bench.soak.requests import Sent, damaged, every
 from bench.soak.subjects import Subject, contain, serve
 from bench.speed.report import machine_and_date
-from container.engine import EngineUnavailableError
-from container.shell import CommandError
+from image.commands import CommandError, EngineUnavailableError
 
 SAMPLE_SECONDS = 5.0
 # Allocators keep what the largest picture took; growth beyond this in steady state is a leak.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fuzz.hostile_pictures import HOSTILE
+from fixtures import http_events
+from fixtures.hostile_pictures import HOSTILE
+from fixtures.odd_pictures import ODD
 from handler.errors import STATUSES
-from tools import http_events
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 # These are legal, and take seconds each; their bounds have a test of their own.
@@ -92,8 +93,8 @@ def bad() -> Iterable[Sent]:
 
 
 def hostile() -> Iterable[Sent]:
-    """The hostile pictures as bare bodies."""
-    for name, (make, codes) in HOSTILE.items():
+    """The hostile and odd pictures as bare bodies."""
+    for name, (make, codes) in {**HOSTILE, **ODD}.items():
         data = b"" if name in SLOW else make()
         if data:
             # One that can be read shows no face.

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.soak.requests import Sent
-from container import images, lambda_run
-from container.engine import EngineUnavailableError, at_hand, engine
-from container.shell import CommandError, succeeds
+from fixtures import lambda_container
+from image import build
+from image.commands import CommandError, docker, require_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 # Addresses that nothing listens on: whatever wants S3 fails at once.
@@ -81,7 +81,7 @@ class Server:
 class Container:
     """The image under the emulator, with Lambda's bounds."""
 
-    container: lambda_run.LambdaContainer
+    container: lambda_container.LambdaContainer
     name: str = "container under the emulator, 1,769 MB"
 
     def send(self, sent: Sent) -> tuple[int, bytes]:
@@ -132,14 +132,12 @@ def _port(process: subprocess.Popen[str]) -> int:
 @contextmanager
 def contain() -> Iterator[Container]:
     """The built image. Raises EngineUnavailableError, and CommandError where there is no image."""
-    if not at_hand():
-        raise EngineUnavailableError("no Docker engine answers: make image")
-    with engine():
-        tag = f"{images.NAME}:litert"
-        if not succeeds(["docker", "image", "inspect", tag]):
-            raise CommandError(f"there is no image {tag}: make image")
-        container = lambda_run.start(tag, environment=ALONE)
-        try:
-            yield Container(container)
-        finally:
-            container.remove()
+    require_engine()
+    tag = f"{build.NAME}:litert"
+    if not docker("image", "ls", "--quiet", tag).strip():
+        raise CommandError(f"there is no image {tag}: build it with `make image`")
+    container = lambda_container.start(tag, environment=ALONE)
+    try:
+        yield Container(container)
+    finally:
+        container.remove()

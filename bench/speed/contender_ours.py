@@ -33,7 +33,7 @@ def answer_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """The handler's response; raises RuntimeError for any error."""
     from handler.app import lambda_handler
 
-    response = lambda_handler(event, None)
+    response: dict[str, Any] = lambda_handler(event, None)
     if response["statusCode"] != 200:
         raise RuntimeError(response["body"])
     return response

@@ -44,7 +44,8 @@ def _chip(image: Any, box: list[int]) -> Any:
 
 
 def _decode(data: bytes) -> Any:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]
+    image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return image[:, :, ::-1]
 
 
 def load(pictures: Path, options: dict[str, str]) -> dict[str, Callable[[], Any]]:

@@ -41,14 +41,13 @@ def _batched_nms(boxes: Any, scores: Any, groups: Any, threshold: float) -> Any:
     return _suppress(boxes + offset[:, None], scores, threshold)
 
 
+def _to_tensor(image: Any) -> Any:
+    return torch.from_numpy(np.array(image, np.uint8)).permute(2, 0, 1) / 255
+
+
 def _stand_in_for_torchvision() -> None:
     functional = types.ModuleType("torchvision.transforms.functional")
-    functional.to_tensor = lambda image: (
-        torch.from_numpy(  # type: ignore[attr-defined]
-            np.array(image, np.uint8)
-        ).permute(2, 0, 1)
-        / 255
-    )
+    functional.to_tensor = _to_tensor  # type: ignore[attr-defined]
     transforms = types.ModuleType("torchvision.transforms")
     transforms.functional = functional  # type: ignore[attr-defined]
     boxes = types.ModuleType("torchvision.ops.boxes")

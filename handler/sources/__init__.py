@@ -1,10 +1,12 @@
-"""The ways in. One module per kind of event: `matches(event)` and `handle(event, ...)`."""
+"""Event sources: one module per kind of event, with `matches(event)` and `handle(event, ...)`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from handler.cold_start import AnyService
-from handler.sources import direct, eventbridge, http, s3, s3batch, sns, sqs, stepfunctions
+from handler.faces.service import AnyService
+from handler.http import source as http
+from handler.invocation import Invocation
+from handler.sources import direct, eventbridge, pipes, s3, s3batch, sns, sqs, stepfunctions
 
 
 class EventSource(Protocol):
@@ -12,7 +14,17 @@ class EventSource(Protocol):
 
     def matches(self, event: Mapping[str, Any]) -> bool: ...
 
-    def handle(self, event: Mapping[str, Any], context: Any, service: AnyService) -> Any: ...
+    def handle(
+        self, event: Mapping[str, Any], invocation: Invocation, service: AnyService
+    ) -> Any: ...
+
+
+class ListSource(Protocol):
+    """The same of a source whose events are lists."""
+
+    def matches(self, event: Sequence[Any]) -> bool: ...
+
+    def handle(self, event: Sequence[Any], invocation: Invocation, service: AnyService) -> Any: ...
 
 
 # The first that matches handles the event; the most specific come first.
@@ -27,6 +39,8 @@ SOURCES: tuple[EventSource, ...] = (
     stepfunctions,
 )
 
+LIST_SOURCES: tuple[ListSource, ...] = (pipes,)
+
 KINDS = (
     "HTTP API v2, REST API v1, function URL, ALB",
     "direct invocation ({operation, images})",
@@ -36,11 +50,36 @@ KINDS = (
     "S3 Batch Operations 1.0 and 2.0",
     "Step Functions item ({bucket, key}) and ItemBatcher batch ({Items})",
     "SQS with direct requests",
+    "EventBridge Pipes with any of these SQS messages",
+)
+# Fields of what AWS's services deliver, and what a request of ours never has. They take an answer
+# for success: the event would be forgotten, not retried or put among the dead letters.
+DELIVERED = frozenset(
+    {
+        "Records",  # SQS, SNS, S3, Kinesis, DynamoDB, SES
+        "records",  # Kafka, Firehose
+        "eventSource",  # Kafka, MQ
+        "eventSourceArn",  # Kafka, MQ, DocumentDB
+        "detail-type",  # EventBridge
+        "messageId",  # a single SQS record
+        "TopicArn",  # a single SNS message
+        "awslogs",  # CloudWatch Logs
+        "requestPayload",  # Lambda's destinations
+    }
 )
 
 
-def recognise(event: Any) -> EventSource | None:
+def recognise(event: Any) -> EventSource | ListSource | None:
     """The module for `event`, or None for an event of no known kind."""
+    if isinstance(event, list):
+        return next((source for source in LIST_SOURCES if source.matches(event)), None)
     if not isinstance(event, Mapping):
         return None
     return next((source for source in SOURCES if source.matches(event)), None)
+
+
+def is_delivered(event: Any) -> bool:
+    """Whether `event` comes from a service that forgets what is answered, whatever the answer."""
+    return isinstance(event, list) or (
+        isinstance(event, Mapping) and bool(DELIVERED & event.keys())
+    )

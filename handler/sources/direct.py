@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from handler import answers
-from handler.call import Call
-from handler.cold_start import AnyService, ready
+from handler.batch import questions
 from handler.errors import render
-from handler.failures import as_api_error
-from handler.observability import log_call
-from handler.requests import parse_object
+from handler.faces import answers, response_size
+from handler.faces.service import AnyService, Service, ready
+from handler.invocation import Invocation, as_api_error
+from handler.observability import log_invocation
 
 
 def matches(event: Mapping[str, Any]) -> bool:
@@ -17,27 +16,31 @@ def matches(event: Mapping[str, Any]) -> bool:
     return "images" in event or "operation" in event
 
 
-def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """The answer, or the error, as an object.
 
     Raises ModelUnavailable, so that the invocation fails, where the function could not start.
     """
     working = ready(service)
-    call = Call(context)
-    call.note(source="direct", status=200, request_id=call.request_id)
+    invocation.note(source="direct", status=200, request_id=invocation.request_id)
     try:
-        answer = answers.to_builtins(
-            _deliverable(working.run(parse_object(event, working.settings.limits), call), working)
-        )
+        answer = answers.to_builtins(_deliverable(_run(event, invocation, working), working))
+        invocation.answered()
     except Exception as failure:
-        answer = render(as_api_error(failure, call), call.request_id)
-    log_call(call.ended(), working.settings.metrics_namespace)
+        answer = render(as_api_error(failure, invocation), invocation.request_id)
+    log_invocation(invocation.ended(), working.settings.metrics_namespace)
     return dict(answer)
 
 
+def _run(event: Mapping[str, Any], invocation: Invocation, working: Service) -> Any:
+    if event.get("operation") == "uploads":
+        from handler.faces import uploads
+
+        return uploads.answer_object(event, working.settings, invocation)
+    return questions.answer(event, working, invocation)
+
+
 def _deliverable(answer: Any, service: Any) -> Any:
-    """`answer`, unless Lambda would refuse it. The runtime writes JSON with spaces in it."""
-    body = answers.encode(answer)
-    size = len(body) + body.count(b",") + body.count(b":")
-    answers.require_payload(size, service.settings.limits.response_bytes)
+    """`answer`, unless Lambda would refuse it."""
+    response_size.require_direct(answers.encode(answer), service.settings.limits.response_bytes)
     return answer

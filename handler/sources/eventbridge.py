@@ -1,18 +1,20 @@
-"""EventBridge's "Object Created", whose keys are not encoded and whose fields have dashes."""
+"""EventBridge's "Object Created" and "Object Deleted": plain keys, fields with dashes."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from handler import batch_service
-from handler.batch import summary
-from handler.batch_types import ObjectReference
-from handler.cold_start import AnyService
-from handler.requests import convert
+from handler.batch import service as batch_service
+from handler.batch.run import summary
+from handler.decoding import convert
+from handler.faces.service import AnyService
+from handler.invocation import Invocation
+from handler.storage import ObjectReference
 
 SOURCE = "aws.s3"
 CREATED = "Object Created"
+DELETED = "Object Deleted"
 
 
 class Bucket(Struct):
@@ -36,20 +38,22 @@ class Detail(Struct):
 
 
 def matches(event: Mapping[str, Any]) -> bool:
-    """Any event of S3; a rule that lets others than "Object Created" through is no error."""
+    """Any S3 event; events other than these two are accepted and ignored."""
     return event.get("source") == SOURCE and "detail-type" in event
 
 
 def references(event: Mapping[str, Any]) -> list[ObjectReference]:
-    """The object that was created; none for other changes. Raises InvalidRequest."""
-    if event["detail-type"] != CREATED:
+    """The object that was created or deleted; none for other changes. Raises InvalidRequest."""
+    if event["detail-type"] not in (CREATED, DELETED):
         return []
     detail: Detail = convert(event.get("detail"), Detail)
     found = detail.object
+    if event["detail-type"] == DELETED:  # its version is the delete marker's, or an old one's
+        return [ObjectReference(detail.bucket.name, found.key, removed=True)]
     return [ObjectReference(detail.bucket.name, found.key, found.version_id or None)]
 
 
-def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """Embed what was created. Raises TransientFailure: Lambda retries asynchronous events."""
-    outcomes = batch_service.embed_all(references(event), service, context)
+    outcomes = batch_service.embed_all(references(event), service, invocation)
     return summary(outcomes)

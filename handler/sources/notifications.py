@@ -1,13 +1,13 @@
-"""S3's word of a new object, however often it was wrapped on its way through topic and queue."""
+"""S3 object-created notifications, also wrapped by SNS topics and SQS queues."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from handler.batch_types import ObjectReference
 from handler.errors import ApiError
 from handler.sources import eventbridge, s3
+from handler.storage import ObjectReference
 
 SNS_SOURCE = "aws:sns"
 
@@ -44,6 +44,6 @@ def is_sns_record(record: Any) -> bool:
 def parse(text: str) -> Any:
     """The JSON inside a message. Raises InvalidRequest."""
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(text.removeprefix("\ufeff"))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise ApiError("InvalidRequest", "The message is not valid JSON.") from None

@@ -7,17 +7,19 @@ from urllib.parse import unquote_plus
 from msgspec import Struct
 from msgspec import field as named
 
-from handler import batch_service
-from handler.batch import summary
-from handler.batch_types import ObjectReference
-from handler.cold_start import AnyService
-from handler.requests import convert
+from handler.batch import service as batch_service
+from handler.batch.run import summary
+from handler.decoding import convert
+from handler.faces.service import AnyService
+from handler.invocation import Invocation
+from handler.storage import ObjectReference
 
 # Ceph's gateway sends the same records as AWS, but keys as they are.
 ENCODED_SOURCE = "aws:s3"
 RAW_SOURCE = "ceph:s3"
 TEST_EVENT = "s3:TestEvent"
 CREATED = "ObjectCreated:"
+REMOVED = ("ObjectRemoved:", "LifecycleExpiration:")
 
 
 class Bucket(Struct):
@@ -49,12 +51,16 @@ class Record(Struct):
 
     def reference(self) -> ObjectReference:
         """The object; its key has `+` for a space and `%2B` for a plus on AWS."""
-        key = self.s3.object.key
-        return ObjectReference(
-            self.s3.bucket.name,
-            unquote_plus(key) if self.source == ENCODED_SOURCE else key,
-            self.s3.object.version_id or None,
-        )
+        found = self.s3.object
+        key = unquote_plus(found.key) if self.source == ENCODED_SOURCE else found.key
+        if self.change.startswith(REMOVED):  # its version is the delete marker's, or an old one's
+            return ObjectReference(self.s3.bucket.name, key, removed=True)
+        return ObjectReference(self.s3.bucket.name, key, found.version_id or None)
+
+    @property
+    def change(self) -> str:
+        """What happened, as `ObjectCreated:Put`."""
+        return self.name.removeprefix("s3:")
 
 
 def matches(event: Mapping[str, Any]) -> bool:
@@ -66,18 +72,18 @@ def matches(event: Mapping[str, Any]) -> bool:
 
 
 def references(event: Mapping[str, Any]) -> list[ObjectReference]:
-    """The objects that were created; none for a test event or for other kinds of change.
+    """The objects that were created or deleted; none for a test event or for other kinds of change.
 
     Raises InvalidRequest where a record is not one of S3's.
     """
     if event.get("Event") == TEST_EVENT:
         return []
     records: list[Record] = convert(event["Records"], list[Record])
-    created = [record for record in records if record.name.removeprefix("s3:").startswith(CREATED)]
-    return [record.reference() for record in created]
+    known = (CREATED, *REMOVED)
+    return [record.reference() for record in records if record.change.startswith(known)]
 
 
-def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """Embed what was created. Raises TransientFailure: Lambda retries asynchronous events."""
-    outcomes = batch_service.embed_all(references(event), service, context)
+    outcomes = batch_service.embed_all(references(event), service, invocation)
     return summary(outcomes)

@@ -7,10 +7,12 @@ from urllib.parse import unquote_plus
 from msgspec import Struct
 from msgspec import field as named
 
-from handler import batch_service
-from handler.batch_types import ObjectReference, Outcome, Status
-from handler.cold_start import AnyService
-from handler.requests import convert
+from handler.batch import service as batch_service
+from handler.batch.types import Outcome, Status
+from handler.decoding import convert
+from handler.faces.service import AnyService
+from handler.invocation import Invocation
+from handler.storage import ObjectReference
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html
 MAX_RESULT_STRING = 1024
@@ -40,7 +42,7 @@ class Task(Struct):
         return ObjectReference(bucket, unquote_plus(self.key), self.version_id or None)
 
 
-class Invocation(Struct):
+class JobInvocation(Struct):
     """What S3 Batch Operations sends."""
 
     schema: str = named(name="invocationSchemaVersion")
@@ -49,22 +51,21 @@ class Invocation(Struct):
 
 
 def matches(event: Mapping[str, Any]) -> bool:
-    """An invocation by a job; its schema version has a field of its own."""
+    """An invocation by a job, recognised by its schema version."""
     return "invocationSchemaVersion" in event and "tasks" in event
 
 
-def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """Embed the tasks' objects; what may succeed later is TemporaryFailure, and so is no answer."""
-    invocation: Invocation = convert(event, Invocation)
-    references = [task.reference() for task in invocation.tasks]
-    outcomes = batch_service.open_batch(service, context).run(references)
+    job: JobInvocation = convert(event, JobInvocation)
+    references = [task.reference() for task in job.tasks]
+    outcomes = batch_service.open_batch(service, invocation).run(references)
     return {
-        "invocationSchemaVersion": invocation.schema,
+        "invocationSchemaVersion": job.schema,
         "treatMissingKeysAs": "TemporaryFailure",
-        "invocationId": invocation.identifier,
+        "invocationId": job.identifier,
         "results": [
-            result(task.task_id, outcome)
-            for task, outcome in zip(invocation.tasks, outcomes, strict=True)
+            result(task.task_id, outcome) for task, outcome in zip(job.tasks, outcomes, strict=True)
         ],
     }
 

@@ -1,4 +1,4 @@
-"""SNS: S3's word of a new object, passed on by a topic."""
+"""SNS: S3 object-created notifications from a topic."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,11 +6,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec import field as named
 
-from handler import batch_service
-from handler.batch import summary
-from handler.cold_start import AnyService
+from handler.batch import service as batch_service
+from handler.batch.run import summary
+from handler.decoding import convert
 from handler.errors import ApiError
-from handler.requests import convert
+from handler.faces.service import AnyService
+from handler.invocation import Invocation
 from handler.sources.notifications import is_sns_record, parse, unwrap
 
 __all__ = ["handle", "matches"]
@@ -34,7 +35,7 @@ def matches(event: Mapping[str, Any]) -> bool:
     return isinstance(records, list) and bool(records) and is_sns_record(records[0])
 
 
-def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """Embed what the messages name.
 
     Raises InvalidRequest for a message that names no objects, and TransientFailure: Lambda retries
@@ -45,5 +46,5 @@ def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[
     if None in references:
         raise ApiError("InvalidRequest", "An SNS message must hold an S3 or EventBridge event.")
     found = [reference for group in references for reference in group or ()]
-    outcomes = batch_service.embed_all(found, service, context)
+    outcomes = batch_service.embed_all(found, service, invocation)
     return summary(outcomes)

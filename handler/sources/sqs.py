@@ -11,19 +11,18 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 from msgspec import field as named
 
-from handler import batch_service
-from handler.answers import encode
-from handler.batch import Batch
-from handler.batch_types import ObjectReference, Status, TransientFailure
-from handler.call import Call
-from handler.cold_start import AnyService, ready
-from handler.errors import ApiError, render, where
-from handler.failures import as_api_error
-from handler.observability import log, log_call
-from handler.pipeline import Service
-from handler.requests import convert, parse_object
+from handler.batch import service as batch_service
+from handler.batch.queued import QueuedRequests
+from handler.batch.run import Batch
+from handler.batch.types import Status
+from handler.decoding import convert
+from handler.errors import ApiError
+from handler.faces.service import AnyService, ready
+from handler.invocation import Invocation
+from handler.observability import log
 from handler.sources import direct
 from handler.sources.notifications import parse, unwrap
+from handler.storage import ObjectReference
 
 SOURCE = "aws:sqs"
 # SQS makes UUIDs. The id becomes a part of a key, so nothing else may pass for one.
@@ -54,22 +53,30 @@ def matches(event: Mapping[str, Any]) -> bool:
     return isinstance(first, Mapping) and first.get("eventSource") == SOURCE
 
 
-def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """Do what the messages say; those that have to come again are named in `batchItemFailures`.
 
     A queue with its event source mapping set to ReportBatchItemFailures deletes all others.
     """
-    records: list[Record] = convert(event["Records"], list[Record])
-    messages = [understand(record) for record in records]
+    return handle_records(event["Records"], invocation, service)
+
+
+def handle_records(
+    listed: Sequence[Any], invocation: Invocation, service: AnyService
+) -> dict[str, Any]:
+    """As `handle`, for the records alone. Raises InvalidRequest where they are not SQS's."""
+    records: list[Record] = convert(listed, list[Record])
+    messages = [understand(record, service) for record in records]
     failed = {message.identifier for message in messages if message.unknown}
     if any(message.references or message.request for message in messages):
-        batch = batch_service.open_batch(service, context)
-        failed |= unembedded(messages, batch)
-        failed |= unanswered(messages, batch, ready(service), context)
+        batch = batch_service.open_batch(service, invocation)
+        requests = batch_service.open_requests(batch, ready(service), invocation)
+        failed |= embed_objects(messages, batch)
+        failed |= answer_requests(messages, requests)
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in sorted(failed)]}
 
 
-def understand(record: Record) -> Message:
+def understand(record: Record, service: AnyService) -> Message:
     """What a message is about.
 
     One that is broken, or about nothing we know, stays in the queue and ends, whole, in the
@@ -81,7 +88,7 @@ def understand(record: Record) -> Message:
     except ApiError:
         return unknown(record)
     if references is not None:
-        return Message(record.identifier, tuple(references))
+        return Message(record.identifier, tuple(batch_service.relevant(references, service)))
     if isinstance(body, Mapping) and direct.matches(body):
         return Message(record.identifier, request=body)
     return unknown(record)
@@ -98,7 +105,7 @@ def unknown(record: Record) -> Message:
     return Message(record.identifier, unknown=True)
 
 
-def unembedded(messages: Sequence[Message], batch: Batch) -> set[str]:
+def embed_objects(messages: Sequence[Message], batch: Batch) -> set[str]:
     """Embed the objects of all messages together; the messages with an object that FAILED."""
     owners = [
         (message.identifier, reference) for message in messages for reference in message.references
@@ -111,49 +118,10 @@ def unembedded(messages: Sequence[Message], batch: Batch) -> set[str]:
     }
 
 
-def unanswered(
-    messages: Sequence[Message], batch: Batch, service: Service, context: Any
-) -> set[str]:
+def answer_requests(messages: Sequence[Message], requests: QueuedRequests) -> set[str]:
     """Answer the requests one by one; the messages that have to come again."""
     return {
         message.identifier
         for message in messages
-        if message.request is not None
-        and not write_answer(message.identifier, message.request, batch, service, context)
+        if message.request is not None and not requests.answer(message.identifier, message.request)
     }
-
-
-def write_answer(
-    identifier: str, request: Mapping[str, Any], batch: Batch, service: Service, context: Any
-) -> bool:
-    """Write the answer under the message's id; False where the message has to come again."""
-    if batch.deadline.within(0):
-        return False
-    call = Call(context, kept_ms=batch.deadline.reserve * 1000)
-    call.request_id = identifier
-    call.note(source="sqs", status=200, request_id=identifier)
-    document = answer(request, service, call)
-    written = document is not None and put(document, batch, call)
-    log_call(call.ended(), service.settings.metrics_namespace)
-    return written
-
-
-def put(document: bytes, batch: Batch, call: Call) -> bool:
-    """Write an answer unless it is there. Whatever stops it must not stop the other messages."""
-    try:
-        batch.store.put_new(batch.output.request_key(call.request_id), document)
-    except Exception as failure:
-        code = failure.code if isinstance(failure, TransientFailure) else "InternalError"
-        kind = type(failure).__name__
-        call.note(status=503, code=code, error_type=kind, where=where(failure))
-        return False
-    return True
-
-
-def answer(request: Mapping[str, Any], service: Service, call: Call) -> bytes | None:
-    """What a direct invocation would answer; None where a retry may give another answer."""
-    try:
-        return encode(service.run(parse_object(request, service.settings.limits), call))
-    except Exception as failure:
-        error = as_api_error(failure, call)
-        return None if error.retryable else encode(render(error, call.request_id))

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
-from handler import batch_service
-from handler.batch import summary
-from handler.batch_types import ObjectReference
-from handler.cold_start import AnyService
+from handler.batch import service as batch_service
+from handler.batch.run import summary
 from handler.errors import ApiError
+from handler.faces.service import AnyService
+from handler.invocation import Invocation
+from handler.storage import ObjectReference
 
 
 def matches(event: Mapping[str, Any]) -> bool:
@@ -20,7 +21,7 @@ def matches(event: Mapping[str, Any]) -> bool:
     return "Items" in event or "key" in names
 
 
-def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """Embed the objects; an item is answered by its outcome, a batch by `results`.
 
     Raises:
@@ -28,7 +29,7 @@ def handle(event: Mapping[str, Any], context: Any, service: AnyService) -> dict[
             name; what is written already stays as it is.
         ApiError: InvalidRequest, where an item names no object.
     """
-    outcomes = batch_service.embed_all(references(event), service, context)
+    outcomes = batch_service.embed_all(references(event), service, invocation)
     return summary(outcomes) if "Items" in event else outcomes[0].as_dict()
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from fixtures.servers import connection, fault_proxy, moto_server, radosgw
+from fixtures.servers.fault_proxy import FaultProxy
+from fixtures.servers.moto_server import MotoServer
+from fixtures.servers.radosgw import Account, RadosGateway, ServerUnavailableError
 from tests.aws import stand_in
-from tests.aws.servers import fault_proxy, moto_server, radosgw
-from tests.aws.servers.fault_proxy import FaultProxy
-from tests.aws.servers.moto_server import MotoServer
-from tests.aws.servers.radosgw import Account, RadosGateway, ServerUnavailableError
 from tests.needs import not_here
 
 ACCOUNT_VARIABLES = (
@@ -131,7 +131,7 @@ def bench(
     s3, inputs, outputs = buckets
     for name in ACCOUNT_VARIABLES:
         monkeypatch.setenv(name, "")  # so that `use` is undone after the test
-    stand_in.use(proxy.url, account)
+    connection.use(proxy.url, account)
     service = stand_in.StandIn(stand_in.settings([inputs], outputs, limits=small_limits()))
     return Bench(s3, service, inputs=inputs, outputs=outputs)
 

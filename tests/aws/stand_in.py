@@ -5,22 +5,20 @@ was made of. What the networks find in a picture is tested elsewhere.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from handler.answers import ModelAnswer
-from handler.batch_types import Answer
-from handler.call import Call
+from handler.batch.types import Answer
 from handler.errors import ApiError
-from handler.faces import FoundFace, PictureFaces
-from handler.requests import Job
+from handler.faces.answers import ModelAnswer
+from handler.faces.requests import Job
+from handler.faces.types import FoundFace, PictureFaces
+from handler.invocation import Invocation
 from handler.settings import Location, Settings
 from handler.sources import recognise
-from tests.aws.servers.radosgw import Account
 
 MODEL_ID = "stand-in"
 DIMENSION = 8
@@ -36,7 +34,7 @@ def embedding_of(data: bytes) -> list[float]:
 
 @dataclass(frozen=True)
 class StandIn:
-    """In place of `handler.pipeline.Service`.
+    """In place of `handler.faces.service.Service`.
 
     Args:
         before: Called with each group of pictures before it is embedded.
@@ -48,10 +46,10 @@ class StandIn:
     def describe(self) -> ModelAnswer:
         return ModelAnswer(id=MODEL_ID, sha256="0" * 64, dimension=DIMENSION)
 
-    def run(self, job: Job, call: Call) -> dict[str, Any]:
+    def run(self, job: Job, invocation: Invocation) -> dict[str, Any]:
         """The shape of an answer to a request; what it says is tested elsewhere."""
         images = len(job.sources)
-        return {"operation": job.operation, "images": images, "request_id": call.request_id}
+        return {"operation": job.operation, "images": images, "request_id": invocation.request_id}
 
     def embed_pictures(self, pictures: Sequence[bytes], **_clocks: Any) -> list[Answer]:
         self.before(pictures)
@@ -72,25 +70,8 @@ def settings(inputs: Sequence[str], output: str, prefix: str = "out", **more: An
     return Settings(input_buckets=frozenset(inputs), output=Location(output, prefix), **more)
 
 
-def use(endpoint: str, account: Account, region: str = "us-east-1") -> None:
-    """Let the function's own S3 client talk to `endpoint` as `account` from now on."""
-    import boto3
-
-    from handler import objects
-
-    os.environ.update(
-        AWS_ENDPOINT_URL_S3=endpoint,
-        AWS_ACCESS_KEY_ID=account.access_key,
-        AWS_SECRET_ACCESS_KEY=account.secret_key,
-        AWS_DEFAULT_REGION=region,
-        AWS_EC2_METADATA_DISABLED="true",
-    )
-    boto3.DEFAULT_SESSION = None  # it keeps the credentials that it found first
-    objects.client.cache_clear()
-
-
 def invoke(service: StandIn, event: Any, context: Any = None) -> Any:
     """One invocation of the function, short of its cold start."""
     source = recognise(event)
     assert source is not None, "no known kind of event"
-    return source.handle(event, context, service)  # type: ignore[arg-type]
+    return source.handle(event, Invocation(context), service)  # type: ignore[arg-type]

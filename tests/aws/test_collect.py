@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from fixtures.servers.fault_proxy import Fault, FaultProxy
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
-from tests.aws.servers.fault_proxy import Fault, FaultProxy
 from tools import collect
 
 

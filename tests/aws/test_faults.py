@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from handler.batch_store import S3Store
+from fixtures.servers.fault_proxy import Fault, FaultProxy
+from handler.storage import S3Store
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
-from tests.aws.servers.fault_proxy import Fault, FaultProxy
 
 KILLED = 137
 

@@ -50,16 +50,6 @@ def test_objects_land_below_the_work_folder_whatever_their_key(bucket: str, tmp_
     assert [path.name for path in folder.rglob("*.pb")] == ["x.pb"]
 
 
-def test_a_cut_download_of_an_object_is_continued(bucket: str, tmp_path: Path) -> None:
-    etag = boto3.client("s3").head_object(Bucket=bucket, Key="v2/other.pb")["ETag"]
-    (tmp_path / "other.pb.part").write_bytes(b"v2/")
-    (tmp_path / "other.pb.etag").write_text(etag)
-
-    path = fetch.fetch(f"s3://{bucket}/v2/other.pb", tmp_path, 1000)
-
-    assert path.read_bytes() == b"v2/other.pb"
-
-
 @pytest.mark.parametrize(
     ("key", "message"), [("v2/absent.pb", "check credentials"), ("v1/", "larger than 20 bytes")]
 )

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from fixtures.servers import listener
+from fixtures.servers.fault_proxy import FaultProxy
+from fixtures.servers.radosgw import Account, RadosGateway, ServerUnavailableError
 from tests.aws import events
 from tests.aws.conftest import Bench
-from tests.aws.servers import emulator, listener
-from tests.aws.servers.fault_proxy import FaultProxy
-from tests.aws.servers.radosgw import Account, RadosGateway, ServerUnavailableError
+from tests.aws.servers import emulator
 from tests.needs import not_here
 
 KEYS = ("plain.jpg", "a b+c/ü%2B.jpg", "100% 日本.jpg")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from handler.batch_store import S3Store
-from handler.batch_types import TransientFailure
+from fixtures.servers import connection
+from fixtures.servers.fault_proxy import FaultProxy
+from fixtures.servers.radosgw import Account, RadosGateway
+from handler.storage import S3Store, TransientFailure
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
-from tests.aws.servers.fault_proxy import FaultProxy
-from tests.aws.servers.radosgw import Account, RadosGateway
 
 KEYS = (
     "plain.jpg",
@@ -111,9 +111,9 @@ def test_too_large_object_is_rejected_in_writing(bench: Bench) -> None:
 def test_wrong_secret_loses_nothing(bench: Bench, proxy: FaultProxy, account: Account) -> None:
     bench.put("a.jpg")
     event = events.queue(events.notification(bench.inputs, "a.jpg"))
-    stand_in.use(proxy.url, Account(account.access_key, "wrong"))
+    connection.use(proxy.url, Account(account.access_key, "wrong"))
     assert events.failures(bench.invoke(event)) == [event["Records"][0]["messageId"]]
-    stand_in.use(proxy.url, account)
+    connection.use(proxy.url, account)
     assert events.failures(bench.invoke(event)) == []
     bench.assert_each_object_has_its_one_right_result()
 

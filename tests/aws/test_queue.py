@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from container.template import read_template
+from fixtures.servers import connection
+from fixtures.servers.moto_server import MotoServer
+from fixtures.servers.queue_mapping import QueueMapping
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
-from tests.aws.servers.moto_server import MotoServer
-from tests.aws.servers.queue_mapping import QueueMapping
+from tools.sam_template import read_template
 
 RECEIVES = 3
 
@@ -143,7 +144,7 @@ def test_role_of_the_template_is_enough_and_no_more(
     role = moto.create_account(f"function-{name}", function_policy(root, inputs, outputs))
     for variable in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(variable, "")
-    stand_in.use(moto.url, role)
+    connection.use(moto.url, role)
     bench = Bench(
         s3, stand_in.StandIn(stand_in.settings([inputs], outputs)), inputs=inputs, outputs=outputs
     )

@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from fixtures.runtime_stub import RuntimeStub
+from fixtures.servers import listener
+from fixtures.servers.radosgw import Account, RadosGateway
 from tests.aws import events
-from tests.aws.servers import listener
-from tests.aws.servers.radosgw import Account, RadosGateway
 from tests.aws.test_notifications import notify
 from tests.quick_starts import run_block
-from tools.runtime_stub import RuntimeStub
 
 Buckets = tuple[object, str, str]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from handler.batch_types import TransientFailure
+from fixtures.servers import connection
+from handler.storage import TransientFailure
 from tests.aws import stand_in
 from tests.aws.conftest import Bench
 from tests.aws.servers import step_functions
@@ -35,7 +36,7 @@ def backfill(steps: StepFunctions, monkeypatch: pytest.MonkeyPatch) -> Bench:
         s3.create_bucket(Bucket=bucket)
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "")
-    stand_in.use(steps.url, step_functions.ANYBODY)
+    connection.use(steps.url, step_functions.ANYBODY)
     service = stand_in.StandIn(stand_in.settings([INPUT], OUTPUT))
     bench = Bench(s3, service, inputs=INPUT, outputs=OUTPUT)
     for number in range(12):

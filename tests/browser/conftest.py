@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from container.sam import free_port
+from fixtures.ports import free_port
 from tests.browser.install_chromium import find_chromium
 from tests.process_logs import LOGS
 

@@ -1,4 +1,4 @@
-"""Writes handler/static/samples: small copies of events/pictures for the page to offer.
+"""Writes handler/http/static/samples: small copies of events/pictures for the page to offer.
 
 python -m tests.browser.make_samples
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "events" / "pictures"
-SAMPLES = ROOT / "handler" / "static" / "samples"
+SAMPLES = ROOT / "handler" / "http" / "static" / "samples"
 NAMES = ("eileen_collins", "eileen_collins_second", "grace_hopper", "two_people", "no_face")
 MAX_BYTES = 40_000
 # Tried in turn: share of the side, JPEG quality.

@@ -23,7 +23,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs the dependen
 expect = sync_api.expect
 pytestmark = pytest.mark.browser
 
-SAMPLES = Path(__file__).resolve().parents[2] / "handler" / "static" / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "handler" / "http" / "static" / "samples"
 # What the page promises of a whole request, as text.
 REQUEST_BYTES = 4_500_000
 CHIP_TOLERANCE = 8.0  # mean difference of 0..255; a chip one eye's breadth off has over 30

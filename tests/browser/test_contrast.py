@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CSS = Path(__file__).resolve().parents[2] / "handler" / "static" / "style.css"
+CSS = Path(__file__).resolve().parents[2] / "handler" / "http" / "static" / "style.css"
 TEXT = 4.5  # success criterion 1.4.3, AA
 PARTS = 3.0  # success criterion 1.4.11: edges of controls, and what a picture is made of
 

@@ -13,7 +13,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs the dependen
 expect = sync_api.expect
 pytestmark = pytest.mark.browser
 
-SAMPLES = Path(__file__).resolve().parents[2] / "handler" / "static" / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "handler" / "http" / "static" / "samples"
 TIMEOUT = {"error": {"code": "Timeout", "message": "Too slow.", "details": {}, "retryable": True}}
 REFUSED = {"error": {"code": "InvalidImage", "message": "No.", "details": {}, "retryable": False}}
 # More steps of the Tab key than the page has places for it to stop.

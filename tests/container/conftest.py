@@ -1,6 +1,6 @@
-"""The built image, the emulator around it, and the same function in this process.
+"""The images, built once; the emulator around them, and the same function in this process.
 
-`make test-container` builds what is needed and says where it is; without it these tests skip.
+They use the Docker engine that answers. Without one these tests skip, and fail in CI.
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ from typing import Any
 
 import pytest
 
-from container import lambda_run
-from container.lambda_run import EVENTS, LambdaContainer
+from fixtures import lambda_container
+from fixtures.lambda_container import EVENTS, LambdaContainer
+from image import build
+from image.commands import EngineUnavailableError, require_engine
+from tests.needs import not_here
 from tests.process_logs import LOGS
+from tools import local_api
+from tools.sam_template import BUILT, read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 # Addresses that nothing listens on: whatever wants S3 fails at once, here and in the container.
@@ -40,22 +45,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def image() -> str:
-    """Tag of the built `litert` target."""
-    return _from_environment("FACENET_IMAGE")
+def engine() -> None:
+    """A Docker engine that answers."""
+    try:
+        require_engine()
+    except EngineUnavailableError as reason:
+        not_here(str(reason))
 
 
 @pytest.fixture(scope="session")
-def tensorflow_image() -> str:
-    """Tag of the built `tensorflow` target."""
-    return _from_environment("FACENET_IMAGE_TENSORFLOW")
+def image(engine: None) -> str:
+    """Tag of the `litert` target, as `sam build` makes it."""
+    assert "Build Succeeded" in local_api.sam("build", timeout=3600)
+    tag: str = read_template(BUILT)["Resources"][local_api.FUNCTION]["Properties"]["ImageUri"]
+    return tag
 
 
-def _from_environment(name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        pytest.skip(f"{name} is not set; `make test-container` builds the images and sets it")
-    return value
+@pytest.fixture(scope="session")
+def tensorflow_image(engine: None) -> str:
+    """Tag of the `tensorflow` target, as `make image` builds it."""
+    return build.build("tensorflow")
 
 
 @pytest.fixture
@@ -66,7 +75,7 @@ def start(image: str) -> Iterator[Starter]:
     def run(**options: Any) -> LambdaContainer:
         tag = options.pop("image", image)
         options["environment"] = NO_AWS | options.get("environment", {})
-        started.append(lambda_run.start(tag, **options))
+        started.append(lambda_container.start(tag, **options))
         return started[-1]
 
     yield run

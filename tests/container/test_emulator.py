@@ -11,14 +11,13 @@ from typing import Any
 import cv2
 import pytest
 
-from container.comparison import differences
-from container.engine import docker
-from container.lambda_run import EVENTS, SIZES, LambdaContainer, Size
-from container.shell import CommandError
+from fixtures.lambda_container import EVENTS, SIZES, LambdaContainer, Size
+from image.commands import CommandError, docker
+from tests.container.comparison import differences
 
 HERE = Path(__file__).parent
 FAULTY = {Path(__file__).with_name("faulty.py"): "/opt/faulty/faulty.py"}
-FAULTY_COMMAND = ("python", "-m", "handler.boot", "faulty.lambda_handler")
+FAULTY_COMMAND = ("python", "-m", "awslambdaric", "faulty.lambda_handler")
 Start = Callable[..., LambdaContainer]
 Event = Callable[[str], Any]
 

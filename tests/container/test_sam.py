@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import requests
 
-from container import sam
-from container.comparison import differences
-from container.lambda_run import EVENTS
+from fixtures.lambda_container import EVENTS
+from tests.container.comparison import differences
 from tests.process_logs import LOGS
+from tools import local_api
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "events/pictures"
@@ -31,29 +31,22 @@ MOST_BYTES = 4_500_000
 
 
 @pytest.fixture(scope="module")
-def built(image: str) -> None:
-    """`sam build`, whose layers are those of the image that is already there."""
-    assert image
-    assert "Build Succeeded" in sam.sam("build", timeout=1800)
-
-
-@pytest.fixture(scope="module")
-def address(built: None) -> Iterator[str]:
+def address(image: str) -> Iterator[str]:
     """The API on loopback, with a warm container behind it."""
-    with sam.start_api() as url:
+    with local_api.start_api() as url:
         yield url
     LOGS.keep("start-api", (ROOT / "build/start-api.log").read_text(errors="replace"))
 
 
 def test_the_template_is_valid(image: str) -> None:
-    assert "valid SAM Template" in sam.sam("validate", "--lint")
+    assert "valid SAM Template" in local_api.sam("validate", "--lint")
 
 
 @pytest.mark.parametrize("name", EVENTS)
 def test_local_invoke_answers_the_event_file(
-    built: None, in_process: Callable[[str], Any], name: str
+    image: str, in_process: Callable[[str], Any], name: str
 ) -> None:
-    answer = sam.invoke(ROOT / "events" / f"{name}.json")
+    answer = local_api.invoke(ROOT / "events" / f"{name}.json")
     assert list(differences(in_process(name), json.loads(answer))) == []
 
 

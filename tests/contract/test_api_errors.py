@@ -2,15 +2,18 @@
 
 import base64
 import json
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from handler import app, objects
-from handler.cold_start import BrokenService
+from fixtures.http_events import http_v2
+from handler import app, storage
 from handler.errors import RETRYABLE, STATUSES, ApiError
+from handler.faces.service import BrokenService
+from handler.search.service import person_vectors
 from handler.settings import Settings
 from tests.unit.handler.service_fakes import (
     BLACK,
@@ -20,7 +23,6 @@ from tests.unit.handler.service_fakes import (
     make_service,
     picture,
 )
-from tools.http_events import http_v2
 
 
 def text(data: bytes) -> str:
@@ -38,11 +40,12 @@ class Recipe:
         body: dict[str, Any],
         *,
         path: str = "/v1/compare",
+        method: str = "POST",
         service: Any = None,
         remaining_ms: int = 30_000,
         storage: str = "",
     ) -> None:
-        self.event = http_v2(path, json.dumps(body))
+        self.event = http_v2(path, json.dumps(body), method=method)
         self.service = service or make_service(input_buckets=frozenset({"photos"}))
         self.context = FakeContext(remaining_ms)
         self.storage = storage
@@ -56,6 +59,16 @@ def two(first: Any, **options: Any) -> dict[str, Any]:
     return {"images": [first, IMAGE], **options}
 
 
+def with_a_collection(*, full: bool = False) -> Any:
+    """A service that keeps the collection `staff`, with room for no face where `full`."""
+    service = make_service(
+        collections=tempfile.mkdtemp(), collection_faces=1 if full else None, persons=person_vectors
+    )
+    made = {"operation": "create_collection", "collection": "staff"}
+    app.dispatch(made, FakeContext(), service)
+    return service
+
+
 STORED = {"s3": {"bucket": "photos", "key": "face.jpg"}}
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "InvalidRequest": lambda: Recipe(two(IMAGE, aligned="false")),
@@ -65,6 +78,15 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "ModelMismatch": lambda: Recipe(two({"embedding": [1, 0, 0], "model": "other"})),
     "BucketNotAllowed": lambda: Recipe(two({"s3": {"bucket": "other", "key": "k"}})),
     "ObjectNotFound": lambda: Recipe(two(STORED), storage="NoSuchKey"),
+    "CollectionNotFound": lambda: Recipe({}, path="/v1/collections/none", method="GET"),
+    "PersonNotFound": lambda: Recipe(
+        two({"collection": "staff", "person": "nobody"}), service=with_a_collection()
+    ),
+    "CollectionFull": lambda: Recipe(
+        {"images": [IMAGE, IMAGE], "person": "ann"},
+        path="/v1/collections/staff/faces",
+        service=with_a_collection(full=True),
+    ),
     "RouteNotFound": lambda: Recipe({}, path="/v1/identify"),
     "PayloadTooLarge": lambda: Recipe(two(IMAGE), service=make_service(limits={"image_bytes": 10})),
     "ImageTooLarge": lambda: Recipe(two(IMAGE), service=make_service(limits={"pixels": 10})),
@@ -103,7 +125,7 @@ def test_every_code_has_a_recipe() -> None:
 @pytest.mark.parametrize("code", STATUSES)
 def test_the_code_is_reached_from_outside(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = RECIPES[code]()
-    monkeypatch.setattr(objects, "client", lambda: FailingStorage(recipe.storage))
+    monkeypatch.setattr(storage, "client", lambda: FailingStorage(recipe.storage))
     response = app.dispatch(recipe.event, recipe.context, recipe.service)
     body = json.loads(response["body"])
     assert body["error"]["code"] == code

@@ -8,11 +8,16 @@ import msgspec
 import numpy as np
 import pytest
 
+from fixtures.http_events import http_v2
 from handler import app, cold_start
-from handler.answers import CompareAnswer, DetectAnswer, EmbedAnswer, HealthAnswer, ModelCardAnswer
-from handler.cold_start import AnyService
-from handler.pipeline import Service
-from tools.http_events import http_v2
+from handler.faces.answers import (
+    CompareAnswer,
+    DetectAnswer,
+    EmbedAnswer,
+    HealthAnswer,
+    ModelCardAnswer,
+)
+from handler.faces.service import AnyService, Service, ready
 
 HTTP_COMPARE = [
     "alb",
@@ -30,7 +35,7 @@ def service() -> Iterator[Service]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("FACENET_MODEL", "FACENET_PRECISION", "UAI_SERVICE_CONFIG"):
             patch.delenv(name, raising=False)
-        yield cold_start.ready(cold_start.start())
+        yield ready(cold_start.start())
 
 
 def call(event: Any, service: AnyService) -> Any:
@@ -92,7 +97,7 @@ def test_embed_gives_unit_vectors_in_either_encoding(service: Service, load_even
     vector = np.float32(numbers.images[0].faces[0].embedding)
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-6)
     assert len(vector) == numbers.model.dimension
-    event = {"images": [{"embedding": packed, "model": numbers.model.id}, event["images"][0]]}
+    event = {"images": [{"embedding": packed, "model": numbers.model.contract}, event["images"][0]]}
     assert typed(call(event, service), CompareAnswer).distance < 1e-3
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import model_layer
+from fixtures.http_events import http_v2
 from handler import app, cold_start
-from handler.cold_start import BrokenService
-from model_layer.files import BUNDLED
+from handler.faces.service import BrokenService
+from model_layer.files import MODELS
 from tests.process_logs import LOGS
 from tests.unit.handler.service_fakes import FakeContext
-from tools.http_events import http_v2
 
 # Runs the events given as arguments in a process that must not open any file for writing.
 READ_ONLY_PROGRAM = """
@@ -40,7 +40,7 @@ for path in sys.argv[1:]:
 def folder(tmp_path: Path) -> Path:
     """A copy of the bundled model, to be damaged."""
     (name,) = model_layer.bundled_models()
-    return Path(shutil.copytree(BUNDLED / name, tmp_path / name))
+    return Path(shutil.copytree(MODELS / name, tmp_path / name))
 
 
 def weights(folder: Path) -> Path:

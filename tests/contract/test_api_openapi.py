@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from handler.errors import STATUSES
-from handler.openapi import document
-from handler.routes import ROUTES
+from handler.http.openapi import document
+from handler.http.routes import ROUTES
 
 SNAPSHOT = Path(__file__).parent / "openapi.json"
 # `python -m tests.contract.test_api_openapi` writes the snapshot again; read the diff.

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tools import make_events, make_pictures
+from fixtures import make_events, make_pictures
 
 SYNC_LIMIT = 6 * 1024 * 1024
 NAMES = sorted(make_events.MAKERS)

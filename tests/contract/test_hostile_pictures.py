@@ -1,4 +1,4 @@
-"""Bombs, loops, polyglots and damaged pictures: typed answers, in bounded memory, nothing on disk.
+"""Hostile, damaged and odd pictures: typed answers, in bounded memory, nothing on disk.
 
 All of them go through one process of their own, in which no regular file can be written.
 """
@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from fuzz.hostile_pictures import HOSTILE
+from fixtures.hostile_pictures import HOSTILE
+from fixtures.odd_pictures import ODD
 from tests.process_logs import LOGS
 
+PICTURES = {**HOSTILE, **ODD}
 # The whole function with the model; Lambda gives 1,769 MB to one processor.
 MOST_MEMORY_MB = 700
 MUTANTS = 120
@@ -76,9 +78,19 @@ def function(root: Path, scratch: Path) -> Iterator[Any]:
     process.stdout.close()
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+def cases() -> list[Any]:
+    """All of PICTURES; those that take seconds are left to `make test-all`."""
+    slow = ("at the limit", "400 MB", "twice too large")
+    full = pytest.mark.full
+    return [
+        pytest.param(name, marks=[full] if any(word in name for word in slow) else [])
+        for name in PICTURES
+    ]
+
+
+@pytest.mark.parametrize("name", cases())
 def test_a_hostile_picture_gets_its_answer(name: str, function: Any) -> None:
-    make, codes = HOSTILE[name]
+    make, codes = PICTURES[name]
     given = function(make())
     code = "read" if given["code"] == "FaceNotFound" else given["code"]
     assert code in codes

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from fixtures import http_events
 from handler import app
 from tests.unit.handler.service_fakes import RED, FakeContext, make_service, picture
-from tools import http_events
 from tools.serve import Server
 
 SERVICE = make_service()

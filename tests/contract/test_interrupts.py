@@ -1,19 +1,16 @@
 """Ctrl-C in the middle of long work, and the same command again: nothing is done twice."""
 
-import http.server
 import json
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import pytest
 
 PATIENCE_S = 300
 POLL_S = 0.005
@@ -116,71 +113,3 @@ def test_evaluate_goes_on_after_the_last_whole_chunk(root: Path, tmp_path: Path)
 def chunks(out: Path) -> dict[str, int]:
     """Kept work by file, with the time at which it was written."""
     return {path.name: path.stat().st_mtime_ns for path in out.glob("cache/chips-*/*.npz")}
-
-
-class SlowBucket(http.server.BaseHTTPRequestHandler):
-    """One object, of which the first reader gets half and then has to wait."""
-
-    protocol_version = "HTTP/1.1"
-    body = bytes(range(256)) * 8192
-    starts: list[int]
-    released: threading.Event
-
-    def do_HEAD(self) -> None:
-        self.head(200, len(self.body))
-
-    def do_GET(self) -> None:
-        wanted = self.headers.get("Range", "")
-        start = int(wanted.removeprefix("bytes=").rstrip("-") or 0)
-        self.starts.append(start)
-        rest = self.body[start:]
-        self.head(206 if wanted else 200, len(rest))
-        self.wfile.write(rest[: len(rest) // 2])
-        self.released.wait(PATIENCE_S)
-        self.wfile.write(rest[len(rest) // 2 :])
-
-    def head(self, status: int, length: int) -> None:
-        self.send_response(status)
-        self.send_header("ETag", '"e"')
-        self.send_header("Content-Length", str(length))
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: tests read their own output."""
-
-
-@pytest.fixture
-def bucket() -> Iterator[tuple[str, type[SlowBucket]]]:
-    handler = type("Bound", (SlowBucket,), {"starts": [], "released": threading.Event()})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # readers leave early
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", handler
-    handler.released.set()
-    server.shutdown()
-    server.server_close()
-
-
-def test_import_goes_on_at_the_byte_where_the_download_stopped(
-    root: Path, tmp_path: Path, bucket: tuple[str, type[SlowBucket]]
-) -> None:
-    endpoint, served = bucket
-    command = Command(
-        root,
-        *("tools.import_model", "s3://models/net.pb", "--out", str(tmp_path / "model")),
-        AWS_ENDPOINT_URL_S3=endpoint,
-        AWS_ACCESS_KEY_ID="k",
-        AWS_SECRET_ACCESS_KEY="s",
-        AWS_DEFAULT_REGION="us-east-1",
-    )
-    partial = tmp_path / "model" / ".download" / "net.pb.part"
-    status, said = command.interrupt_when(lambda: partial.exists() and bool(served.starts))
-    assert (status, "continues a download" in said) == (130, True)
-    have = partial.stat().st_size
-    served.released.set()
-    status, said = command.run()
-    assert status == 1
-    assert "no TensorFlow graph" in said  # it is none: the download was all there is to see here
-    assert served.starts == [0, have]
-    assert partial.with_name("net.pb").read_bytes() == served.body

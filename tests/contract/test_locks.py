@@ -125,7 +125,7 @@ def test_a_wheel_is_told_by_its_tags(wheel: str, machine: str, expected: int) ->
 
 def test_the_locks_that_share_an_environment_agree() -> None:
     pins = {entry.name: entry.version for entry in read_lock(ROOT / "requirements/run.txt")}
-    for name in ("tensorflow", "test", "aws-test", "browser", "detector-weights"):
+    for name in ("tensorflow", "test", "test-all", "aws-test", "browser", "detector-weights"):
         other = {e.name: e.version for e in read_lock(ROOT / f"requirements/{name}.txt")}
         assert {key: other.get(key) for key in pins} == pins, name
 

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
-from container.template import read_template
+from handler.http.collections import OPERATIONS as COLLECTION_ROUTES
+from handler.search import names
 from handler.settings import Settings
+from tools.sam_template import read_template
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = read_template(ROOT / "template.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
-BUCKETS = ("InputStore", "OutputStore")
+BUCKETS = ("InputStore", "OutputStore", "SearchStore", "UploadStore")
+VECTORS_ENGINE = (ROOT / "handler/search/index_vectors.py").read_text(encoding="utf-8")
 QUEUES = ("InputQueue", "DeadLetters")
 
 
@@ -82,11 +85,27 @@ def test_the_api_has_the_routes_of_the_handler_and_no_other() -> None:
         "POST /v1/compare",
         "POST /v1/embed",
         "POST /v1/detect",
+        "POST /v1/uploads",
         "POST /service",
+        "POST /",
         "GET /v1/health",
         "GET /v1/model",
         "GET /openapi.json",
+    } | {
+        f"{method} {path.replace('{person}', '{person+}')}"
+        for path, methods in COLLECTION_ROUTES.items()
+        for method in methods
     }
+    for route in of_type("AWS::ApiGatewayV2::Route").values():
+        if "/v1/collections" in route["Properties"]["RouteKey"]:
+            assert route["Condition"] == "DoesSearch"
+
+
+def test_rekognitions_clients_are_answered_only_where_that_was_chosen() -> None:
+    assert PARAMETERS["Rekognition"]["Default"] == "no"
+    assert RESOURCES["RouteRekognition"]["Condition"] == "DoesRekognition"
+    setting = properties("FacenetFunction")["Environment"]["Variables"]["FACENET_REKOGNITION"]
+    assert (given(setting), given(setting, DoesRekognition=True)) == ("off", "on")
 
 
 def test_the_function_url_is_off_and_asks_for_iam() -> None:
@@ -114,6 +133,9 @@ def test_the_api_is_throttled_and_waits_no_longer_than_it_can() -> None:
 def test_permissions_to_invoke_name_who_calls() -> None:
     for permission in of_type("AWS::Lambda::Permission").values():
         if permission.get("Condition") == "IsPublic":
+            continue
+        if permission["Properties"]["Principal"] == "events.amazonaws.com":
+            assert permission["Properties"]["SourceArn"] == {"Fn::GetAtt": ["FacesExpired", "Arn"]}
             continue
         assert permission["Properties"]["Principal"] == "apigateway.amazonaws.com"
         assert "${HttpApi}" in json.dumps(permission["Properties"]["SourceArn"])
@@ -225,7 +247,9 @@ def test_what_fails_again_and_again_lands_in_the_dead_letters() -> None:
 
 def test_results_can_not_trigger_input() -> None:
     pattern = properties("ObjectCreated")["EventPattern"]
-    assert pattern["detail-type"] == ["Object Created"]
+    assert given(pattern["detail-type"]) == ["Object Created"]
+    deleted_too = given(pattern["detail-type"], DoesSearch=True)
+    assert deleted_too == ["Object Created", "Object Deleted"]
     assert "output" not in json.dumps(pattern["detail"]["bucket"])
     assert "NotificationConfiguration" not in properties("OutputStore")
 
@@ -261,6 +285,39 @@ def test_results_are_deleted_in_the_end() -> None:
         rule["Id"]: rule for rule in properties("OutputStore")["LifecycleConfiguration"]["Rules"]
     }
     assert rules["delete-results"]["ExpirationInDays"] == {"Ref": "ResultDays"}
+
+
+# ---------------------------------------------------------------- uploads
+
+
+def test_uploads_and_heic_are_off_and_then_nothing_of_them_is_made() -> None:
+    assert PARAMETERS["Uploads"]["Default"] == PARAMETERS["Heic"]["Default"] == "no"
+    made = {name for name, value in RESOURCES.items() if "Upload" in name}
+    assert made == {"RouteUploads", "UploadStore", "UploadStorePolicy", "UseUploads"}
+    assert {RESOURCES[name]["Condition"] for name in made} == {"HasUploads"}
+    variables = properties("FacenetFunction")["Environment"]["Variables"]
+    assert (given(variables["FACENET_UPLOADS"]), given(variables["FACENET_HEIC"])) == ("", "off")
+    assert given(variables["FACENET_HEIC"], ReadsHeic=True) == "on"
+
+
+def test_uploads_are_gone_after_a_day() -> None:
+    rules = properties("UploadStore")["LifecycleConfiguration"]["Rules"]
+    assert {"Id": "delete-uploads", "Status": "Enabled", "ExpirationInDays": 1} in rules
+
+
+def test_the_function_alone_reads_uploads_and_only_below_their_prefix() -> None:
+    granted = [statement for name, statement in statements() if name == "UseUploads"]
+    assert granted[0]["Action"] == ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"]
+    assert granted[0]["Resource"]["Fn::Sub"].endswith("/uploads/*")
+    deny = properties("UploadStorePolicy")["PolicyDocument"]["Statement"][1]
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:GetObject")
+    role = {"Fn::GetAtt": ["FunctionRole", "Arn"]}
+    assert deny["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": role}}
+
+
+def test_a_browser_may_send_forms_and_read_nothing() -> None:
+    (rule,) = properties("UploadStore")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["POST"]
 
 
 @pytest.mark.parametrize("name", QUEUES)
@@ -312,6 +369,65 @@ def test_the_function_reads_input_and_writes_results_and_nothing_else() -> None:
         s for name, s in statements() if name == "WriteOutput" and s["Action"] == "s3:PutObject"
     ]
     assert writes[0]["Resource"]["Fn::Sub"].endswith("/${OutputPrefix}/*")
+
+
+def test_collections_are_kept_with_as_little_as_they_need() -> None:
+    """S3 Vectors: only the index calls of its API; S3: no more than the truth's prefix."""
+    granted = {
+        action: statement["Resource"]["Fn::Sub"]
+        for name, statement in statements()
+        if name in ("KeepCollections", "UseVectors")
+        for action in as_list(statement["Action"])
+    }
+    assert {action for action in granted if action.startswith("s3:")} == {
+        "s3:GetObject",
+        "s3:PutObject",
+        "s3:DeleteObject",
+        "s3:ListBucket",
+    }
+    calls = set(re.findall(r'_call\(\s*"(\w+)"', VECTORS_ENGINE))
+    needed = {"".join(part.title() for part in call.split("_")) for call in calls}
+    assert {action for action in granted if action.startswith("s3vectors:")} == {
+        f"s3vectors:{name}" for name in needed
+    }
+    for action, resource in granted.items():
+        assert resource.endswith(("/truth/*", "/index/*")) or action == "s3:ListBucket"
+
+
+def test_enrolled_faces_expire_without_their_collections_and_leave_the_index() -> None:
+    bucket = properties("SearchStore")
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["delete-faces"]["ExpirationInDays"] == {"Ref": "SearchDays"}
+    location = properties("FacenetFunction")["Environment"]["Variables"]["FACENET_COLLECTIONS"]
+    prefix = given(location, DoesSearch=True)["Fn::Sub"].rpartition("/")[2]
+    faces = names.generation_prefix("c", "g").partition("/")[0]
+    assert rules["delete-faces"]["Prefix"] == f"{prefix}/{faces}/"
+    assert "VersioningConfiguration" not in bucket
+    pattern = properties("FacesExpired")["EventPattern"]
+    assert pattern["detail"]["object"]["key"] == [{"prefix": f"{prefix}/{faces}/"}]
+    assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"]
+
+
+def test_vectors_are_encrypted_kept_and_speak_tls_only() -> None:
+    encryption = properties("VectorStore")["EncryptionConfiguration"]
+    assert given(encryption) == {"SseType": "AES256", "KmsKeyArn": {"Ref": "AWS::NoValue"}}
+    assert given(encryption, HasKey=True) == {
+        "SseType": "aws:kms",
+        "KmsKeyArn": {"Ref": "KmsKeyArn"},
+    }
+    assert RESOURCES["VectorStore"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    (deny,) = properties("VectorStorePolicy")["Policy"]["Statement"]
+    assert (deny["Effect"], deny["Condition"]) == (
+        "Deny",
+        {"Bool": {"aws:SecureTransport": "false"}},
+    )
+
+
+def test_search_is_off_and_never_public() -> None:
+    assert PARAMETERS["Search"]["Default"] == "no"
+    rule = TEMPLATE["Rules"]["PublicPageNamesNobody"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "PublicPage"}, "yes"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Equals": [{"Ref": "Search"}, "no"]}
 
 
 def test_step_functions_take_their_role_for_this_account_only() -> None:

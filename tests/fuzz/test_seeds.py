@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import align
+from fixtures.hostile_heic import HOSTILE_HEIC
 from fuzz import __main__ as command
-from fuzz.make_seeds import LARGEST_SEED, SEEDS, events, pictures
+from fuzz.make_seeds import HEIC, LARGEST_SEED, SEEDS, events, pictures
 from fuzz.targets import TARGETS, read_event
 from fuzz.world import BrokenPromise, Log, check
 
@@ -20,7 +22,10 @@ def test_a_seed_gets_a_typed_answer(name: str) -> None:
 
 def test_the_seeds_are_those_that_the_command_writes() -> None:
     made = {f"handle/{name}": data for name, data in events().items()}
-    assert {f"decode/{name}" for name in pictures()} | set(made) == set(NAMES)
+    heic = {*HEIC, *(f"hostile_{name.replace(' ', '_')}" for name in HOSTILE_HEIC)}
+    heic = {name for name in heic if name != "hostile_of_too_many_tiles"}  # 82 KB
+    names = {f"decode/{name}" for name in pictures()} | {f"heic/{name}" for name in heic}
+    assert names | set(made) == set(NAMES)
     # Pictures may be encoded otherwise on another processor.
     plain = [name for name in made if name.startswith("handle/event_") or "surrogate" in name]
     assert len(plain) > 10
@@ -33,6 +38,8 @@ def test_the_seeds_reach_answers_and_refusals_alike() -> None:
         return {TARGETS[target](path.read_bytes()) for path in (SEEDS / target).iterdir()}
 
     assert {"read", "InvalidImage", "ImageTooLarge", "UnsupportedFormat"} <= reached("decode")
+    if align.can_decode_heic():
+        assert {"read", "InvalidImage", "UnsupportedFormat"} <= reached("heic")
     assert {"200", "405", "answered", "ObjectNotFound", "ModelMismatch"} <= reached("handle")
 
 

@@ -4,13 +4,13 @@ import argparse
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import model_layer
 from align import DetectorProfile
-from model_layer import EngineName, Precision, Standardization
-from tools import check_model
+from model_layer import EngineName, Precision, Standardization, files
 from tools.needs import packages_of
 from tools.pack_images import at_least
 from tools.shared import SHARED
@@ -25,11 +25,13 @@ with packages_of("evaluate"):
         make_chips,
         make_embeddings,
     )
-    from tools.evaluate.protocol import Bools, Floats
+    from tools.evaluate.people import identify
+    from tools.evaluate.protocol import Floats
+    from tools.evaluate.strangers import Strangers
 
 LFW = SHARED / "faces" / "lfw"
 LFW_PAIRS = LFW / "pairs.csv"
-BUNDLED = check_model.BUNDLED.name
+BUNDLED = files.BUNDLED.name
 EXAMPLE = "python -m tools.evaluate --pairs pairs.csv --images images.zip --out out/mine"
 
 
@@ -37,13 +39,24 @@ def parse_arguments(arguments: list[str] | None) -> Any:
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate",
         description="Measure a model on labelled pairs of pictures: decode, detect, select, align, "
-        "embed, compare. Interrupt it as you like: the same command goes on where it stopped.",
+        "embed, compare. The labelled pairs of one person give the accept rates, all pairs of "
+        "strangers among the pictures the false-accept rates. Who is on a picture: the columns "
+        "person_a and person_b of the CSV, else the folder of a picture, else its name without the "
+        "number (Name_0001.jpg). Interrupt it as you like: the same command goes on where it "
+        "stopped.",
     )
     data = parser.add_argument_group("data")
     data.add_argument("--pairs", type=Path, default=LFW_PAIRS, metavar="CSV")
     data.add_argument("--images", type=Path, default=LFW / "images.zip", metavar="ZIP|DIR")
     data.add_argument("--folds", type=int, nargs="+", help="only these folds")
     data.add_argument("--name", help="what to call the pairs in the report (the CSV's name)")
+    data.add_argument(
+        "--default-far",
+        type=float,
+        default=report.DEFAULT_FAR,
+        metavar="RATE",
+        help="whose threshold a manifest takes by default (1e-3)",
+    )
     data.add_argument("--out", type=Path, default=Path("out/evaluate"), metavar="DIR")
     data.add_argument("--cache", type=Path, metavar="DIR", help="kept work (OUT/cache)")
     model = parser.add_argument_group("model")
@@ -90,8 +103,8 @@ def failing_in_words() -> Iterator[None]:
 def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict[str, Any]:
     margin = getattr(choice.alignment, "margin", None)
     standardization = options.standardization or model.manifest.input.standardization
-    files = model.manifest.files.items()
-    precision = next(kind for kind, file in files if file.sha256 == model.sha256)
+    weights = model.manifest.files.items()
+    precision = next(kind for kind, file in weights if file.sha256 == model.sha256)
     return {
         "model": model.id,
         "dataset": options.name or ("LFW" if options.pairs == LFW_PAIRS else options.pairs.stem),
@@ -107,8 +120,18 @@ def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict
     }
 
 
-def evaluate(options: Any) -> tuple[report.Report, Floats, Pairs]:
-    """Runs the whole measurement: the report, and each pair's held-out distance."""
+@dataclass(frozen=True)
+class Measurement:
+    """The report, and what its pictures are drawn from: each labelled pair's held-out distance."""
+
+    report: report.Report
+    distances: Floats
+    pairs: Pairs
+    strangers: Strangers
+
+
+def evaluate(options: Any) -> Measurement:
+    """Runs the whole measurement."""
     pairs = read_pairs(options.pairs, set(options.folds) if options.folds else None)
     require_measurable(pairs)
     model = model_layer.load(
@@ -131,31 +154,39 @@ def evaluate(options: Any) -> tuple[report.Report, Floats, Pairs]:
         vectors, pairs.left, pairs.right, pairs.folds, subtract_mean=options.subtract_mean
     )
     mean = report.mean_of(vectors, pairs.left, pairs.right) if options.subtract_mean else None
+    pooled = report.own_fold(distances, pairs.folds)
+    people = identify(pairs)
+    strangers = report.strangers_of(vectors, pooled, pairs, people, mean)
     measured = report.measure(
         distances,
-        pairs.same,
-        pairs.folds,
+        pairs,
+        people,
+        strangers,
         facts=facts_of(options, model, choice),
         found=chips.found,
         mean=mean,
     )
-    return measured, report.own_fold(distances, pairs.folds), pairs
+    return Measurement(measured, pooled, pairs, strangers)
 
 
-def write(measured: report.Report, distances: Floats, same: Bools, out: Path) -> None:
+def write(measured: Measurement, out: Path, default_far: float) -> None:
+    """Writes report.json, report.md and four pictures into `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(report.to_json(measured), indent=2) + "\n")
-    (out / "report.md").write_text(report.to_markdown(measured))
-    charts.draw_all(measured, distances, same, out)
+    document = report.to_json(measured.report, default_far)
+    (out / "report.json").write_text(json.dumps(document, indent=2) + "\n")
+    (out / "report.md").write_text(report.to_markdown(measured.report))
+    charts.draw_all(
+        measured.report, measured.distances, measured.pairs.same, measured.strangers, out
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     check_inputs(options)
     with failing_in_words():
-        measured, distances, pairs = evaluate(options)
-        write(measured, distances, pairs.same, options.out)
-    print(report.to_markdown(measured))
+        measured = evaluate(options)
+        write(measured, options.out, options.default_far)
+    print(report.to_markdown(measured.report))
     print(f"written: {options.out}/report.md, report.json and four pictures")
 
 

@@ -24,11 +24,12 @@ def key_of(**facts: Any) -> str:
 
 
 def digest_of(*packages: str) -> str:
-    """The code and weights of packages beside this one: their change makes kept work stale."""
+    """The code and weights of packages, or single files: their change makes kept work stale."""
     root = Path(__file__).resolve().parents[2]
     state = hashlib.sha256()
     for package in packages:
-        for path in sorted((root / package).rglob("*")):
+        place = root / package
+        for path in [place] if place.is_file() else sorted(place.rglob("*")):
             if path.suffix in {".py", ".tflite"} and "models" not in path.relative_to(root).parts:
                 state.update(path.read_bytes())
     return state.hexdigest()[:16]

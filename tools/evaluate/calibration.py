@@ -1,10 +1,11 @@
 """From a distance to a probability: a logistic map, and how far its promises hold."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from tools.evaluate.protocol import Bools, Floats, Ints, splits
+from tools.evaluate.protocol import Bools, Floats, Ints
 
 # Keeps the fit finite where the two kinds of pairs do not overlap.
 RIDGE = 1e-3
@@ -35,34 +36,54 @@ class Bin:
     observed: float
 
 
-def fit_logistic(distances: Floats, same: Bools) -> Logistic:
+def fit_logistic(distances: Floats, same: Bools, weights: Floats | None = None) -> Logistic:
     """Maximum likelihood by Newton's method, with Platt's smoothed targets.
 
     Targets (n+1)/(n+2) and 1/(m+2) for 1 and 0 (Platt 1999, section 2.2) keep the slope finite
-    where the pairs separate perfectly. As many same as different pairs are assumed as are given,
-    so the probability holds for a prior of that share (one half in LFW).
+    where the pairs separate perfectly. The probability holds for the odds of the given pairs.
+    weights: float[P], how many pairs each stands for (1).
     """
-    positives, negatives = same.sum(), (~same).sum()
+    times = np.ones(len(distances)) if weights is None else weights
+    positives, negatives = times[same].sum(), times[~same].sum()
     targets = np.where(same, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     features = np.column_stack([-distances, np.ones_like(distances)])
-    weights = np.zeros(2)
+    fitted = np.zeros(2)
     for _ in range(NEWTON_STEPS):
-        predicted = 1.0 / (1.0 + np.exp(-np.clip(features @ weights, -60, 60)))
-        gradient = features.T @ (predicted - targets) + RIDGE * weights
-        curvature = (features.T * (predicted * (1 - predicted))) @ features + RIDGE * np.eye(2)
+        predicted = 1.0 / (1.0 + np.exp(-np.clip(features @ fitted, -60, 60)))
+        gradient = features.T @ (times * (predicted - targets)) + RIDGE * fitted
+        spread = times * predicted * (1 - predicted)
+        curvature = (features.T * spread) @ features + RIDGE * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
-        weights = weights - step
+        fitted = fitted - step
         if np.abs(step).max() < PRECISION:
             break
-    return Logistic(slope=float(weights[0]), intercept=float(weights[1]))
+    return Logistic(slope=float(fitted[0]), intercept=float(fitted[1]))
 
 
-def held_out_probabilities(distances: Floats, same: Bools, folds: Ints) -> Floats:
-    """Each pair's probability by the map that was fitted on the other folds."""
+def fit_even_odds(same: Floats, centres: Floats, strangers: Ints) -> Logistic:
+    """The map for as many same pairs as pairs of strangers, however many there are of each.
+
+    same: float[S], distances of pairs of one person; strangers: int[B], how many pairs of
+    strangers lie about each of `centres`, float[B].
+    """
+    bins = np.flatnonzero(strangers)
+    weights = strangers[bins] * (len(same) / strangers.sum())
+    distances = np.concatenate([same, centres[bins]])
+    return fit_logistic(
+        distances,
+        np.arange(len(distances)) < len(same),
+        np.concatenate([np.ones(len(same)), weights]),
+    )
+
+
+def held_out_probabilities(
+    distances: Floats, folds: Ints, fit: Callable[[int], Logistic]
+) -> Floats:
+    """Each pair's probability by the map fitted without its fold: fit(fold)."""
     probabilities = np.zeros(len(distances))
-    for _, others, this in splits(folds):
-        fitted = fit_logistic(distances[others], same[others])
-        probabilities[this] = fitted.probability(distances[this])
+    for name in np.unique(folds):
+        this = folds == name
+        probabilities[this] = fit(int(name)).probability(distances[this])
     return probabilities
 
 

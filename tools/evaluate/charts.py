@@ -8,9 +8,9 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.evaluate import protocol
 from tools.evaluate.protocol import Floats
 from tools.evaluate.report import DEFAULT_FAR, Report
+from tools.evaluate.strangers import EDGES, Strangers
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -37,76 +37,70 @@ STYLE: Any = {
     "ytick.color": INK,
     "legend.frameon": False,
 }
-BAND_ROUNDS = 300
-RATES = np.geomspace(1e-3, 1.0, 120)
+# The histogram of strangers has fine bins; the picture joins so many.
+JOINED_BINS = 250
 
 
-def draw_all(report: Report, distances: Floats, same: NDArray[np.bool_], folder: Path) -> None:
+def draw_all(
+    report: Report,
+    distances: Floats,
+    same: NDArray[np.bool_],
+    strangers: Strangers,
+    folder: Path,
+) -> None:
     """Writes roc.png, det.png, scores.png and reliability.png into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     title = f"{report.facts.get('model', '')} on {report.facts.get('dataset', 'pairs')}"
-    accepts = accept_band(distances, same)
-    _save(folder / "roc.png", lambda axes: roc(axes, report, accepts, title))
-    _save(folder / "det.png", lambda axes: det(axes, report, accepts, title))
-    _save(folder / "scores.png", lambda axes: scores(axes, report, distances, same, title))
+    own = distances[same]
+    _save(folder / "roc.png", lambda axes: roc(axes, report, title))
+    _save(folder / "det.png", lambda axes: det(axes, report, title))
+    _save(folder / "scores.png", lambda axes: scores(axes, report, own, strangers, title))
     _save(folder / "reliability.png", lambda axes: reliability(axes, report, title))
 
 
-def accept_band(distances: Floats, same: NDArray[np.bool_]) -> Floats:
-    """True-accept share at RATES, float[3,R]: as measured, and 2.5 and 97.5 % of resamples."""
-    samples = [
-        accepts_at_rates(distances[rows], same[rows])
-        for rows in protocol.resamples(same, BAND_ROUNDS, seed=1)
-    ]
-    low, high = np.percentile(samples, [2.5, 97.5], axis=0)
-    return np.stack([accepts_at_rates(distances, same), low, high])
-
-
-def accepts_at_rates(distances: Floats, same: NDArray[np.bool_]) -> Floats:
-    """The share of same pairs accepted at each of RATES, without interpolation."""
-    curve = protocol.roc(distances, same)
-    places = np.searchsorted(curve.false_accepts, RATES, side="right") - 1
-    return np.asarray(curve.true_accepts[places])
-
-
-def roc(axes: Any, report: Report, accepts: Floats, title: str) -> None:
-    axes.fill_between(RATES, accepts[1], accepts[2], color=SAME_COLOUR, alpha=0.18, lw=0)
-    axes.plot(RATES, accepts[0], color=SAME_COLOUR, label=f"AUC {report.auc.value:.4f}")
+def roc(axes: Any, report: Report, title: str) -> None:
+    rates, accepts = report.det.rates, 1 - report.det.missed
+    axes.fill_between(rates, accepts[2], accepts[1], color=SAME_COLOUR, alpha=0.18, lw=0)
+    axes.plot(rates, accepts[0], color=SAME_COLOUR, label=f"AUC {report.auc.value:.4f}")
     for row in report.by_far:
-        axes.plot(row.far, row.val.value, "o", color=INK, ms=4)
+        axes.plot(row.far, row.accepted.value, "o", color=INK, ms=4)
         axes.annotate(
-            f"{row.val.value:.3f}",
-            (row.far, row.val.value),
+            f"{row.accepted.value:.3f}",
+            (row.far, row.accepted.value),
             textcoords="offset points",
             xytext=(4, -14),
         )
-    axes.set(xscale="log", xlim=(1e-3, 1), title=title)
-    axes.set_ylim(min(0.9, float(accepts[1].min()) - 0.02), 1.003)
-    axes.set_xlabel("different people accepted (FAR)")
-    axes.set_ylabel("same person accepted (VAL)")
+    axes.set(xscale="log", xlim=(rates[0], 1), title=title)
+    axes.set_ylim(min(0.9, float(accepts[2].min()) - 0.02), 1.003)
+    axes.set_xlabel("strangers accepted (FAR)")
+    axes.set_ylabel("same person accepted")
     axes.legend(loc="lower right")
 
 
-def det(axes: Any, report: Report, accepts: Floats, title: str) -> None:
+def det(axes: Any, report: Report, title: str) -> None:
     floor = 0.5 / max(report.pairs - report.different_pairs, 1)
-    missed = np.maximum(1 - accepts, floor)
-    axes.fill_between(RATES, missed[2], missed[1], color=SAME_COLOUR, alpha=0.18, lw=0)
-    axes.plot(RATES, missed[0], color=SAME_COLOUR)
-    axes.plot(RATES, RATES, color="#9aa5b1", lw=1, ls="--")
+    rates, missed = report.det.rates, np.maximum(report.det.missed, floor)
+    axes.fill_between(rates, missed[1], missed[2], color=SAME_COLOUR, alpha=0.18, lw=0)
+    axes.plot(rates, missed[0], color=SAME_COLOUR)
+    axes.plot(rates, rates, color="#9aa5b1", lw=1, ls="--")
     eer = max(report.eer.value, floor)
     axes.plot(eer, eer, "o", color=INK, ms=5, label=f"EER {report.eer.value:.4f}")
-    axes.set(xscale="log", yscale="log", xlim=(1e-3, 1), ylim=(floor, 0.3), title=title)
-    axes.set_xlabel("different people accepted (FAR)")
-    axes.set_ylabel("same person rejected (FRR)")
+    highest = max(0.3, float(missed.max()))
+    axes.set(xscale="log", yscale="log", xlim=(rates[0], 1), ylim=(floor, highest), title=title)
+    axes.set_xlabel("strangers accepted (FAR)")
+    axes.set_ylabel("same person rejected (FNMR)")
     axes.legend(loc="upper right")
 
 
-def scores(
-    axes: Any, report: Report, distances: Floats, same: NDArray[np.bool_], title: str
-) -> None:
-    bins = np.linspace(0, max(1.6, float(distances.max())), 61)
-    axes.hist(distances[same], bins, color=SAME_COLOUR, alpha=0.75, label="same person")
-    axes.hist(distances[~same], bins, color=OTHER_COLOUR, alpha=0.65, label="different people")
+def scores(axes: Any, report: Report, own: Floats, strangers: Strangers, title: str) -> None:
+    edges = EDGES[::JOINED_BINS]
+    of_strangers = strangers.by_distance.reshape(-1, JOINED_BINS).sum(axis=1)
+    for counts, colour, label in (
+        (np.histogram(own, edges)[0], SAME_COLOUR, "same person"),
+        (of_strangers, OTHER_COLOUR, "strangers"),
+    ):
+        shares = counts / max(counts.sum(), 1)
+        axes.stairs(shares, edges, color=colour, fill=True, alpha=0.7, label=label)
     for row in report.by_far:
         strong = row.far == DEFAULT_FAR
         axes.axvline(row.threshold, color=INK, lw=1.6 if strong else 0.8, ls="-" if strong else ":")
@@ -119,7 +113,8 @@ def scores(
             ha="right",
             fontsize=8,
         )
-    axes.set(title=title, xlabel="distance (L2)", ylabel="pairs")
+    axes.set(title=title, xlabel="distance (L2)", ylabel="share of the pairs of each kind")
+    axes.set_xlim(0, max(1.6, float(edges[1:][of_strangers > 0].max(initial=0))))
     axes.legend(loc="upper left")
 
 

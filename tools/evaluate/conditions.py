@@ -1,16 +1,19 @@
 """`python -m tools.evaluate.conditions`: what a model loses where pictures are worse.
 
-One picture of each pair is made worse (smaller, blurred, darker, tilted, with a drawn mask) and
-goes the product's own way once more; the other stays as it is. The threshold is the model's
-default, as in use. Then the untouched pairs, by how far the more turned of the two faces is turned.
-Prints a table in Markdown. Interrupt it as you like: the same command goes on where it stopped.
+Pictures are made worse (smaller, blurred, darker, noisier, tilted, with a drawn mask) and go the
+product's own way once more. The threshold is the model's default, as in use. Three tables in
+Markdown: one picture of each labelled pair is worse, the other as it is; both pictures are worse in
+the same way, for all pairs of strangers among the pictures, before and after the model's refusal of
+faces that it cannot tell apart; and the untouched pairs, by how far the more turned of the two
+faces is turned. Interrupt it as you like: the same command goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -19,117 +22,48 @@ import numpy.typing as npt
 
 import align
 import model_layer
-from align.alignment import TEMPLATE, similarity_transform
 from align.quality import estimate_pose
 from tools.evaluate import protocol, report
 from tools.evaluate.__main__ import BUNDLED, LFW, check_inputs, failing_in_words
-from tools.evaluate.cache import digest_of
+from tools.evaluate.cache import Arrays, digest_of, in_chunks, key_of
 from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs, require_measurable
 from tools.evaluate.embedding import (
-    Chips,
     EmbedOptions,
     FaceChoice,
     alignment_of,
+    embed_chips,
     face_of,
     make_chips,
-    make_embeddings,
 )
+from tools.evaluate.people import People, identify
 from tools.evaluate.protocol import Bools, Floats
+from tools.evaluate.rates import rate_at
+from tools.evaluate.strangers import count_all
+from tools.evaluate.worse import CONDITIONS
 
-Pixels = npt.NDArray[np.uint8]
-Worsen = Callable[[Pixels, align.Face], Pixels]  # uint8[H,W,3] RGB -> the same, any size
 YAW_EDGES = (0.0, 15.0, 30.0, 90.0)  # degrees
-# In the coordinates of the 112x112 alignment template. The mask covers from the bridge of the nose
-# to below the chin and from cheek to cheek.
-MASK = ((14, 66), (56, 60), (98, 66), (94, 100), (76, 126), (36, 126), (18, 100))
-MASK_COLOUR = (150, 180, 205)
-LENS = (17, 13)  # half the width and height of a dark lens over each eye
-LENS_COLOUR = (15, 15, 18)
-SHUTTER_SEED = 3
+ROUNDS = 200  # of a bootstrap
 
 
-def shrunk_to(width: float) -> Worsen:
-    """The picture at the scale at which the face's box is `width` pixels wide, if that is less."""
-
-    def shrink(pixels: Pixels, face: align.Face) -> Pixels:
-        factor = min(width / face.width, 1.0)
-        size = [max(round(side * factor), 1) for side in pixels.shape[1::-1]]
-        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-    return shrink
-
-
-def blurred(pixels: Pixels, face: align.Face) -> Pixels:
-    """Gaussian, a twentieth of the face's width."""
-    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), face.width / 20), np.uint8)
-
-
-def compressed(pixels: Pixels, _: align.Face) -> Pixels:
-    """JPEG of quality 10."""
-    encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 10])[1]
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
-
-
-def darkened(pixels: Pixels, _: align.Face) -> Pixels:
-    """A tenth of the light (sRGB's gamma taken as 2.2), with noise of 6 grey levels."""
-    noise = np.random.default_rng(SHUTTER_SEED).normal(0, 6, pixels.shape)
-    return np.asarray(np.clip(pixels * 0.1 ** (1 / 2.2) + noise, 0, 255), np.uint8)
-
-
-def without_colour(pixels: Pixels, _: align.Face) -> Pixels:
-    """Luma in all three channels."""
-    return np.repeat(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None], 3, 2).astype(np.uint8)
-
-
-def tilted(pixels: Pixels, face: align.Face) -> Pixels:
-    """Turned by 30 degrees about the face."""
-    left, top, right, bottom = face.box
-    matrix = cv2.getRotationMatrix2D(((left + right) / 2, (top + bottom) / 2), 30, 1)
-    return np.asarray(cv2.warpAffine(pixels, matrix, pixels.shape[1::-1]), np.uint8)
-
-
-def masked(pixels: Pixels, face: align.Face) -> Pixels:
-    """Nose, mouth and chin behind one pale blue surface."""
-    out = pixels.copy()
-    corners = from_template(np.array(MASK, np.float64), face)
-    cv2.fillConvexPoly(out, np.rint(corners).astype(np.int32), MASK_COLOUR, cv2.LINE_AA)
-    return out
-
-
-def in_sunglasses(pixels: Pixels, face: align.Face) -> Pixels:
-    """A dark ellipse over each eye."""
-    out = pixels.copy()
-    around = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    outline = np.column_stack([np.cos(around), np.sin(around)]) * LENS
-    for eye in TEMPLATE[:2]:
-        corners = from_template(outline + eye, face)
-        cv2.fillConvexPoly(out, np.rint(corners).astype(np.int32), LENS_COLOUR, cv2.LINE_AA)
-    return out
-
-
-def from_template(points: npt.NDArray[np.float64], face: align.Face) -> npt.NDArray[np.float64]:
-    """Where points of the alignment template, float64[K,2], lie in the picture of a face."""
-    matrix = similarity_transform(TEMPLATE, face.landmarks)
-    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
-
-
-CONDITIONS: Mapping[str, Worsen] = {
-    "face 40 pixels wide": shrunk_to(40),
-    "face 24 pixels wide": shrunk_to(24),
-    "blurred by a twentieth of the face": blurred,
-    "JPEG of quality 10": compressed,
-    "a tenth of the light, noise": darkened,
-    "no colour": without_colour,
-    "tilted by 30 degrees": tilted,
-    "drawn mask over nose and mouth": masked,
-    "drawn sunglasses": in_sunglasses,
-}
-
-
-def find_faces(pictures: Pictures, names: Sequence[str], choice: FaceChoice) -> list[align.Face]:
-    """The face of each picture, as `make_chips` chooses it."""
+def find_faces(
+    pictures: Pictures, names: Sequence[str], choice: FaceChoice, folder: Path
+) -> list[align.Face]:
+    """The face of each picture, as `make_chips` chooses it; kept in `folder`."""
+    facts = {"pictures": pictures.digest, "names": names, "code": digest_of("align")}
+    key = key_of(**facts, detector=choice.detector, rule=choice.rule)
     detector = align.Detector.load(choice.detector, threads=1)
-    return [face_of(pictures, name, detector, choice)[1] for name in names]
+
+    def make(rows: Sequence[int]) -> Arrays:
+        found = [face_of(pictures, names[row], detector, choice)[1] for row in rows]
+        return {
+            "boxes": np.array([face.box for face in found]),
+            "landmarks": np.stack([face.landmarks for face in found]),
+            "scores": np.array([face.score for face in found]),
+        }
+
+    kept = in_chunks(folder / f"faces-{key}", len(names), "finding faces", make)
+    rows = zip(kept["boxes"].tolist(), kept["landmarks"], kept["scores"].tolist(), strict=True)
+    return [align.Face(tuple(box), landmarks, score) for box, landmarks, score in rows]
 
 
 def worsened(pictures: Pictures, faces: Mapping[str, align.Face], condition: str) -> Pictures:
@@ -139,7 +73,7 @@ def worsened(pictures: Pictures, faces: Mapping[str, align.Face], condition: str
         pixels = CONDITIONS[condition](align.decode(pictures.read(name)).pixels, faces[name])
         return bytes(cv2.imencode(".png", pixels[..., ::-1])[1])
 
-    return Pictures(read, f"{pictures.digest}, {condition}, {digest_of('tools/evaluate')}")
+    return Pictures(read, f"{pictures.digest}, {condition}, {digest_of('tools/evaluate/worse.py')}")
 
 
 def row(label: str, distances: Floats, pairs: Pairs, found: Bools, threshold: float) -> str:
@@ -178,8 +112,113 @@ def share(chosen: Bools) -> str:
     return f"{chosen.mean():.3f}" if chosen.size else "-"
 
 
+@dataclass(frozen=True)
+class Worn:
+    """All pictures under one condition: float32[N,D] unit vectors, the network's own norms
+    float32[N], and where a face was found."""
+
+    vectors: npt.NDArray[np.float32]
+    norms: npt.NDArray[np.float32]
+    found: Bools
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the tables are made from; `worn` begins with the untouched pictures."""
+
+    model: model_layer.Model
+    pairs: Pairs
+    people: People
+    faces: Sequence[align.Face]
+    worn: Mapping[str, Worn]
+
+
+UNTOUCHED = "as it is"
+
+
+def prepare(
+    model: model_layer.Model, pairs_file: Path, images: Path, cache: Path, jobs: int = 1
+) -> Material:
+    """Embeds every picture under every condition, or takes it from `cache`."""
+    pairs = read_pairs(pairs_file)
+    require_measurable(pairs)
+    pictures = open_pictures(images)
+    choice = FaceChoice("fast", "central", alignment_of(model))
+    faces = find_faces(pictures, pairs.names, choice, cache)
+    by_name = dict(zip(pairs.names, faces, strict=True))
+    sources = {name: worsened(pictures, by_name, name) for name in CONDITIONS}
+    worn = {}
+    for label, source in {UNTOUCHED: pictures, **sources}.items():
+        chips = make_chips(source, pairs.names, choice, cache, jobs)
+        made = embed_chips(model, chips, EmbedOptions(), cache)
+        worn[label] = Worn(made.vectors, made.norms, chips.found)
+    return Material(model, pairs, identify(pairs), faces, worn)
+
+
+def one_worse(material: Material) -> Iterator[str]:
+    """The first table: one picture of each labelled pair is worse."""
+    pairs, plain = material.pairs, material.worn[UNTOUCHED].vectors
+    yield "| one picture of the pair | no face found | accuracy | same refused | others accepted |"
+    yield "|---|---|---|---|---|"
+    for label, worn in material.worn.items():
+        distances = pair_distances(plain, worn.vectors, pairs)
+        found = worn.found[pairs.right]
+        yield row(label, distances, pairs, found, material.model.manifest.threshold)
+
+
+def both_worse(material: Material) -> Iterator[str]:
+    """The second table: strangers accepted where both pictures are worse in the same way."""
+    manifest = material.model.manifest
+    yield (
+        "| both pictures | faces found | strangers accepted (95 % interval) "
+        "| faces refused | accepted after it |"
+    )
+    yield "|---|---|---|---|---|"
+    for label, worn in material.worn.items():
+        before = strangers_accepted(worn, worn.found, material.people, manifest.threshold)
+        cells = ["-", "-"]
+        if manifest.refusal is not None:
+            clear = ~manifest.refusal.refuses(worn.vectors, worn.norms)
+            after = strangers_accepted(
+                worn, worn.found & clear, material.people, manifest.threshold
+            )
+            cells = [f"{1 - clear[worn.found].mean():.3f}", after]
+        yield f"| {label} | {worn.found.mean():.3f} | {before} | {cells[0]} | {cells[1]} |"
+
+
+def strangers_accepted(worn: Worn, chosen: Bools, people: People, threshold: float) -> str:
+    """The share among the chosen pictures, bool[N], in words."""
+    kept = People(people.index[chosen], people.source, people.complete)
+    if len(np.unique(kept.index)) < 2:
+        return "-"
+    counted = count_all(worn.vectors[chosen], kept, np.zeros(len(kept.index), np.int64))
+    rate = rate_at(counted, threshold, kept.count, ROUNDS)
+    return f"{rate.value:.2g} ({rate.low:.2g} to {rate.high:.2g})"
+
+
+def measure(model_name: str, pairs_file: Path, images: Path, cache: Path) -> Iterator[str]:
+    """Lines of Markdown: the three tables, an empty line between."""
+    material = prepare(model_layer.load(model_name), pairs_file, images, cache)
+    plain, threshold = material.worn[UNTOUCHED].vectors, material.model.manifest.threshold
+    yield from one_worse(material)
+    yield from ("", *both_worse(material))
+    yield from ("", "| turned by | same | refused | others | accepted |", "|---|---|---|---|---|")
+    distances = pair_distances(plain, plain, material.pairs)
+    yield from turned_rows(distances, material.pairs, material.faces, threshold)
+
+
+def pair_distances(
+    left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], pairs: Pairs
+) -> Floats:
+    """L2 distances float64[P] between the left pictures' and the right pictures' embeddings."""
+    both = np.concatenate([left, right])
+    return report.pair_distances(
+        both, pairs.left, pairs.right + len(left), pairs.folds, subtract_mean=False
+    )
+
+
 def main(words: Sequence[str] | None = None) -> None:
-    """Prints both tables."""
+    """Prints the tables."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.evaluate.conditions", description=__doc__
     )
@@ -192,43 +231,6 @@ def main(words: Sequence[str] | None = None) -> None:
     with failing_in_words():
         for line in measure(options.model, options.pairs, options.images, options.cache):
             print(line, flush=True)
-
-
-def measure(model_name: str, pairs_file: Path, images: Path, cache: Path) -> Iterator[str]:
-    """Lines of Markdown as they come: both tables, an empty line between."""
-    pairs = read_pairs(pairs_file)
-    require_measurable(pairs)
-    pictures = open_pictures(images)
-    model = model_layer.load(model_name)
-    choice = FaceChoice("fast", "central", alignment_of(model))
-    threshold = model.manifest.threshold
-    faces = find_faces(pictures, pairs.names, choice)
-    by_name = dict(zip(pairs.names, faces, strict=True))
-
-    def embed(source: Pictures) -> tuple[Chips, npt.NDArray[np.float32]]:
-        chips = make_chips(source, pairs.names, choice, cache)
-        return chips, make_embeddings(model, chips, EmbedOptions(), cache)
-
-    _, plain = embed(pictures)
-    yield "| one picture of the pair | no face found | accuracy | same refused | others accepted |"
-    yield "|---|---|---|---|---|"
-    worse = {name: worsened(pictures, by_name, name) for name in CONDITIONS}
-    for label, source in {"as it is": pictures, **worse}.items():
-        chips, vectors = embed(source)
-        distances = pair_distances(plain, vectors, pairs)
-        yield row(label, distances, pairs, chips.found[pairs.right], threshold)
-    yield from ("", "| turned by | same | refused | others | accepted |", "|---|---|---|---|---|")
-    yield from turned_rows(pair_distances(plain, plain, pairs), pairs, faces, threshold)
-
-
-def pair_distances(
-    left: npt.NDArray[np.float32], right: npt.NDArray[np.float32], pairs: Pairs
-) -> Floats:
-    """L2 distances float64[P] between the left pictures' and the right pictures' embeddings."""
-    both = np.concatenate([left, right])
-    return report.pair_distances(
-        both, pairs.left, pairs.right + len(left), pairs.folds, subtract_mean=False
-    )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 COLUMNS = ("fold", "image_a", "image_b", "same")
+PERSON_COLUMNS = {"image_a": "person_a", "image_b": "person_b"}
 LABELS = {"1": True, "true": True, "0": False, "false": False}
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs in file order; `left` and `right` index into `names`."""
+    """The pairs in file order; `left` and `right` index into `names`.
+
+    persons: who is on each of `names`, where the file says it in PERSON_COLUMNS; else empty.
+    """
 
     names: tuple[str, ...]
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     folds: NDArray[np.int64]
     same: NDArray[np.bool_]
+    persons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,10 @@ class Pictures:
 
 
 def read_pairs(path: Path, folds: set[int] | None = None) -> Pairs:
-    """Reads fold,image_a,image_b,same; keeps the given folds, or all. Exits on another form."""
+    """Reads fold,image_a,image_b,same; keeps the given folds, or all. Exits on another form.
+
+    The columns person_a and person_b are optional: who is on each picture.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -56,7 +64,15 @@ def read_pairs(path: Path, folds: set[int] | None = None) -> Pairs:
         right=np.array([place[row["image_b"]] for row in rows]),
         folds=np.array([row["fold"] for row in rows]),
         same=np.array([row["same"] for row in rows]),
+        persons=_persons(rows, names),
     )
+
+
+def _persons(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[str, ...]:
+    """The person of each name, or () where some row leaves one out."""
+    said = {row[image]: row.get(who) for row in rows for image, who in PERSON_COLUMNS.items()}
+    persons = tuple(said[name] or "" for name in names)
+    return persons if all(persons) else ()
 
 
 def checked(row: Mapping[str, str | None], place: str) -> dict[str, Any]:

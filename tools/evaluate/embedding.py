@@ -1,6 +1,6 @@
 """Pictures to embeddings along the product's own path: decode, detect, select, align, embed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -129,10 +129,25 @@ class EmbedOptions:
     standardization: model_layer.Standardization | None = None
 
 
+@dataclass(frozen=True)
+class Embeddings:
+    """Unit vectors float32[N,D], and the network's own norms float32[N]."""
+
+    vectors: NDArray[np.float32]
+    norms: NDArray[np.float32]
+
+
 def make_embeddings(
     model: model_layer.Model, chips: Chips, options: EmbedOptions, folder: Path
 ) -> NDArray[np.float32]:
-    """Unit vectors float32 [N,D] of the chips, kept in `folder` per model and options."""
+    """The vectors of `embed_chips` alone: float32[N,D]."""
+    return embed_chips(model, chips, options, folder).vectors
+
+
+def embed_chips(
+    model: model_layer.Model, chips: Chips, options: EmbedOptions, folder: Path
+) -> Embeddings:
+    """Embeddings of the chips, kept in `folder` per model and options."""
     key = cache.key_of(
         chips=chips.key,
         model=[model.id, model.sha256, type(model.engine).__name__],
@@ -141,14 +156,19 @@ def make_embeddings(
         code=cache.digest_of("model_layer"),
         **asdict(options),
     )
-    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]] = lambda batch: model.embed(  # noqa: E731
-        batch, flip=options.flip, standardization=options.standardization
-    )
 
     def make(rows: Sequence[int]) -> cache.Arrays:
         pixels = chips.pixels[rows[0] : rows[-1] + 1]
-        batches = np.split(pixels, range(EMBED_BATCH, len(pixels), EMBED_BATCH))
-        return {"vectors": np.concatenate([embed(batch) for batch in batches])}
+        parts = [
+            model.embed_with_norms(
+                batch, flip=options.flip, standardization=options.standardization
+            )
+            for batch in np.split(pixels, range(EMBED_BATCH, len(pixels), EMBED_BATCH))
+        ]
+        vectors, norms = zip(*parts, strict=True)
+        return {"vectors": np.concatenate(vectors), "norms": np.concatenate(norms)}
 
     stored = cache.in_chunks(folder / f"embeddings-{key}", len(chips.pixels), "embedding", make)
-    return np.asarray(stored["vectors"], np.float32)
+    return Embeddings(
+        np.asarray(stored["vectors"], np.float32), np.asarray(stored["norms"], np.float32)
+    )

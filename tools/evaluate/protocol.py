@@ -5,7 +5,7 @@ person, `folds` int[P] the pair's fold. A pair is accepted when its distance is 
 threshold, which is also the product's rule.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,59 +124,21 @@ def equal_error_rate(curve: Curve) -> float:
     return float(before_rate + part * (after_rate - before_rate))
 
 
-def threshold_at_far(distances: Floats, same: Bools, far: float) -> float:
-    """The largest threshold that accepts at most the share `far` of the different pairs.
-
-    It lies halfway to the first different pair that would be too many; with no different pair to
-    spare, or one that is as far, it lies just under it. Rests on `far` x number of different pairs:
-    with few pairs a low rate cannot be told from zero.
-    """
-    negatives = np.sort(distances[~same])
-    allowed = int(np.floor(far * len(negatives) + 1e-9))
-    if allowed >= len(negatives):
-        return 2.0
-    just_under = float(np.nextafter(negatives[allowed], -np.inf))
-    if allowed == 0:
-        return just_under
-    return min(float((negatives[allowed - 1] + negatives[allowed]) / 2), just_under)
-
-
-def val_at_far(distances: Floats, same: Bools, far: float) -> float:
-    """VAL: the share of same pairs accepted at the threshold of that false-accept rate."""
-    return float(np.mean(distances[same] <= threshold_at_far(distances, same, far)))
-
-
-def held_out_rates(distances: Floats, same: Bools, folds: Ints, far: float) -> tuple[float, float]:
-    """Mean (VAL, FAR) over the folds, each at the threshold of the other folds."""
-    pairs = []
-    for row, (_, others, this) in enumerate(splits(folds)):
-        used = distances if distances.ndim == 1 else distances[row]
-        threshold = threshold_at_far(used[others], same[others], far)
-        accepted = used[this] <= threshold
-        pairs.append((accepted[same[this]].mean(), accepted[~same[this]].mean()))
-    val, rate = np.mean(pairs, axis=0)
-    return float(val), float(rate)
-
-
 def bootstrap(
     statistic: Callable[[Floats, Bools], float],
     distances: Floats,
     same: Bools,
-    *,
-    rounds: int = 1000,
-    seed: int = 0,
+    draws: Iterable[Ints],
 ) -> Interval:
-    """95 % percentile interval; same and different pairs are drawn each from their own kind."""
-    samples = [
-        statistic(distances[chosen], same[chosen]) for chosen in resamples(same, rounds, seed)
-    ]
-    low, high = np.percentile(samples, [2.5, 97.5])
-    return Interval(statistic(distances, same), float(low), float(high))
+    """The statistic of labelled pairs, and its 95 % percentile interval over `draws`.
 
-
-def resamples(same: Bools, rounds: int, seed: int) -> Iterator[Ints]:
-    """Yields index arrays that draw with replacement, keeping the number of each kind."""
-    random = np.random.default_rng(seed)
-    kinds = (np.flatnonzero(same), np.flatnonzero(~same))
-    for _ in range(rounds):
-        yield np.concatenate([random.choice(kind, len(kind)) for kind in kinds])
+    draws: how often each pair occurs in a round, int[P], as `people.pair_draws` has it.
+    """
+    samples = []
+    for times in draws:
+        rows = np.repeat(np.arange(len(same)), times)
+        if 0 < same[rows].sum() < len(rows):  # of few people, a draw may leave one kind out
+            samples.append(statistic(distances[rows], same[rows]))
+    value = statistic(distances, same)
+    low, high = np.percentile(samples or [value], [2.5, 97.5])
+    return Interval(value, float(low), float(high))

@@ -27,10 +27,10 @@ def calibrate(folder: Path, pairs: Path, images: Path) -> None:
         words = [str(word) for place in places.items() for word in place]
         options = parse_arguments([*words, "--name", pairs.stem, "--cache", cache])
         # Not its `main`: that says the same command goes on, for which `cache` would have to stay.
-        measured, distances, labelled = evaluate(options)
-    write(measured, distances, labelled.same, out)
-    print(report.to_markdown(measured))
-    fields = report.to_json(measured)["manifest"]
+        measured = evaluate(options)
+    write(measured, out, options.default_far)
+    print(report.to_markdown(measured.report))
+    fields = report.manifest_fields(measured.report, options.default_far)
     content = json.loads((folder / MANIFEST_NAME).read_text())
     content |= {field: fields[field] for field in ("thresholds", "calibration")}
     try:

@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "interrupted; the same command starts again, and continues a download that broke off",
+            "interrupted; run the same command to start again",
             file=sys.stderr,
         )
         return 130

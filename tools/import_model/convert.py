@@ -1,8 +1,8 @@
 """LiteRT files out of a frozen graph, by TensorFlow's own converter.
 
 The converter folds batch norm and scaling into the convolutions and fuses bias and ReLU with
-them. The batch dimension stays open. Quantization touches weights only ("dynamic range"): int8
-with one scale per output channel, float16 by halving.
+them. The batch dimension stays open. int8 quantizes the weights only ("dynamic range"), with one
+scale per output channel.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from tensorflow.lite.python.convert import ConverterError
 from model_layer.manifest import Precision
 from tools.import_model.errors import ImportFailed
 
-PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8")
+PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
 
 
 def convert(definition: Any, precision: Precision) -> bytes:
@@ -27,8 +27,6 @@ def convert(definition: Any, precision: Precision) -> bytes:
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], function)
     if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "float16":
-        converter.target_spec.supported_types = [tf.float16]
     try:
         return bytes(converter.convert())
     except ConverterError as exc:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from model_layer.files import sha256_of
 from model_layer.manifest import (
+    FORMAT,
     MANIFEST_NAME,
     BoxAlignment,
     FileKind,
@@ -50,7 +51,7 @@ def write_manifest(
     """Writes `folder`/manifest.json. Raises ImportFailed for one that would not load."""
     known = description.known
     content = {
-        "format": 1,
+        "format": FORMAT,
         "id": description.id,
         "files": {kind: _file_entry(path) for kind, path in files.items()},
         "default_precision": "int8",

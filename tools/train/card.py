@@ -19,8 +19,8 @@ from typing import Any
 
 from bench import precisions
 from bench.speed.report import machine_and_date
+from model_layer.files import BUNDLED
 from model_layer.manifest import MANIFEST_NAME, Manifest, Precision, read_manifest
-from tools.check_model import BUNDLED
 from tools.evaluate import conditions
 from tools.evaluate.__main__ import evaluate, parse_arguments
 from tools.evaluate.report import (

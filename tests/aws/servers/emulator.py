@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from container.sam import free_port
-from tests.aws.servers.radosgw import ServerUnavailableError, wait_until
+from fixtures.ports import free_port
+from fixtures.servers.radosgw import ServerUnavailableError, wait_until
 from tests.process_logs import LOGS
 
 ROOT = Path(__file__).resolve().parents[3]

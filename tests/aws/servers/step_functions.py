@@ -14,10 +14,10 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from container.sam import free_port
-from tests.aws.servers import fault_proxy, moto_server
-from tests.aws.servers.fault_proxy import FaultProxy
-from tests.aws.servers.radosgw import Account
+from fixtures.ports import free_port
+from fixtures.servers import fault_proxy, moto_server
+from fixtures.servers.fault_proxy import FaultProxy
+from fixtures.servers.radosgw import Account
 
 INVOKE = re.compile(r"^/2015-03-31/functions/[^/]+/invocations")
 ANYBODY = Account("test", "test")

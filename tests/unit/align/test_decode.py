@@ -16,7 +16,8 @@ from PIL import Image, ImageOps
 
 import align
 from align.decode import STRIP_PIXELS
-from fuzz.hostile_pictures import chunk
+from fixtures.hostile_pictures import chunk
+from fixtures.odd_pictures import small_webp
 from tests.unit.align.test_headers import png_bomb
 
 Encode = Callable[..., bytes]
@@ -83,6 +84,27 @@ def test_sixteen_bits_are_scaled_not_clipped(channels: int, scene: np.ndarray) -
     assert mean_difference(pixels, expected) == 0
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_samples_of_twelve_bits_that_were_not_scaled_up_are(channels: int) -> None:
+    colours = np.random.default_rng(7).integers(0, 256, (48, 64, 3), np.uint16)
+    colours[0, 0] = 255
+    deep = colours << 4 | 15
+    stored = {
+        1: deep[..., 0],
+        3: deep[..., ::-1],
+        4: np.dstack([deep[..., ::-1], np.full(deep.shape[:2], 4095, np.uint16)]),
+    }[channels]
+    pixels = align.decode(cv2.imencode(".png", stored)[1].tobytes()).pixels
+    assert (pixels == (colours[..., :1] if channels == 1 else colours)).all()
+
+
+def test_one_sample_beyond_twelve_bits_says_that_they_are_scaled() -> None:
+    stored = np.full((8, 8), 4095, np.uint16)
+    stored[7, 7] = 4096
+    pixels = align.decode(cv2.imencode(".png", stored)[1].tobytes()).pixels[..., 0]
+    assert (pixels[0, 0], pixels[7, 7]) == (15, 16)
+
+
 @pytest.mark.parametrize("kind", ["png", "webp"])
 def test_transparent_pixels_are_laid_over_white(
     kind: str, scene: np.ndarray, encode: Encode
@@ -118,7 +140,7 @@ def test_grey_with_transparency(scene: np.ndarray, encode: Encode) -> None:
 @pytest.mark.parametrize("bits", [8, 16])
 def test_one_grey_that_is_transparent_is_white(bits: int) -> None:
     dtype = np.uint8 if bits == 8 else np.uint16
-    levels = np.array([[0, 7, 9], [7, 100, 255]], dtype)
+    levels = np.array([[0, 7, 9], [7, 100, 2**bits - 1]], dtype)
     plain = cv2.imencode(".png", levels)[1].tobytes()
     header = 33  # the signature and IHDR
     data = plain[:header] + chunk(b"tRNS", (7).to_bytes(2, "big")) + plain[header:]
@@ -166,6 +188,24 @@ def test_a_reduced_jpeg_is_turned_upright_too(scene: np.ndarray, encode: Encode)
 def test_other_formats_ignore_a_reduction(scene: np.ndarray, encode: Encode) -> None:
     picture = align.decode(encode(scene, "png"), reduction=4)
     assert (picture.pixels.shape, picture.reduction) == ((48, 64, 3), 1)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp"])
+@pytest.mark.parametrize("options", [{}, {"lossless": True}])
+def test_the_smallest_pictures_are_read(kind: str, options: dict, encode: Encode) -> None:
+    for side in (1, 2, 16, 100):
+        white = np.full((side, side, 3), 255, np.uint8)
+        picture = align.decode(encode(white, kind, **options))
+        assert (picture.pixels >= 254).all()
+        assert picture.pixels.shape == white.shape
+
+
+def test_a_webp_of_thirty_bytes_is_read() -> None:
+    data = small_webp()
+    assert len(data) == 30
+    picture = align.decode(data)
+    assert picture.pixels.shape == (100, 100, 3)
+    assert (picture.pixels == 255).all()
 
 
 def test_an_unknown_reduction_is_a_mistake_of_the_caller(scene: np.ndarray, encode: Encode) -> None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
+import msgspec
 import numpy as np
 
 import align
-from handler.pipeline import Service
+from handler.faces.service import PersonVectors, Service
 from handler.settings import Limits, Settings
+from model_layer.contract import contract
 from model_layer.manifest import Manifest
 
 RED, DARK_RED, GREEN, BLUE, BLACK = (
@@ -20,17 +22,28 @@ RED, DARK_RED, GREEN, BLUE, BLACK = (
     (0, 0, 0),
 )
 MANIFEST: dict[str, Any] = {
-    "format": 1,
+    "format": 2,
     "id": "tiny",
     "files": {"float32": {"name": "float32.tflite", "sha256": "ab" * 32, "bytes": 1}},
     "default_precision": "float32",
     "input": {"size": 16, "standardization": "fixed"},
     "alignment": {"kind": "box", "size": 16, "margin": 4},
     "embedding": {"dimension": 3},
-    "thresholds": {"default": {"distance": 0.5, "far": 0.01}, "by_far": {"0.01": 0.5}},
+    "thresholds": {
+        "default_far": 0.01,
+        "table": [
+            {"far": 0.1, "threshold": 0.9, "pairs": 1000},
+            {"far": 0.01, "threshold": 0.5, "pairs": 100},
+            {"far": 0.001, "threshold": 0.3, "pairs": 10},
+        ],
+        "strangers": 10_000,
+        "protocol": "made up",
+    },
     "calibration": {"slope": 10.0, "intercept": 5.0, "protocol": "none"},
     "licence": "Apache-2.0",
 }
+
+CONTRACT = contract(msgspec.convert(MANIFEST, Manifest), "ab" * 32, "float32")
 
 
 def picture(
@@ -64,12 +77,16 @@ class FakeDetector:
     sure: bool = True
     crops: int = 0
     warmed: int = 0
+    asked: list[dict[str, Any]] = field(default_factory=list)
 
     def warm_up(self) -> None:
         self.warmed += 1
 
-    def detect(self, seen: align.Picture, check: Callable[[], None]) -> list[align.Face]:
+    def detect(
+        self, seen: align.Picture, check: Callable[[], None], **asked: Any
+    ) -> list[align.Face]:
         check()
+        self.asked.append({name: asked[name] for name in ("retry", "timed", "has_time")})
         return self.faces(seen)
 
     def landmarks(self, crop: np.ndarray) -> align.Face | None:
@@ -98,21 +115,23 @@ class FakeModel:
     def dimension(self) -> int:
         return self.manifest.embedding.dimension
 
-    def embed(
+    def contract(self, **way: Any) -> str:
+        return contract(self.manifest, self.sha256, "float32", **way)
+
+    def embed_with_norms(
         self, chips: np.ndarray, *, flip: bool = False, standardization: Any = None
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, np.ndarray]:
         self.calls.append(
             {"count": len(chips), "flip": flip, "standardization": standardization, "chips": chips}
         )
         if self.fails:
             raise self.fails
         colours = chips.reshape(len(chips), -1, 3).mean(axis=1) + 1
-        return (colours / np.linalg.norm(colours, axis=1, keepdims=True)).astype(np.float32)
+        norms = np.linalg.norm(colours, axis=1)
+        return (colours / norms[:, None]).astype(np.float32), norms.astype(np.float32)
 
 
 def make_manifest(**changes: Any) -> Manifest:
-    import msgspec
-
     return msgspec.convert({**MANIFEST, **changes}, Manifest)
 
 
@@ -123,12 +142,14 @@ def make_service(
     detector: FakeDetector | None = None,
     manifest: dict[str, Any] | None = None,
     limits: dict[str, Any] | None = None,
+    persons: PersonVectors | None = None,
     **settings: Any,
 ) -> Service:
     return Service(
         Settings(limits=Limits(**(limits or {})), **settings),
         detector or FakeDetector(),
         FakeModel(make_manifest(**(manifest or {}))),
+        persons,
     )
 
 

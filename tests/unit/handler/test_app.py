@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
-from handler import app, http
+from fixtures import http_events
+from fixtures.http_events import http_v2
+from handler import app
 from handler.errors import ApiError
-from handler.pipeline import Service
+from handler.faces import response_size
+from handler.faces.service import Service
 from tests.unit.handler.service_fakes import (
+    CONTRACT,
     RED,
     FakeContext,
     FakeDetector,
@@ -17,20 +21,18 @@ from tests.unit.handler.service_fakes import (
     one_face,
     picture,
 )
-from tools import http_events
-from tools.http_events import http_v2
 
 IMAGE = base64.b64encode(picture(RED)).decode()
 BODY = json.dumps({"images": [IMAGE, IMAGE]})
 CLOSED = make_service()
 
 
-def call(event: Any, service: Service = CLOSED) -> Any:
+def invocation(event: Any, service: Service = CLOSED) -> Any:
     return app.dispatch(event, FakeContext(), service)
 
 
 def get(path: str, method: str = "GET", service: Service = CLOSED, **changes: Any) -> Any:
-    return call({**http_v2(path, None, method=method), **changes}, service)
+    return invocation({**http_v2(path, None, method=method), **changes}, service)
 
 
 def error_of(response: dict[str, Any]) -> dict[str, Any]:
@@ -40,13 +42,13 @@ def error_of(response: dict[str, Any]) -> dict[str, Any]:
 
 class TestDirect:
     def test_the_answer_is_the_object_itself(self) -> None:
-        answer = call({"images": [IMAGE, IMAGE]})
+        answer = invocation({"images": [IMAGE, IMAGE]})
         assert answer["operation"] == "compare"
         assert answer["same"] is True
         json.dumps(answer, allow_nan=False)
 
     def test_a_refusal_is_an_object_too(self) -> None:
-        answer = call({"operation": "compare", "images": ["?", IMAGE]})
+        answer = invocation({"operation": "compare", "images": ["?", IMAGE]})
         assert answer["error"]["code"] == "InvalidBase64"
         assert answer["error"]["details"] == {"image": 0}
         assert answer["request_id"] == FakeContext().aws_request_id
@@ -54,26 +56,34 @@ class TestDirect:
     def test_an_answer_that_lambda_would_refuse_is_refused_first(self) -> None:
         crowd = FakeDetector(lambda seen: one_face(seen) * 60)
         service = make_service(crowd, limits={"response_bytes": 5000})
-        answer = call({"operation": "detect", "images": [IMAGE]}, service)
+        answer = invocation({"operation": "detect", "images": [IMAGE]}, service)
         assert answer["error"]["code"] == "ResponseTooLarge"
 
     def test_it_needs_no_context(self) -> None:
         assert app.dispatch({"images": [IMAGE]}, None, CLOSED)["operation"] == "embed"
 
 
-@pytest.mark.parametrize(
-    "event", [{}, {"hello": "world"}, [], ["images"], "text", 7, None, {"detail": {}}]
-)
+@pytest.mark.parametrize("event", [{}, {"hello": "world"}, "text", 7, None, {"detail": {}}])
 def test_an_event_of_no_known_kind_is_told_the_kinds(event: Any) -> None:
-    answer = call(event)
+    answer = invocation(event)
     assert answer["error"]["code"] == "InvalidRequest"
     assert "HTTP API v2" in answer["error"]["message"]
     assert any("direct" in kind for kind in answer["error"]["details"]["kinds"])
 
 
-def test_unknown_records_are_not_swallowed() -> None:
-    with pytest.raises(ApiError, match="no known kind"):
-        call({"Records": [{"eventSource": "aws:kinesis", "kinesis": {}}]})
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"Records": [{"eventSource": "aws:kinesis", "kinesis": {}}]},
+        {"source": "example.shop", "detail-type": "Order Placed", "detail": {}},
+        [{"eventSource": "aws:kinesis"}],
+        [],
+        ["images"],
+    ],
+)
+def test_unknown_events_of_a_service_are_not_swallowed(event: Any) -> None:
+    with pytest.raises(ApiError, match="Unknown kind of event"):
+        invocation(event)
 
 
 class TestRoutes:
@@ -88,7 +98,7 @@ class TestRoutes:
         ],
     )
     def test_every_shape_compares(self, event: dict[str, Any]) -> None:
-        response = call(event)
+        response = invocation(event)
         assert response["statusCode"] == 200
         assert json.loads(response["body"])["same"] is True
 
@@ -103,12 +113,16 @@ class TestRoutes:
 
     def test_model_shows_thresholds_and_licence(self) -> None:
         body = json.loads(get("/v1/model")["body"])
-        assert body["thresholds"] == {"default": 0.5, "by_far": {"0.01": 0.5}}
+        thresholds = body["thresholds"]
+        assert (thresholds["default"], thresholds["default_far"]) == (0.5, 0.01)
+        assert thresholds["table"][1] == {"far": 0.01, "threshold": 0.5, "pairs": 100}
+        assert (thresholds["strangers"], thresholds["worst_group"]) == (10_000, None)
+        assert body["contract"] == CONTRACT
         assert body["alignment"] == {"kind": "box", "size": 16, "margin": 4}
         assert body["licence"] == "Apache-2.0"
 
     def test_service_answers_text(self) -> None:
-        response = call(http_v2("/service", BODY))
+        response = invocation(http_v2("/service", BODY))
         assert response["body"] == "0.0"
         assert response["headers"]["content-type"] == "text/plain; charset=utf-8"
 
@@ -145,13 +159,13 @@ class TestRoutes:
     def test_stage_base_path_and_slash_do_not_matter(self, path: str) -> None:
         event = http_v2(path, None, method="GET")
         event["requestContext"]["stage"] = "prod"
-        assert call(event, make_service(base_path="faces"))["statusCode"] == 200
+        assert invocation(event, make_service(base_path="faces"))["statusCode"] == 200
 
     def test_a_stage_named_like_a_route_is_no_trap(self) -> None:
         event = http_v2("/v1/v1/health", None, method="GET")
         event["requestContext"]["stage"] = "v1"
-        assert call(event)["statusCode"] == 200
-        assert call({**event, "rawPath": "/v1/health"})["statusCode"] == 200
+        assert invocation(event)["statusCode"] == 200
+        assert invocation({**event, "rawPath": "/v1/health"})["statusCode"] == 200
 
     def test_pages_appear_where_they_are_turned_on(self) -> None:
         assert get("/", service=make_service(page=True))["statusCode"] == 200
@@ -184,11 +198,11 @@ class TestCors:
 
 
 def test_an_answer_too_large_for_an_alb_says_so_to_an_alb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "ALB_PAYLOAD", 5000)
+    monkeypatch.setattr(response_size, "ALB_PAYLOAD", 5000)
     service = make_service(FakeDetector(lambda seen: one_face(seen) * 20))
     body = json.dumps({"images": [IMAGE], "face": "all"})
-    assert call(http_events.rest_v1("/v1/detect", body), service)["statusCode"] == 200
-    response = call(http_events.alb("/v1/detect", body), service)
+    assert invocation(http_events.rest_v1("/v1/detect", body), service)["statusCode"] == 200
+    response = invocation(http_events.alb("/v1/detect", body), service)
     assert response["statusCode"] == 413
     assert error_of(response)["details"] == {"limit_bytes": 5000}
 
@@ -197,7 +211,7 @@ def test_a_bug_is_a_500_that_leaks_nothing(capsys: pytest.CaptureFixture[str]) -
     def explode(_seen: Any) -> Any:
         raise ZeroDivisionError("secret detail")
 
-    response = call(http_v2("/v1/compare", BODY), make_service(FakeDetector(explode)))
+    response = invocation(http_v2("/v1/compare", BODY), make_service(FakeDetector(explode)))
     assert response["statusCode"] == 500
     assert error_of(response)["code"] == "InternalError"
     out = capsys.readouterr().out
@@ -212,7 +226,7 @@ def test_two_calls_after_a_crash_are_answered_as_ever() -> None:
 
     detector = FakeDetector(explode)
     service = make_service(detector)
-    assert call({"images": [IMAGE]}, service)["error"]["code"] == "InternalError"
+    assert invocation({"images": [IMAGE]}, service)["error"]["code"] == "InternalError"
     detector.faces = FakeDetector().faces
-    first, second = (call({"images": [IMAGE]}, service) for _ in range(2))
+    first, second = (invocation({"images": [IMAGE]}, service) for _ in range(2))
     assert first["images"] == second["images"]

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
+from fixtures.http_events import http_v2
 from handler import app, cold_start
-from handler.cold_start import BrokenService, ready, start
+from handler.cold_start import start
 from handler.errors import ApiError
+from handler.faces.service import BrokenService, ready
 from handler.settings import Settings
 from model_layer.errors import ModelUnavailable
 from tests.unit.handler.service_fakes import FakeContext, FakeDetector, make_service
-from tools.http_events import http_v2
 
 
 @pytest.fixture
@@ -36,6 +37,23 @@ def test_a_good_start_warms_the_detector_once(
     assert detector.warmed == 1
     line = json.loads(capsys.readouterr().out)
     assert (line["message"], line["model"], line["level"]) == ("cold_start", "tiny", "INFO")
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"), [("1e-9", "lowest rate"), ("worst_group", "does not have")]
+)
+def test_a_rate_that_the_model_was_not_measured_at_is_found_at_the_start(
+    setting: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make_service()
+    monkeypatch.setenv("FACENET_MODEL", "some-model")
+    monkeypatch.setenv("FACENET_FAR", setting)
+    monkeypatch.setattr(cold_start.align.Detector, "load", lambda *_, **__: service.detector)
+    monkeypatch.setattr(cold_start.model_layer, "load", lambda *_, **__: service.model)
+    failed = start()
+    assert isinstance(failed, BrokenService)
+    assert "FACENET_FAR" in failed.failure.message
+    assert reason in failed.failure.message
 
 
 def test_a_setting_that_cannot_be_read_is_said_behind_a_base_path_too(

@@ -5,16 +5,16 @@ import json
 import pytest
 
 from align.errors import ImageTooLarge
-from handler.call import Call
 from handler.errors import RETRYABLE, STATUSES, ApiError, printable, render
-from handler.failures import as_api_error
+from handler.invocation import Invocation, as_api_error
 from model_layer.errors import ModelMismatch
 
 # The contract; a change here is a change of the API.
 PROMISED = {
     400: {"InvalidRequest", "CountMismatch", "InvalidBase64", "UnknownOperation", "ModelMismatch"},
     403: {"BucketNotAllowed"},
-    404: {"ObjectNotFound", "RouteNotFound"},
+    404: {"ObjectNotFound", "RouteNotFound", "CollectionNotFound", "PersonNotFound"},
+    409: {"CollectionFull"},
     413: {"PayloadTooLarge", "ImageTooLarge", "ResponseTooLarge"},
     415: {"UnsupportedFormat"},
     422: {"InvalidImage", "FaceNotFound", "LowQuality"},
@@ -73,7 +73,7 @@ def test_whatever_is_in_the_details_comes_out_as_plain_json() -> None:
 def test_errors_of_the_libraries_keep_their_names(
     failure: Exception, code: str, details: dict[str, int]
 ) -> None:
-    error = as_api_error(failure, Call())
+    error = as_api_error(failure, Invocation())
     assert (error.code, error.details) == (code, details)
 
 
@@ -81,15 +81,15 @@ def test_errors_of_the_libraries_keep_their_names(
     "failure", [ValueError("secret"), KeyError("secret"), RecursionError("secret"), MemoryError()]
 )
 def test_an_unforeseen_failure_leaks_nothing(failure: Exception) -> None:
-    call = Call()
+    invocation = Invocation()
     try:
         raise failure
     except type(failure) as caught:
-        error = as_api_error(caught, call)
+        error = as_api_error(caught, invocation)
     assert (error.code, error.retryable) == ("InternalError", True)
-    assert "secret" not in json.dumps([render(error, "id"), call.facts])
-    assert call.facts["error_type"] == type(failure).__name__
-    assert call.facts["where"][-1].endswith("test_an_unforeseen_failure_leaks_nothing")
+    assert "secret" not in json.dumps([render(error, "id"), invocation.facts])
+    assert invocation.facts["error_type"] == type(failure).__name__
+    assert invocation.facts["where"][-1].endswith("test_an_unforeseen_failure_leaks_nothing")
 
 
 def test_long_texts_are_cut() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handler.observability import FIELDS, log, log_call
+from handler.observability import FIELDS, log, log_invocation
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -14,7 +14,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_a_call_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
-    log_call({"request_id": "id", "images": 2, "timings_ms": {"total": 1.5}, "status": 200})
+    log_invocation({"request_id": "id", "images": 2, "timings_ms": {"total": 1.5}, "status": 200})
     (line,) = lines(capsys)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("timestamp"))
     assert line == {
@@ -30,8 +30,8 @@ def test_a_call_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_failure_of_ours_is_an_error_and_a_refusal_is_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    log_call({"status": 503})
-    log_call({"status": 422})
+    log_invocation({"status": 503})
+    log_invocation({"status": 422})
     assert [line["level"] for line in lines(capsys)] == ["ERROR", "INFO"]
 
 
@@ -58,9 +58,9 @@ def test_no_field_invites_what_must_not_be_logged() -> None:
 
 def test_metrics_ride_on_the_line_only_where_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     facts = {"operation": "compare", "duration_ms": 12.5, "faces": 2}
-    log_call(facts, "facenet")
-    log_call(facts)
-    log_call({"duration_ms": 1.0}, "facenet")
+    log_invocation(facts, "facenet")
+    log_invocation(facts)
+    log_invocation({"duration_ms": 1.0}, "facenet")
     with_metrics, without, without_operation = lines(capsys)
     (directive,) = with_metrics["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "facenet"

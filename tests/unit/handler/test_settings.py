@@ -1,9 +1,6 @@
 """The environment is read once, checked, and every refusal names its variable."""
 
-import json
 import os
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,6 +19,7 @@ def test_an_empty_environment_is_closed_and_bounded() -> None:
     assert plain.input_buckets == frozenset()
     assert plain.cors_origins == frozenset()
     assert plain.page is False
+    assert plain.rekognition is False
     assert plain.limits == Limits()
     assert plain.engine == "litert"
     assert plain.detector == "fast"
@@ -31,10 +29,11 @@ def test_an_empty_environment_is_closed_and_bounded() -> None:
 def test_every_variable_reaches_its_field() -> None:
     full = read(
         FACENET_ENGINE="tensorflow",
-        FACENET_PRECISION="float16",
+        FACENET_PRECISION="float32",
         FACENET_DETECTOR="exact",
         FACENET_MIN_FACE="0.2",
         FACENET_THREADS="3",
+        FACENET_FAR="0.0001",
         FACENET_CHIPS_PER_BATCH="8",
         FACENET_INPUT_BUCKETS="one, two,",
         FACENET_EXPECTED_BUCKET_OWNER="123456789012",
@@ -49,15 +48,17 @@ def test_every_variable_reaches_its_field() -> None:
         FACENET_BASE_PATH="/faces/",
         FACENET_CORS_ORIGINS="https://example.org",
         FACENET_PAGE="true",
+        FACENET_REKOGNITION="on",
         FACENET_METRICS_NAMESPACE="faces",
     )
     assert full == Settings(
         model="some-model",
         engine="tensorflow",
-        precision="float16",
+        precision="float32",
         detector="exact",
         min_face=0.2,
         threads=3,
+        far=0.0001,
         chips_per_batch=8,
         input_buckets=frozenset({"one", "two"}),
         bucket_owner="123456789012",
@@ -66,6 +67,7 @@ def test_every_variable_reaches_its_field() -> None:
         base_path="faces",
         cors_origins=frozenset({"https://example.org"}),
         page=True,
+        rekognition=True,
         metrics_namespace="faces",
     )
 
@@ -79,6 +81,10 @@ def test_every_variable_reaches_its_field() -> None:
         ("FACENET_MIN_FACE", "0"),
         ("FACENET_MIN_FACE", "nan"),
         ("FACENET_MIN_FACE", "small"),
+        ("FACENET_FAR", "0"),
+        ("FACENET_FAR", "1"),
+        ("FACENET_FAR", "nan"),
+        ("FACENET_FAR", "best_group"),
         ("FACENET_THREADS", "0"),
         ("FACENET_THREADS", "two"),
         ("FACENET_THREADS", "²"),
@@ -90,7 +96,7 @@ def test_every_variable_reaches_its_field() -> None:
         ("FACENET_MAX_PIXELS", "1e6"),
         ("FACENET_MAX_BODY_BYTES", "9" * 30),
         ("FACENET_PAGE", "maybe"),
-        ("UAI_SERVICE_CONFIG", "/nowhere/conf.json"),
+        ("FACENET_REKOGNITION", "maybe"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
@@ -150,35 +156,21 @@ def test_threads_never_exceed_the_processors(monkeypatch: pytest.MonkeyPatch) ->
     assert available_threads({}) == 2
 
 
-class TestUaiConfFile:
-    """UAI_SERVICE_CONFIG names the example's own conf file."""
-
-    def write(self, folder: Path, **server: Any) -> str:
-        path = folder / "conf.json"
-        path.write_text(json.dumps({"http_server": server}))
-        return str(path)
-
-    def test_main_class_and_model_are_taken_from_it(self, tmp_path: Path) -> None:
-        path = self.write(
-            tmp_path,
-            exec={"main_class": "FaceEmbedModel", "main_file": "facenet_inference"},
-            tensorflow={"model_dir": "./checkpoint_dir"},
-        )
-        conf = read(UAI_SERVICE_CONFIG=path)
-        assert conf.uai.main_class == "FaceEmbedModel"
-        assert Path(conf.model) == tmp_path / "checkpoint_dir"
-
-    def test_an_empty_model_dir_leaves_the_model_alone(self, tmp_path: Path) -> None:
-        path = self.write(
-            tmp_path, exec={"main_class": "FaceDetectionModel"}, tensorflow={"model_dir": ""}
-        )
-        assert read(UAI_SERVICE_CONFIG=path).model == "some-model"
-
-    def test_an_unknown_main_class_is_refused(self, tmp_path: Path) -> None:
-        path = self.write(tmp_path, exec={"main_class": "CatModel"})
-        with pytest.raises(SettingsError, match=r"UAI_SERVICE_CONFIG.*main_class"):
-            read(UAI_SERVICE_CONFIG=path)
-
-
 def test_lambda_carries_six_megabytes_each_way() -> None:
     assert Limits().body_bytes == Limits().response_bytes == 6 * 1024 * 1024
+
+
+def test_heic_without_its_decoder_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("align.can_decode_heic", lambda: False)
+    assert read(FACENET_HEIC="off").heic is False
+    with pytest.raises(SettingsError, match="FACENET_HEIC is on, but the package pi-heif"):
+        read(FACENET_HEIC="on")
+    monkeypatch.setattr("align.can_decode_heic", lambda: True)
+    assert read(FACENET_HEIC="on").heic is True
+
+
+@pytest.mark.parametrize("other", ["FACENET_INPUT_BUCKETS", "FACENET_OUTPUT"])
+def test_an_upload_bucket_is_for_uploads_alone(other: str) -> None:
+    assert read(FACENET_UPLOADS="mine").uploads == "mine"
+    with pytest.raises(SettingsError, match="FACENET_UPLOADS"):
+        read(FACENET_UPLOADS="mine", **{other: "s3://mine/x" if "OUT" in other else "mine"})

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 SIZE, DIMENSION = 8, 5
+TOY = Path(__file__).with_name("toy")
 
 MakeFolder = Callable[..., Path]
 
@@ -17,7 +18,7 @@ MakeFolder = Callable[..., Path]
 def manifest_content(**changes: Any) -> dict[str, Any]:
     """A valid manifest of a model with one int8 file, with top-level fields changed."""
     content = {
-        "format": 1,
+        "format": 2,
         "id": "toy",
         "files": {"int8": {"name": "int8.tflite", "sha256": "0" * 64, "bytes": 1}},
         "default_precision": "int8",
@@ -25,8 +26,12 @@ def manifest_content(**changes: Any) -> dict[str, Any]:
         "alignment": {"kind": "similarity", "size": SIZE},
         "embedding": {"dimension": DIMENSION, "metric": "l2"},
         "thresholds": {
-            "default": {"distance": 1.1, "far": 0.01},
-            "by_far": {"0.1": 1.3, "0.01": 1.1, "0.001": 0.95},
+            "default_far": 0.01,
+            "table": [
+                {"far": 0.1, "threshold": 1.3, "pairs": 10_000},
+                {"far": 0.01, "threshold": 1.1, "pairs": 1000},
+                {"far": 0.001, "threshold": 0.95, "pairs": 100},
+            ],
         },
         "calibration": {"slope": 10.0, "intercept": 11.0, "protocol": "made up"},
         "licence": "none",
@@ -36,19 +41,9 @@ def manifest_content(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def toy_weights() -> dict[str, bytes]:
-    """One network, (mean over the chip of a 3x3 convolution) as .tflite and as frozen graph."""
-    tf = pytest.importorskip("tensorflow", reason="makes the toy network with TensorFlow")
-    kernel = np.random.default_rng(0).normal(size=(3, 3, 3, DIMENSION)).astype(np.float32)
-    with tf.Graph().as_default() as graph:
-        chips = tf.compat.v1.placeholder(tf.float32, [None, SIZE, SIZE, 3], name="input")
-        net = tf.nn.relu(tf.nn.conv2d(chips, kernel, 2, "SAME"))
-        tf.reduce_mean(net, [1, 2], name="embeddings")
-    definition = graph.as_graph_def()
-    function = tf.compat.v1.wrap_function(
-        lambda: tf.import_graph_def(definition, name=""), signature=[]
-    ).prune("input:0", "embeddings:0")
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], function)
-    return {"int8.tflite": converter.convert(), "tensorflow.pb": definition.SerializeToString()}
+    """One network, as .tflite and as frozen graph; make_toy.py makes the files."""
+    names = ("int8.tflite", "tensorflow.pb")
+    return {name: (TOY / name).read_bytes() for name in names}
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ import model_layer
 from model_layer import ModelUnavailable, bundled_models, load
 from tests.unit.model_layer.conftest import DIMENSION, SIZE, MakeFolder
 
+ENGINES = ["litert", pytest.param("tensorflow", marks=pytest.mark.full)]
+
 
 def test_a_loaded_model_embeds_any_number_of_chips(
     make_folder: MakeFolder, chips: np.ndarray
@@ -29,6 +31,7 @@ def test_a_loaded_model_embeds_any_number_of_chips(
     np.testing.assert_allclose(many, np.concatenate([one_by_one] * 3), atol=1e-6)
 
 
+@pytest.mark.full
 def test_the_model_names_the_digest_of_the_file_that_serves(make_folder: MakeFolder) -> None:
     folder = make_folder(frozen_graph=True)
     files = json.loads((folder / "manifest.json").read_text())["files"]
@@ -49,6 +52,7 @@ def test_a_result_is_not_changed_by_the_next_call(
     np.testing.assert_array_equal(first, kept)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("frozen_graph", [True, False])
 def test_tensorflow_gives_the_same_embeddings(
     make_folder: MakeFolder, chips: np.ndarray, frozen_graph: bool
@@ -94,7 +98,7 @@ def test_one_changed_bit_is_refused_with_both_digests(make_folder: MakeFolder) -
     assert len({caught.value.details["expected"], caught.value.details["actual"]}) == 2
 
 
-@pytest.mark.parametrize("engine", ["litert", "tensorflow"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("suffix", ["tflite", "pb"])
 def test_a_file_with_the_right_digest_that_is_no_network_is_refused(
     make_folder: MakeFolder, engine: str, suffix: str
@@ -109,7 +113,7 @@ def test_a_file_with_the_right_digest_that_is_no_network_is_refused(
         load(folder, engine=engine)
 
 
-@pytest.mark.parametrize("engine", ["litert", "tensorflow"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -131,8 +135,8 @@ def test_a_network_that_does_not_do_what_the_manifest_says_is_refused(
 def test_a_precision_that_the_folder_lacks_is_refused_and_the_others_listed(
     make_folder: MakeFolder,
 ) -> None:
-    with pytest.raises(ModelUnavailable, match="no float16 file") as caught:
-        load(make_folder(), precision="float16")
+    with pytest.raises(ModelUnavailable, match="no float32 file") as caught:
+        load(make_folder(), precision="float32")
 
     assert caught.value.details["available"] == ["int8"]
 

@@ -10,6 +10,9 @@ from model_layer import ModelUnavailable, read_manifest
 from model_layer.manifest import BoxAlignment, Manifest, SimilarityAlignment
 from tests.unit.model_layer.conftest import DIMENSION, SIZE, manifest_content
 
+CROWD = {"condition": "blur", "direction": [0.0] * DIMENSION, "norm_weight": -1.0, "limit": -3.0}
+REFUSAL = {"crowds": [CROWD], "refused": 0.004, "strangers_accepted": 1e-3, "protocol": "made up"}
+
 
 def parse(**changes: Any) -> Manifest:
     return msgspec.json.decode(json.dumps(manifest_content(**changes)), type=Manifest)
@@ -29,7 +32,7 @@ def test_a_valid_manifest_says_all_that_code_needs(tmp_path: Path) -> None:
         DIMENSION,
     )
     assert manifest.alignment == SimilarityAlignment(size=SIZE)
-    assert manifest.threshold == 1.1
+    assert (manifest.threshold, manifest.far) == (1.1, 0.01)
     assert manifest.precisions == ("int8",)
 
 
@@ -49,7 +52,9 @@ def test_box_alignment_carries_its_margin(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"format": 2}, "format"),
+        ({"format": 1}, "format 1 .* import the model again"),
+        ({"format": 3}, "format 3 is newer"),
+        ({"format": "2"}, "format"),
         ({"id": ""}, "id"),
         ({"default_precision": "float32"}, "default_precision"),
         ({"default_precision": "int4"}, "default_precision"),
@@ -66,8 +71,11 @@ def test_box_alignment_carries_its_margin(tmp_path: Path) -> None:
         ),
         ({"embedding": {"dimension": DIMENSION, "metric": "cosine"}}, "metric"),
         ({"embedding": {"dimension": DIMENSION, "mean": [0.5]}}, "embedding.mean"),
-        ({"thresholds": {"default": {"distance": 2.5}}}, "thresholds"),
-        ({"thresholds": {"default": {"distance": 1}, "by_far": {"low": 1}}}, "by_far"),
+        ({"thresholds": {"default_far": None, "default_threshold": 2.5}}, "default_threshold"),
+        ({"thresholds": {"default_far": None}}, "default_far or default_threshold"),
+        ({"thresholds": {"default_far": 0.1, "table": []}}, "default_far 0.1 is outside"),
+        ({"refusal": REFUSAL | {"crowds": [CROWD | {"direction": [1.0]}]}}, "'blur' has 1"),
+        ({"refusal": REFUSAL | {"refused": 2}}, "refused"),
         ({"calibration": {"slope": -1, "intercept": 0, "protocol": ""}}, "slope"),
         ({"files": {"int8": {"name": "int8.tflite", "sha256": "abc", "bytes": 1}}}, "sha256"),
         ({"files": {"int8": {"name": "../x.tflite", "sha256": "0" * 64, "bytes": 1}}}, "name"),
@@ -116,3 +124,13 @@ def test_check_values_belong_to_a_file(tmp_path: Path) -> None:
     assert read(tmp_path, check={"int8": values}).check == {"int8": values}
     with pytest.raises(ModelUnavailable, match=r"check\.float16"):
         read(tmp_path, check={"float16": values})
+
+
+def test_without_calibration_there_is_no_similarity() -> None:
+    assert parse(calibration=None).similarity(0.5) is None
+
+
+def test_a_refusal_is_read_with_its_crowds() -> None:
+    refusal = parse(refusal=REFUSAL).refusal
+    assert refusal is not None
+    assert refusal.crowds[0].condition == "blur"

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from model_layer import Manifest, Model, normalise, standardize
+from model_layer import Manifest, Model, contract, normalise, standardize
 from tests.unit.model_layer.conftest import DIMENSION, SIZE, manifest_content
 
 
@@ -23,7 +23,7 @@ class CornerEngine:
 
 def model_with(**changes: Any) -> Model:
     manifest = msgspec.convert(manifest_content(**changes), Manifest)
-    return Model(manifest, CornerEngine(), "0" * 64)
+    return Model(manifest, CornerEngine(), "0" * 64, "int8")
 
 
 def corner(chips: np.ndarray, method: Any = "fixed") -> np.ndarray:
@@ -44,6 +44,24 @@ def test_flip_is_the_direction_between_a_chip_and_its_mirror_image(chips: np.nda
     between = normalise(corner(chips) + corner(np.flip(chips, axis=2)))
     np.testing.assert_allclose(vectors, between, atol=1e-6)
     np.testing.assert_allclose(vectors, model_with().embed(chips[:, :, ::-1], flip=True), atol=1e-6)
+
+
+def test_norms_are_the_networks_own_and_of_both_images_the_smaller(chips: np.ndarray) -> None:
+    raw = CornerEngine().embed(standardize(chips, "fixed"))
+    mirrored = CornerEngine().embed(standardize(np.flip(chips, axis=2), "fixed"))
+    own, other = (np.linalg.norm(each, axis=1) for each in (raw, mirrored))
+
+    vectors, norms = model_with().embed_with_norms(chips)
+    np.testing.assert_allclose(norms, own, rtol=1e-6)
+    np.testing.assert_array_equal(vectors, model_with().embed(chips))
+    flipped = model_with().embed_with_norms(chips, flip=True)[1]
+    np.testing.assert_allclose(flipped, np.minimum(own, other), rtol=1e-6)
+
+
+def test_a_model_knows_the_contract_of_its_embeddings() -> None:
+    plain, flipped = model_with().contract(), model_with().contract(flip=True)
+    assert plain == contract(model_with().manifest, "0" * 64, "int8")
+    assert plain != flipped
 
 
 def test_a_caller_may_choose_the_other_standardization(chips: np.ndarray) -> None:

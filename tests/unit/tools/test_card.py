@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tools.check_model import BUNDLED
+from model_layer.files import BUNDLED
 from tools.evaluate import conditions
 from tools.train import card
 

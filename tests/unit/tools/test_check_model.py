@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model_layer.files import BUNDLED
 from tools import check_model
 from tools.check_model import (
-    BUNDLED,
     PARITY,
     CheckError,
     check_accuracy,

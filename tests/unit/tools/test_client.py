@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import cv2
+import numpy as np
 import pytest
 
 from tools import client
@@ -191,3 +193,93 @@ def test_command_line_does_not_print_a_page_as_the_answer(
     assert client.main(["embed", str(tmp_path / "a.jpg")]) == 1
     said = capsys.readouterr()
     assert (said.out, "<html>ok</html>" in said.err) == ("", True)
+
+
+LARGE = client.REQUEST_BYTES + 1
+
+
+def noise_png() -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (1200, 1800, 3), dtype=np.uint8)
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+def test_without_an_upload_bucket_pictures_are_made_smaller() -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def call(operation: str, body: Any) -> Any:
+        asked.append((operation, body))
+        if operation == "uploads":
+            raise CallError(404, "HTTP404", "Not Found")
+        return {"same": True}
+
+    picture = noise_png()
+    assert len(picture) > LARGE
+    assert client.Client(call).compare(picture, picture) == {"same": True}
+    assert [operation for operation, _ in asked] == ["uploads", "compare"]
+    body = asked[-1][1]
+    assert "delete" not in body
+    small = cv2.imdecode(np.frombuffer(base64.b64decode(body["images"][0]), np.uint8), 1)
+    assert small.shape == (1067, 1600, 3)
+
+
+def test_what_cannot_be_made_smaller_is_refused_in_words() -> None:
+    def call(operation: str, body: Any) -> Any:
+        raise CallError(200, "RouteNotFound", "Uploads are turned off.")
+
+    with pytest.raises(CallError, match="Uploads=yes"):
+        client.Client(call).embed(b"\0\0\0\x18ftypheic" + bytes(LARGE))
+
+
+def test_another_refusal_of_a_form_is_not_hidden() -> None:
+    def call(operation: str, body: Any) -> Any:
+        raise CallError(403, "HTTP403", "Forbidden")
+
+    with pytest.raises(CallError, match="Forbidden"):
+        client.Client(call).embed(bytes(LARGE))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"\x89PNG\r\n", "image/png"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+        (b"\0\0\0\x18ftypheic", "image/heic"),
+    ],
+)
+def test_the_type_of_a_picture_is_told_by_its_first_bytes(data: bytes, expected: str) -> None:
+    assert client.content_type_of(data) == expected
+
+
+def test_collections_have_routes_of_their_own(wire: Wire) -> None:
+    made = client.over_http("http://127.0.0.1:8080")
+    made.enrol("staff", "Zoë a/b", b"picture", min_quality=0)
+    assert (wire.sent.method, wire.sent.url) == (
+        "POST",
+        "http://127.0.0.1:8080/v1/collections/staff/faces",
+    )
+    body = json.loads(wire.sent.body)
+    assert (body["person"], body["cnt"], "collection" in body) == ("Zoë a/b", 1, False)
+    made.delete_person("staff", "Zoë a/b")
+    assert wire.sent.method == "DELETE"
+    assert wire.sent.url.endswith("/v1/collections/staff/persons/Zo%C3%AB%20a%2Fb")
+    made.persons("staff", after="Zoë", limit=5)
+    assert wire.sent.url.endswith("/persons?after=Zo%C3%AB&limit=5")
+    made.create_collection("staff")
+    assert (wire.sent.method, wire.sent.url[-21:]) == ("PUT", "/v1/collections/staff")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "search a.jpg",
+        "enrol --collection staff a.jpg",
+        "delete-person --collection staff",
+        "compare",
+        "persons",
+    ],
+)
+def test_a_verb_says_what_it_needs(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        client.main(line.split())
+    assert "needs" in capsys.readouterr().err

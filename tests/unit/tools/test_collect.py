@@ -77,6 +77,19 @@ def test_each_face_is_a_row(folder: Path) -> None:
     assert row["landmarks"] == [float(number) for number in range(1, 11)]
     assert row["embedding"] == [1.0, 1.0]
     assert (row["sharpness"], row["yaw"], row["model_id"]) == (0.25, 1.0, "tiny")
+    assert row["contract"] is None, "a result from before contracts existed"
+
+
+def test_results_of_one_contract_can_be_asked_for(folder: Path) -> None:
+    for contract in ("tiny@aaaaaaaaaaaa", "tiny@bbbbbbbbbbbb"):
+        model = {"id": "tiny", "contract": contract, "sha256": "ab", "dimension": 2}
+        changed = {**result("z.jpg"), "model": model}
+        write(folder / f"photos/z.jpg/e.{contract}.json", changed)
+    assert run(folder, "--model", "tiny@aaaaaaaaaaaa") == 0
+    assert {row["contract"] for row in rows(folder)} == {"tiny@aaaaaaaaaaaa"}
+    assert run(folder, "--model", "tiny") == 0
+    found = {row["contract"] for row in rows(folder)}
+    assert found == {None, "tiny@aaaaaaaaaaaa", "tiny@bbbbbbbbbbbb"}
 
 
 def test_results_of_a_replaced_picture_are_told_apart_by_when_they_were_written(

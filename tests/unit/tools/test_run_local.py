@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from fixtures.runtime_stub import Answer
 from tools import run_local
 from tools.run_local import AnswerError
-from tools.runtime_stub import Answer
 
 FACE = {"box": {"left": 10.0, "top": 20.0, "width": 90.4, "height": 120.6}}
 

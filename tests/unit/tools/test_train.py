@@ -17,9 +17,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from align.alignment import TEMPLATE
 from model_layer.distance import normalise
+from model_layer.files import BUNDLED
 from model_layer.manifest import read_manifest
 from model_layer.standardize import standardize
-from tools.check_model import BUNDLED
 from tools.evaluate.cache import CHUNK
 from tools.train import augment as augmenting
 from tools.train import fit as fitting

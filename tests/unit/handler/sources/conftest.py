@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from handler import batch_service
-from handler.batch_deadline import Deadline
-from handler.batch_types import ObjectReference
+from handler.batch import service as batch_service
+from handler.batch.deadline import Deadline
+from handler.invocation import Invocation
 from handler.settings import Settings
-from tests.unit.handler.batch_fakes import BUCKET, FakeStore, batch, etag_of
+from handler.storage import ObjectReference
+from tests.unit.handler.batch.fakes import BUCKET, FakeStore, batch, etag_of
 
 KEY = "holiday 2026/eileen + grace/München (1).jpg"
 
@@ -25,11 +26,10 @@ def store() -> FakeStore:
 
 @pytest.fixture(autouse=True)
 def batches(store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every source opens a batch on `store`; a context may be a Deadline."""
+    """Every source opens a batch on `store`."""
 
-    def open_batch(service: Any, context: Any) -> Any:
-        deadline = context if isinstance(context, Deadline) else Deadline.of(context)
-        return batch(store, deadline=deadline)
+    def open_batch(service: Any, invocation: Invocation) -> Any:
+        return batch(store, deadline=Deadline.of(invocation))
 
     monkeypatch.setattr(batch_service, "open_batch", open_batch)
 
@@ -51,7 +51,7 @@ def named() -> ObjectReference:
 def result_keys() -> Any:
     """Names of the results of the two objects: the first by version, the second by ETag."""
     return SimpleNamespace(
-        named=f"out/{BUCKET}/{KEY}/096fKKXTRTtl3on89fVO.nfljtsv6qko.tiny.json",
-        named_by_etag=f"out/{BUCKET}/{KEY}/{etag_of(b'eileen and grace')}.tiny.json",
-        plain=f"out/{BUCKET}/plain.jpg/{etag_of(b'plain')}.tiny.json",
+        named=f"out/{BUCKET}/{KEY}/096fKKXTRTtl3on89fVO.nfljtsv6qko.tiny@0123456789ab.json",
+        named_by_etag=f"out/{BUCKET}/{KEY}/{etag_of(b'eileen and grace')}.tiny@0123456789ab.json",
+        plain=f"out/{BUCKET}/plain.jpg/{etag_of(b'plain')}.tiny@0123456789ab.json",
     )

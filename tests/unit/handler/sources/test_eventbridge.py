@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from handler.batch_types import ObjectReference
 from handler.errors import ApiError
+from handler.invocation import Invocation
 from handler.sources import eventbridge
-from tests.unit.handler.batch_fakes import FakeStore
+from handler.storage import ObjectReference
+from tests.unit.handler.batch.fakes import FakeStore
 
 
 def test_object_is_named_as_it_is(load_event: Any, named: ObjectReference) -> None:
@@ -30,9 +31,16 @@ def test_bucket_without_versions_has_none(load_event: Any) -> None:
 
 
 def test_other_changes_name_nothing(load_event: Any) -> None:
-    event = {**load_event("eventbridge-object-created"), "detail-type": "Object Deleted"}
+    event = {**load_event("eventbridge-object-created"), "detail-type": "Object Tags Added"}
     assert eventbridge.matches(event)
-    assert eventbridge.handle(event, None, None) == {"results": []}
+    assert eventbridge.handle(event, Invocation(), None) == {"results": []}
+
+
+def test_a_deletion_names_the_object_without_a_version(load_event: Any, service: Any) -> None:
+    event = load_event("eventbridge-object-deleted")
+    (reference,) = eventbridge.references(event)
+    assert (reference.version_id, reference.removed) == (None, True)
+    assert eventbridge.handle(event, Invocation(), service) == {"results": []}
 
 
 def test_events_of_other_services_do_not_match(load_event: Any) -> None:
@@ -48,5 +56,5 @@ def test_broken_event_is_refused_by_name(load_event: Any) -> None:
 
 
 def test_result_is_written(load_event: Any, store: FakeStore, result_keys: Any) -> None:
-    eventbridge.handle(load_event("eventbridge-object-created"), None, None)
+    eventbridge.handle(load_event("eventbridge-object-created"), Invocation(), None)
     assert list(store.results) == [result_keys.named]

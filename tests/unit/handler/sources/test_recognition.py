@@ -8,6 +8,8 @@ from handler.sources import (
     KINDS,
     SOURCES,
     eventbridge,
+    is_delivered,
+    pipes,
     recognise,
     s3,
     s3batch,
@@ -39,13 +41,64 @@ def test_event_is_recognised_by_its_own_module_only(load_event: Any, name: str) 
 
 
 @pytest.mark.parametrize(
-    "event", [{}, {"Records": []}, {"Records": [{}]}, {"bucket": "b"}, [], None]
+    "event",
+    [
+        {},
+        {"Records": []},
+        {"Records": [{}]},
+        {"bucket": "b"},
+        None,
+        [],
+        [{}],
+        ["images"],
+        [{"images": []}],
+        [{"eventSource": "aws:kinesis"}],
+        [{"eventSource": "aws:sqs"}, {"eventSource": "aws:kinesis"}],
+    ],
 )
 def test_event_of_no_known_kind_is_not_recognised(event: Any) -> None:
     assert recognise(event) is None
 
 
+def test_a_pipes_list_is_recognised(load_event: Any) -> None:
+    assert recognise(load_event("eventbridge-pipe")) is pipes
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        [],
+        [{"eventSource": "aws:kinesis", "data": "YQ=="}],
+        {"Records": [{"eventSource": "aws:kinesis"}]},
+        {"eventSource": "aws:kafka", "records": {}},
+        {"eventSource": "aws:mq", "messages": []},
+        {"eventSourceArn": "arn:aws:rds:::cluster", "events": []},
+        {"source": "aws.ec2", "detail-type": "EC2 Instance State-change", "detail": {}},
+        {"messageId": "m1", "body": "{}"},
+        {"Type": "Notification", "TopicArn": "arn", "Message": "{}"},
+        {"awslogs": {"data": ""}},
+        {"version": "1.0", "requestContext": {}, "requestPayload": {}},
+    ],
+)
+def test_what_a_service_delivers_and_nobody_knows_is_told_from_a_request(event: Any) -> None:
+    assert recognise(event) is None
+    assert is_delivered(event)
+
+
+@pytest.mark.parametrize("event", [{}, {"hello": 1}, "text", 7, None, {"detail": {}}])
+def test_what_may_be_a_callers_mistake_is_not_delivered(event: Any) -> None:
+    assert not is_delivered(event)
+
+
 def test_kinds_are_named_for_the_error() -> None:
     text = "; ".join(KINDS)
-    for word in ("S3 notification", "SNS", "SQS", "EventBridge", "S3 Batch", "Step Functions"):
+    for word in (
+        "S3 notification",
+        "SNS",
+        "SQS",
+        "EventBridge",
+        "S3 Batch",
+        "Step Functions",
+        "Pipes",
+    ):
         assert word in text

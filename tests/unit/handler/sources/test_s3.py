@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from handler.batch_types import ObjectReference, TransientFailure
 from handler.errors import ApiError
+from handler.invocation import Invocation
 from handler.sources import s3
-from tests.unit.handler.batch_fakes import FakeStore
+from handler.storage import ObjectReference, TransientFailure
+from tests.unit.handler.batch.fakes import FakeStore
 
 
 def record(key: str, name: str = "ObjectCreated:Put", source: str = "aws:s3") -> dict[str, Any]:
@@ -39,13 +40,26 @@ def test_ceph_keys_are_taken_as_they_are(key: str) -> None:
 def test_test_event_names_nothing(load_event: Any, store: FakeStore) -> None:
     event = load_event("s3-test-event")
     assert s3.matches(event)
-    assert s3.handle(event, None, None) == {"results": []}
+    assert s3.handle(event, Invocation(), None) == {"results": []}
     assert store.reads == []
 
 
-@pytest.mark.parametrize("name", ["ObjectRemoved:Delete", "s3:ObjectRemoved:Delete", "Other"])
+@pytest.mark.parametrize("name", ["ObjectTagging:Put", "s3:ObjectRestore:Post", "Other"])
 def test_other_changes_name_nothing(name: str) -> None:
     assert s3.references({"Records": [record("a", name)]}) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated", "LifecycleExpiration:Delete"],
+)
+def test_a_deletion_names_the_object_without_a_version(
+    name: str, service: Any, store: FakeStore
+) -> None:
+    event = {"Records": [record("a+b", name)]}
+    assert s3.references(event) == [ObjectReference("photos", "a b", removed=True)]
+    assert s3.handle(event, Invocation(), service) == {"results": []}  # no collection follows
+    assert store.reads == []
 
 
 @pytest.mark.parametrize("name", ["ObjectCreated:CompleteMultipartUpload", "s3:ObjectCreated:Put"])
@@ -65,7 +79,7 @@ def test_other_events_do_not_match(event: dict[str, Any]) -> None:
 
 
 def test_result_is_written_and_told(load_event: Any, store: FakeStore, result_keys: Any) -> None:
-    answer = s3.handle(load_event("s3-notification"), None, None)
+    answer = s3.handle(load_event("s3-notification"), Invocation(), None)
     assert list(store.results) == [result_keys.named]
     assert answer["results"][0]["output"] == f"s3://example-faces/{result_keys.named}"
     assert answer["results"][0]["status"] == "written"
@@ -76,5 +90,5 @@ def test_passing_failure_is_raised_so_that_lambda_retries(
 ) -> None:
     store.faults[named.key] = [TransientFailure("SlowDown", "503")]
     with pytest.raises(TransientFailure, match="SlowDown"):
-        s3.handle(load_event("s3-notification"), None, None)
+        s3.handle(load_event("s3-notification"), Invocation(), None)
     assert store.results == {}

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from handler.batch_deadline import Deadline
-from handler.batch_types import ObjectReference, TransientFailure
 from handler.errors import ApiError
+from handler.invocation import Invocation
 from handler.sources import s3batch
-from tests.unit.handler.batch_fakes import BUCKET, NO_FACE, FakeStore
+from handler.storage import ObjectReference, TransientFailure
+from tests.unit.handler.batch.fakes import BUCKET, NO_FACE, FakeStore
+from tests.unit.handler.service_fakes import FakeContext
 
 
 def codes(answer: dict[str, Any]) -> list[str]:
@@ -26,7 +27,7 @@ def test_answer_repeats_what_the_invocation_said(
 ) -> None:
     event = load_event(name)
     assert s3batch.matches(event)
-    answer = s3batch.handle(event, None, None)
+    answer = s3batch.handle(event, Invocation(), None)
     assert answer["invocationSchemaVersion"] == version
     assert answer["invocationId"] == event["invocationId"]
     assert answer["treatMissingKeysAs"] == "TemporaryFailure"
@@ -39,17 +40,17 @@ def test_answer_repeats_what_the_invocation_said(
 def test_both_forms_of_the_arn_name_the_bucket(
     load_event: Any, store: FakeStore, result_keys: Any
 ) -> None:
-    s3batch.handle(load_event("s3-batch-1"), None, None)
+    s3batch.handle(load_event("s3-batch-1"), Invocation(), None)
     assert sorted(store.results) == sorted([result_keys.named, result_keys.plain])
 
 
 def test_version_may_be_null(load_event: Any, store: FakeStore, result_keys: Any) -> None:
-    s3batch.handle(load_event("s3-batch-2"), None, None)
+    s3batch.handle(load_event("s3-batch-2"), Invocation(), None)
     assert list(store.results) == [result_keys.named_by_etag]
 
 
 def test_success_says_where_the_result_is(store: FakeStore, result_keys: Any) -> None:
-    result = s3batch.handle(invocation("plain.jpg"), None, None)["results"][0]
+    result = s3batch.handle(invocation("plain.jpg"), Invocation(), None)["results"][0]
     assert result["resultString"] == f"s3://example-faces/{result_keys.plain}"
 
 
@@ -58,7 +59,7 @@ def test_each_task_has_its_own_result(store: FakeStore) -> None:
     store.add("slow.jpg", b"slow")
     store.faults["slow.jpg"] = [TransientFailure("SlowDown", "503")]
     answer = s3batch.handle(
-        invocation("plain.jpg", "empty.jpg", "slow.jpg", "gone.jpg"), None, None
+        invocation("plain.jpg", "empty.jpg", "slow.jpg", "gone.jpg"), Invocation(), None
     )
     assert codes(answer) == [
         "Succeeded",
@@ -70,7 +71,7 @@ def test_each_task_has_its_own_result(store: FakeStore) -> None:
 
 
 def test_out_of_time_is_a_temporary_failure(load_event: Any) -> None:
-    answer = s3batch.handle(load_event("s3-batch-1"), Deadline(at=0.0), None)
+    answer = s3batch.handle(load_event("s3-batch-1"), Invocation(FakeContext(remaining_ms=0)), None)
     assert codes(answer) == ["TemporaryFailure"] * 2
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from handler.batch_types import ObjectReference, TransientFailure
 from handler.errors import ApiError
+from handler.invocation import Invocation
 from handler.sources import stepfunctions
-from tests.unit.handler.batch_fakes import BUCKET, NO_FACE, FakeStore
+from handler.storage import ObjectReference, TransientFailure
+from tests.unit.handler.batch.fakes import BUCKET, NO_FACE, FakeStore
 
 
 def test_item_is_answered_by_its_outcome(
@@ -15,7 +16,7 @@ def test_item_is_answered_by_its_outcome(
 ) -> None:
     event = load_event("stepfunctions-item")
     assert stepfunctions.matches(event)
-    answer = stepfunctions.handle(event, None, None)
+    answer = stepfunctions.handle(event, Invocation(), None)
     assert answer["status"] == "written"
     assert answer["output"] == f"s3://example-faces/{result_keys.named}"
 
@@ -25,7 +26,7 @@ def test_batch_of_listing_rows_is_answered_row_by_row(
 ) -> None:
     event = load_event("stepfunctions-batch")
     assert stepfunctions.matches(event)
-    answer = stepfunctions.handle(event, None, None)
+    answer = stepfunctions.handle(event, Invocation(), None)
     assert [result["status"] for result in answer["results"]] == ["written", "written"]
     assert sorted(store.results) == sorted([result_keys.plain, result_keys.named_by_etag])
 
@@ -46,7 +47,7 @@ def test_inventory_row_is_decoded_only_when_told() -> None:
 
 def test_permanent_failure_is_an_answer_and_no_exception(store: FakeStore) -> None:
     store.add("empty.jpg", NO_FACE)
-    answer = stepfunctions.handle({"bucket": BUCKET, "key": "empty.jpg"}, None, None)
+    answer = stepfunctions.handle({"bucket": BUCKET, "key": "empty.jpg"}, Invocation(), None)
     assert (answer["status"], answer["code"]) == ("rejected", "FaceNotFound")
 
 
@@ -56,9 +57,9 @@ def test_passing_failure_is_raised_after_the_others_are_written(
     store.faults["plain.jpg"] = [TransientFailure("SlowDown", "503")]
     event = load_event("stepfunctions-batch")
     with pytest.raises(TransientFailure, match="1 of 2"):
-        stepfunctions.handle(event, None, None)
+        stepfunctions.handle(event, Invocation(), None)
     assert list(store.results) == [result_keys.named_by_etag]
-    stepfunctions.handle(event, None, None)
+    stepfunctions.handle(event, Invocation(), None)
     assert len(store.results) == 2
 
 
@@ -79,11 +80,11 @@ def test_item_that_names_no_object_is_refused_by_its_place(event: dict[str, Any]
 
 def test_item_with_something_else_for_a_list_of_items_is_refused() -> None:
     with pytest.raises(ApiError, match="InvalidRequest: Items"):
-        stepfunctions.handle({"bucket": "b", "key": "k", "Items": 5}, None, None)
+        stepfunctions.handle({"bucket": "b", "key": "k", "Items": 5}, Invocation(), None)
 
 
 def test_empty_batch_is_no_work() -> None:
-    assert stepfunctions.handle({"Items": []}, None, None) == {"results": []}
+    assert stepfunctions.handle({"Items": []}, Invocation(), None) == {"results": []}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_work_that_is_not_whole_fails_its_task(event: dict[str, Any]) -> None:
     """An answer would pass for success, and a map of such items for a bucket embedded."""
     assert stepfunctions.matches(event)
     with pytest.raises(ApiError):
-        stepfunctions.handle(event, None, None)
+        stepfunctions.handle(event, Invocation(), None)
 
 
 @pytest.mark.parametrize("event", [{"bucket": "b"}, {"images": []}, {}])

@@ -35,16 +35,31 @@ def test_perfectly_separated_pairs_still_give_a_finite_rising_map() -> None:
     assert fitted.probability(np.array([1.4]))[0] < 0.05
 
 
-def test_held_out_probabilities_do_not_see_their_own_fold() -> None:
-    # Given two folds, the second with labels turned around
-    distances, same = sample(9.0, 10.0, 2000)
-    folds = np.repeat([1, 2], 1000)
-    turned = np.where(folds == 2, ~same, same)
-    # When each is predicted from the other
-    probabilities = calibration.held_out_probabilities(distances, turned, folds)
-    # Then near pairs of fold 1 are called different, as fold 2 would have it
-    assert probabilities[(folds == 1) & (distances < 0.6)].max() < 0.2
-    assert probabilities[(folds == 2) & (distances < 0.6)].min() > 0.8
+def test_held_out_probabilities_take_the_map_of_their_own_fold() -> None:
+    maps = {1: Logistic(10.0, 5.0), 2: Logistic(10.0, 15.0)}
+    found = calibration.held_out_probabilities(
+        np.array([1.0, 1.0]), np.array([1, 2]), lambda fold: maps[fold]
+    )
+    assert found == pytest.approx([1 / (1 + np.exp(5)), 1 / (1 + np.exp(-5))])
+
+
+def test_weights_stand_for_repetitions() -> None:
+    distances, same = np.array([0.5, 0.9, 0.8, 1.4]), np.array([True, True, False, False])
+    times = np.array([3, 1, 2, 5])
+    repeated = calibration.fit_logistic(np.repeat(distances, times), np.repeat(same, times))
+    weighted = calibration.fit_logistic(distances, same, times.astype(np.float64))
+    assert weighted.slope == pytest.approx(repeated.slope)
+    assert weighted.intercept == pytest.approx(repeated.intercept)
+
+
+def test_even_odds_hold_however_many_strangers_there_are() -> None:
+    random = np.random.default_rng(4)
+    same, strangers = random.normal(0.8, 0.1, 3000), random.normal(1.2, 0.1, 30_000)
+    counts, edges = np.histogram(strangers, np.linspace(0, 2, 2001))
+    fitted = calibration.fit_even_odds(same, (edges[1:] + edges[:-1]) / 2, counts)
+    # Two normal curves of one width: odds are even halfway, with slope (1.2 - 0.8) / 0.1^2.
+    assert fitted.intercept / fitted.slope == pytest.approx(1.0, abs=0.01)
+    assert fitted.slope == pytest.approx(40, rel=0.08)
 
 
 def test_reliability_counts_promises_per_bin_and_leaves_empty_ones_out() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 import align
 from align import SimilarityAlignment
-from tools.evaluate import conditions
+from tools.evaluate import conditions, worse
 from tools.evaluate.dataset import Pairs, open_pictures
 from tools.evaluate.embedding import FaceChoice
+from tools.evaluate.people import People
 
 NAME = "eileen_collins.jpg"
 CHOICE = FaceChoice("fast", "central", SimilarityAlignment(size=112))
@@ -19,8 +20,9 @@ EYE, NOSE, MOUTH = 0, 2, 3
 
 
 @pytest.fixture(scope="module")
-def face(root: Path) -> align.Face:
-    return conditions.find_faces(open_pictures(root / "events" / "pictures"), [NAME], CHOICE)[0]
+def face(root: Path, tmp_path_factory: pytest.TempPathFactory) -> align.Face:
+    pictures, folder = open_pictures(root / "events" / "pictures"), tmp_path_factory.mktemp("kept")
+    return conditions.find_faces(pictures, [NAME], CHOICE, folder)[0]
 
 
 @pytest.fixture(scope="module")
@@ -28,49 +30,49 @@ def pixels(root: Path) -> np.ndarray:
     return align.decode((root / "events" / "pictures" / NAME).read_bytes()).pixels
 
 
-@pytest.mark.parametrize("name", conditions.CONDITIONS)
+@pytest.mark.parametrize("name", worse.CONDITIONS)
 def test_every_condition_changes_the_picture_and_nothing_in_place(
     name: str, pixels: np.ndarray, face: align.Face
 ) -> None:
     before = pixels.copy()
-    worse = conditions.CONDITIONS[name](pixels, face)
-    assert worse.dtype == np.uint8
-    assert not np.array_equal(worse, pixels)
+    changed = worse.CONDITIONS[name](pixels, face)
+    assert changed.dtype == np.uint8
+    assert not np.array_equal(changed, pixels)
     assert np.array_equal(pixels, before)
 
 
 def test_the_shrunk_face_has_the_width_asked_for(pixels: np.ndarray, face: align.Face) -> None:
-    worse = conditions.shrunk_to(24)(pixels, face)
-    assert face.width * worse.shape[1] / pixels.shape[1] == pytest.approx(24, rel=0.02)
+    changed = worse.shrunk_to(24)(pixels, face)
+    assert face.width * changed.shape[1] / pixels.shape[1] == pytest.approx(24, rel=0.02)
 
 
 def test_a_face_that_is_small_already_stays(face: align.Face) -> None:
     small = np.zeros((20, 30, 3), np.uint8)
-    assert conditions.shrunk_to(1000)(small, face).shape == small.shape
+    assert worse.shrunk_to(1000)(small, face).shape == small.shape
 
 
 @pytest.mark.parametrize(
     ("cover", "colour", "hidden", "seen"),
     [
-        (conditions.masked, conditions.MASK_COLOUR, (NOSE, MOUTH), (EYE,)),
-        (conditions.in_sunglasses, conditions.LENS_COLOUR, (EYE,), (NOSE, MOUTH)),
+        (worse.masked, worse.MASK_COLOUR, (NOSE, MOUTH), (EYE,)),
+        (worse.in_sunglasses, worse.LENS_COLOUR, (EYE,), (NOSE, MOUTH)),
     ],
 )
 def test_a_cover_hides_what_it_is_drawn_over(
-    cover: conditions.Worsen,
+    cover: worse.Worsen,
     colour: tuple[int, int, int],
     hidden: tuple[int, ...],
     seen: tuple[int, ...],
     pixels: np.ndarray,
     face: align.Face,
 ) -> None:
-    worse = cover(pixels, face)
+    changed = cover(pixels, face)
     points = np.rint(face.landmarks).astype(int)
     for point in hidden:
-        assert tuple(worse[points[point, 1], points[point, 0]]) == colour
+        assert tuple(changed[points[point, 1], points[point, 0]]) == colour
     for point in seen:
         column, line = points[point]
-        assert np.array_equal(worse[line, column], pixels[line, column])
+        assert np.array_equal(changed[line, column], pixels[line, column])
 
 
 def test_worsened_pictures_are_files_that_tell_conditions_apart(
@@ -139,3 +141,21 @@ def turned(landmarks: np.ndarray) -> np.ndarray:
     moved = landmarks.copy()
     moved[NOSE, 0] += 0.6 * (landmarks[1, 0] - landmarks[0, 0])
     return moved
+
+
+def test_strangers_are_counted_among_faces_that_were_found() -> None:
+    vectors = np.array([[1, 0], [1, 0], [0, 1], [1, 0]], np.float32)
+    worn = conditions.Worn(vectors, np.ones(4, np.float32), np.array([True, True, True, False]))
+    people = People(np.array([0, 1, 2, 3]), "made up", complete=True)
+    words = conditions.strangers_accepted(worn, worn.found, people, 1.0)
+    assert words.startswith("0.33 ")
+    assert conditions.strangers_accepted(worn, np.array([True, *[False] * 3]), people, 1.0) == "-"
+
+
+def test_noise_differs_between_pictures_and_repeats_on_one(
+    pixels: np.ndarray, face: align.Face
+) -> None:
+    first, again = worse.noisy(pixels, face), worse.noisy(pixels, face)
+    assert np.array_equal(first, again)
+    other = worse.noise_of(np.zeros_like(pixels), 40)
+    assert abs(np.corrcoef(other.ravel(), worse.noise_of(pixels, 40).ravel())[0, 1]) < 0.05

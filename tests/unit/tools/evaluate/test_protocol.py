@@ -92,56 +92,13 @@ def test_equal_error_rate_of_perfect_separation_is_zero() -> None:
     assert protocol.equal_error_rate(protocol.roc(distances, same)) == 0.0
 
 
-@pytest.mark.parametrize(
-    ("far", "low", "high"), [(0.0, 0.49, 0.5), (0.24, 0.49, 0.5), (0.25, 0.5, 1.1), (0.5, 1.1, 1.2)]
-)
-def test_threshold_never_accepts_more_than_the_rate(far: float, low: float, high: float) -> None:
-    threshold = protocol.threshold_at_far(DISTANCES, SAME, far)
-    assert low < threshold < high
-    assert np.mean(DISTANCES[~SAME] <= threshold) <= far
-
-
-def test_pairs_as_far_as_the_first_too_many_are_not_accepted() -> None:
-    distances, same = np.array([0.2, 0.5, 0.5, 0.5, 1.1]), np.array([True] + [False] * 4)
-    threshold = protocol.threshold_at_far(distances, same, 0.5)
-    assert threshold == pytest.approx(0.5)
-    assert np.mean(distances[~same] <= threshold) <= 0.5
-
-
-def test_rate_of_one_accepts_everything() -> None:
-    assert protocol.threshold_at_far(DISTANCES, SAME, 1.0) == 2.0
-
-
-def test_val_is_the_share_of_same_pairs_under_that_threshold() -> None:
-    assert protocol.val_at_far(DISTANCES, SAME, 0.0) == 0.75
-    assert protocol.val_at_far(DISTANCES, SAME, 1.0) == 1.0
-
-
-def test_held_out_rates_show_a_threshold_that_does_not_carry_over() -> None:
-    # Given fold 2 whose different pairs are nearer than fold 1's
-    distances = np.array([0.3, 1.0, 0.3, 0.5])
-    same = np.array([True, False, True, False])
-    val, far = protocol.held_out_rates(distances, same, np.array([1, 1, 2, 2]), 0.0)
-    # Then fold 1's threshold accepts fold 2's different pair
-    assert (val, far) == (1.0, 0.5)
-
-
-def test_bootstrap_interval_holds_the_value_and_repeats() -> None:
+def test_bootstrap_interval_holds_the_value_and_leaves_out_draws_without_a_kind() -> None:
     random = np.random.default_rng(3)
     distances = np.concatenate([random.normal(0.7, 0.2, 300), random.normal(1.3, 0.2, 300)])
     same = np.arange(600) < 300
-    first, again = (
-        protocol.bootstrap(
-            lambda d, s: protocol.val_at_far(d, s, 0.01), distances, same, rounds=200
-        )
-        for _ in range(2)
+    draws = [random.integers(0, 3, 600) for _ in range(100)]
+    found = protocol.bootstrap(
+        lambda d, s: protocol.accuracy_at(d, s, 1.0), distances, same, [same.astype(int), *draws]
     )
-    assert first == again
-    assert first.low <= first.value <= first.high
-    assert 0.01 < first.high - first.low < 0.6
-
-
-def test_resamples_keep_the_number_of_each_kind() -> None:
-    for rows in protocol.resamples(SAME, rounds=5, seed=0):
-        assert SAME[rows].sum() == 4
-        assert len(rows) == 8
+    assert found.low < found.value < found.high
+    assert found.high - found.low < 0.1

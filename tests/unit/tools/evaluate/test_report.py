@@ -3,24 +3,40 @@
 import dataclasses
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
+from model_layer.thresholds import Thresholds
 from tools.evaluate import charts, report
+from tools.evaluate.dataset import Pairs
+from tools.evaluate.people import identify
+from tools.evaluate.strangers import Strangers
 
-PAIRS = 120
+PEOPLE, PAIRS = 120, 120
+Measured = tuple[report.Report, np.ndarray, Pairs, Strangers]
 
 
-@pytest.fixture
-def measured() -> tuple[report.Report, np.ndarray, np.ndarray]:
+@pytest.fixture(scope="module")
+def measured() -> Measured:
+    """Two pictures of each of 120 people; every second pair is of one person."""
     random = np.random.default_rng(5)
+    centres = random.normal(size=(PEOPLE, 16))
+    found = np.repeat(centres, 2, axis=0) + random.normal(0, 0.45, (2 * PEOPLE, 16))
+    vectors = (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    names = tuple(f"p{place // 2:03d}_{place % 2}.jpg" for place in range(2 * PEOPLE))
     same = np.arange(PAIRS) % 2 == 0
-    distances = np.where(same, random.normal(0.6, 0.15, PAIRS), random.normal(1.3, 0.15, PAIRS))
-    folds = np.arange(PAIRS) // 40
-    found = np.arange(200) != 7
+    left = 2 * np.arange(PAIRS)
+    right = np.where(same, left + 1, (left + 2) % (2 * PEOPLE))
+    pairs = Pairs(names, left, right, np.arange(PAIRS) // 40, same)
+    distances = report.pair_distances(vectors, left, right, pairs.folds, subtract_mean=False)
+    people = identify(pairs)
+    strangers = report.strangers_of(vectors, distances, pairs, people, None)
     facts = {"model": "a-model", "dataset": "made-up pairs"}
-    result = report.measure(distances, same, folds, facts=facts, found=found, rounds=50)
-    return result, distances, same
+    result = report.measure(
+        distances, pairs, people, strangers, facts=facts, found=np.arange(240) != 7, rounds=50
+    )
+    return result, distances, pairs, strangers
 
 
 def test_subtracting_the_mean_uses_the_other_folds_only() -> None:
@@ -40,34 +56,65 @@ def test_distances_without_mean_are_plain_l2() -> None:
     assert report.pair_distances(vectors, *both, subtract_mean=False) == pytest.approx([2**0.5])
 
 
-def test_faces_not_found_are_counted(measured: tuple[report.Report, ...]) -> None:
-    assert (measured[0].pictures, measured[0].faces_not_found) == (200, 1)
+def test_faces_not_found_are_counted(measured: Measured) -> None:
+    assert (measured[0].pictures, measured[0].faces_not_found) == (240, 1)
     assert "no face found in 1" in report.to_markdown(measured[0])
 
 
 def test_json_of_a_report_is_json_and_carries_manifest_fields(
-    measured: tuple[report.Report, ...],
+    measured: Measured,
 ) -> None:
     document = json.loads(json.dumps(report.to_json(measured[0])))
     fields = document["manifest"]
-    assert fields["thresholds"]["default"]["distance"] == fields["thresholds"]["by_far"]["0.01"]
-    assert list(fields["thresholds"]["by_far"]) == ["0.1", "0.01", "0.001"]
+    thresholds = msgspec.convert(fields["thresholds"], Thresholds)
+    assert [row.far for row in thresholds.table] == [0.1, 0.01, 0.001]
+    assert thresholds.default == thresholds.table[-1].threshold
+    assert thresholds.strangers == 240 * 238 // 2
+    assert [row.pairs for row in thresholds.table] == [2856, 285, 28]
     assert fields["calibration"]["slope"] > 0
-    assert document["accuracy"]["mean"] > 0.95
+    assert document["accuracy"]["mean"] > 0.9
 
 
-def test_a_threshold_in_a_manifest_is_at_most_the_measured_one(
-    measured: tuple[report.Report, ...],
+def test_the_default_rate_is_the_strictest_measured_where_that_is_higher(
+    measured: Measured,
 ) -> None:
+    fields = [report.manifest_fields(measured[0], far) for far in (1e-2, 1e-4)]
+    assert [each["thresholds"]["default_far"] for each in fields] == [1e-2, 1e-3]
+
+
+def test_without_rates_the_default_decides_the_labelled_pairs_best(measured: Measured) -> None:
+    few = dataclasses.replace(measured[0], by_far=())
+    thresholds = msgspec.convert(report.manifest_fields(few)["thresholds"], Thresholds)
+    assert thresholds.default_far is None
+    best = np.mean(few.accuracy.squared_thresholds) ** 0.5
+    assert thresholds.default == pytest.approx(best, abs=1e-4)
+    assert "needs 100 pairs" in report.to_markdown(few)
+
+
+def test_a_threshold_in_a_manifest_is_at_most_the_measured_one(measured: Measured) -> None:
     rows = tuple(dataclasses.replace(row, threshold=1.00009) for row in measured[0].by_far)
     exact = dataclasses.replace(measured[0], by_far=rows)
-    by_far = report.to_json(exact)["manifest"]["thresholds"]["by_far"]
-    assert set(by_far.values()) == {1.0}
-    assert "| 0.001 | 1.0000 |" in report.to_markdown(exact)
+    table = report.to_json(exact)["manifest"]["thresholds"]["table"]
+    assert {row["threshold"] for row in table} == {1.0}
+    assert "| 1.0000 |" in report.to_markdown(exact)
+
+
+def test_labelled_pairs_alone_are_counted_where_nobody_is_named(measured: Measured) -> None:
+    _, distances, pairs, _ = measured
+    names = tuple(f"{place}.jpg" for place in range(240))
+    unnamed = dataclasses.replace(pairs, names=names)
+    people = identify(unnamed)
+    vectors = np.zeros((240, 2), np.float32)
+    strangers = report.strangers_of(vectors, distances, unnamed, people, None)
+    assert strangers.total == PAIRS // 2
+    result = report.measure(
+        distances, unnamed, people, strangers, facts={}, found=np.ones(240, bool), rounds=20
+    )
+    assert "person_a and person_b" in report.to_markdown(result)
 
 
 def test_a_mean_that_was_subtracted_goes_into_the_manifest(
-    measured: tuple[report.Report, ...],
+    measured: Measured,
 ) -> None:
     vectors = np.array([[1, 0], [0, 1], [0, 1]], np.float32)
     mean = report.mean_of(vectors, np.array([0, 0]), np.array([1, 2]))
@@ -77,12 +124,10 @@ def test_a_mean_that_was_subtracted_goes_into_the_manifest(
     assert "embedding" not in report.to_json(measured[0])["manifest"]
 
 
-def test_page_names_every_picture_that_is_drawn(
-    measured: tuple[report.Report, np.ndarray, np.ndarray], tmp_path: object
-) -> None:
-    result, distances, same = measured
+def test_page_names_every_picture_that_is_drawn(measured: Measured, tmp_path: object) -> None:
+    result, distances, pairs, strangers = measured
     folder = tmp_path / "made" / "here"  # type: ignore[operator]
-    charts.draw_all(result, distances, same, folder)
+    charts.draw_all(result, distances, pairs.same, strangers, folder)
     drawn = sorted(path.name for path in folder.iterdir())
     assert drawn == ["det.png", "reliability.png", "roc.png", "scores.png"]
     assert all(f"]({name})" in report.to_markdown(result) for name in drawn)

@@ -1,0 +1,93 @@
+"""Does a face stand upright? O-Net says, and where it stands otherwise, how.
+
+The nets were trained on upright faces, yet find one in five that is turned by quarters, with
+landmarks as if it stood upright. Seen upright, such a face scores much higher than seen as it was
+found: of 354 of them (LFW turned, `fast`) every one scored below 0.998. Beyond that nothing
+needs to be asked, which spares 79 % of upright faces the question. `python -m bench.recall` counts
+what is still found the wrong way up.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from align.types import Face, Floats
+
+SURE = 0.998
+# An orientation whose logit comes this near to that of the face as it was found is looked into.
+RIVAL = 1.0
+# Two boxes are one face from this share of their union on, or of the smaller of them.
+SAME_FACE, NESTED = 0.3, 0.7
+# Widths of eyes and mouth, and where the tip of the nose is, in lengths from eyes to mouth. Of 670
+# faces (LFW, and tight crops that include profiles) the extremes are 0.56, 1.26, 0.09 and 0.86.
+NARROWEST, WIDEST = 0.3, 2.0
+HIGHEST_NOSE, LOWEST_NOSE = -0.1, 1.15
+
+Ask = Callable[[Face], Floats]
+Improve = Callable[[Face, int], Sequence[Face]]
+
+
+def stand(faces: Iterable[Face], ask: Ask, improve: Improve) -> list[Face]:
+    """The faces as they stand. One whose orientation is in doubt has a lower score.
+
+    Args:
+        faces: as they were found.
+        ask: O-Net's logits, float32[4], of a face after 0 to 3 quarter turns of the picture; the
+            one as it was found is not needed.
+        improve: faces found anew at a face's place after so many quarter turns, in the frame of
+            the picture as it is.
+    """
+    return [_stand(face, ask, improve) for face in faces if is_face_like(face)]
+
+
+def _stand(face: Face, ask: Ask, improve: Improve) -> Face:
+    if face.score >= SURE:
+        return face
+    logits = ask(face)
+    found = [face]
+    for turns in set(range(4)) - {face.turns}:
+        if logits[turns] > logit(face.score) - RIVAL:
+            better = [each for each in improve(face, turns) if is_face_like(each)]
+            found += [each for each in better if same_face(each, face)]
+    return best_of(found)
+
+
+def best_of(faces: Sequence[Face]) -> Face:
+    """The face of the highest score; the score lowered where another orientation comes near."""
+    best = max(faces, key=lambda face: face.score)
+    others = [face.score for face in faces if face.turns != best.turns]
+    if not others:
+        return best
+    lead = logit(best.score) - logit(max(others))
+    return replace(best, score=best.score / (1 + math.exp(-lead)))
+
+
+def logit(score: float) -> float:
+    """A score, 0 to 1, as the net's own number; scores of 0 and 1 as it never gets there."""
+    bounded = min(max(score, 1e-7), 1 - 1e-7)
+    return math.log(bounded / (1 - bounded))
+
+
+def is_face_like(face: Face) -> bool:
+    """Whether landmarks are in a face's order, and roughly of its proportions."""
+    left_eye, right_eye, nose, left_mouth, right_mouth = (
+        complex(x, y) for x, y in face.landmarks.tolist()
+    )
+    between = (left_eye + right_eye) / 2
+    down = (left_mouth + right_mouth) / 2 - between
+    if down == 0:
+        return False
+    # Seen along `down`: what lies to the face's right in the picture has a negative imaginary part.
+    eyes, mouth = (right_eye - left_eye) / down, (right_mouth - left_mouth) / down
+    tip = (nose - between) / down
+    in_order = eyes.imag < 0 and mouth.imag < 0 and HIGHEST_NOSE < tip.real < LOWEST_NOSE
+    return in_order and NARROWEST < max(abs(eyes), abs(mouth)) < WIDEST
+
+
+def same_face(one: Face, other: Face) -> bool:
+    """Whether two boxes are of one face: they overlap, or one lies in the other."""
+    across = min(one.box[2], other.box[2]) - max(one.box[0], other.box[0])
+    down = min(one.box[3], other.box[3]) - max(one.box[1], other.box[1])
+    shared = max(across, 0.0) * max(down, 0.0)
+    areas = one.width * one.height, other.width * other.height
+    return shared > SAME_FACE * (sum(areas) - shared) or shared > NESTED * min(areas)

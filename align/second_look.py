@@ -1,0 +1,232 @@
+"""What a second look is: how a picture is looked at again where no face was found that is sure.
+
+Each step is taken only if those before it found no such face. Together they cost at most three
+times the first look (`python -m bench.recall` measures it): a step that looks for larger faces
+only is cheaper by the square of their size, and no step looks at more pixels than it needs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from align.boxes import square
+from align.cascade import Cascade, Profile
+from align.light import level_light
+from align.mipmaps import Mipmaps
+from align.opencv import cv2
+from align.orientation import best_of, same_face, stand
+from align.turning import turn_pixels
+from align.types import Check, Face, Floats, Pixels, Timed
+from align.views import ExactView, FastView, View
+
+TRUSTED = 0.97  # below: 1 % of the faces of LFW, and most of what is no face
+GREY = 128
+CROP_SIDE = 48
+# P-Net's cell: it cannot see smaller faces unless the picture is enlarged, which gains nothing.
+SMALLEST_FACE = 12.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the picture, in good light.
+
+    Attributes:
+        most: candidates of P-Net (a level), R-Net and O-Net that are looked at, the best ones.
+        turns: quarter turns counterclockwise of the picture; where there are several, the turned
+            pictures lie side by side and are looked at at once.
+        border: width of a grey frame around each, as a share of the picture's shorter side.
+        coarser: the smallest face sought, in those of the first look.
+        accepted: the score that a face needs.
+    """
+
+    most: tuple[int, int, int]
+    turns: tuple[int, ...] = (0,)
+    border: float = 0.0
+    coarser: float = 1.0
+    accepted: float = 0.95
+
+
+FAINT = Look(most=(1_000, 10, 4))
+STEPS: tuple[tuple[str, Look], ...] = (
+    ("detect_border", Look(border=0.25, coarser=2.5, most=(300, 12, 4), accepted=0.8)),
+    ("detect_faint", FAINT),
+    ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.2, most=(600, 24, 6))),
+)
+# What P-Net and R-Net let pass, and O-Net where a look does not ask for more.
+THRESHOLDS = (0.4, 0.5, 0.7)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A picture of uint8[h,w,3] RGB, and how it is looked at: `min_face` is in its pixels."""
+
+    pixels: Pixels
+    cascade: Cascade
+    profile: Profile
+    min_face: float
+    check: Check
+    _kept: dict[float, Pixels] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def whole(self) -> View:
+        """The view of the whole picture; it keeps what P-Net said of it."""
+        return self.view(self.pixels)
+
+    def find(self) -> list[Face]:
+        """The faces of a plain look at the whole picture."""
+        return self.cascade.find(self.whole, self.profile, self.min_face)
+
+    def view(self, pixels: Pixels) -> View:
+        exact = self.profile.name == "exact"
+        return (ExactView if exact else FastView)(pixels, self.check)
+
+    def shrunk(self, scale: float) -> Pixels:
+        """The picture at a scale of at most 1; kept."""
+        if scale == 1:
+            return self.pixels
+        if scale not in self._kept:
+            size = [max(round(side * scale), 1) for side in self.pixels.shape[1::-1]]
+            near = cv2.resize(Mipmaps(self.pixels).at_least(scale), size)
+            self._kept[scale] = np.asarray(near, np.uint8)
+        return self._kept[scale]
+
+    def in_good_light(self) -> "Scene":
+        """The same picture with its light levelled; this one where that changes little."""
+        levelled = level_light(self.pixels)
+        return self if levelled is None else replace(self, pixels=levelled)
+
+
+def look_again(
+    scene: Scene, faces: Sequence[Face], timed: Timed, has_time: Callable[[], bool]
+) -> list[Face]:
+    """The faces of a first look as they stand, and where none is sure those of further looks.
+
+    Best first. `timed` is opened around the check of orientations and around each step, which is
+    taken only where `has_time` says so: a picture without a face is then one that has none.
+    """
+    with timed("detect_orientation"):
+        found = _standing(scene, faces)
+    lit: Scene | None = None
+    for name, look in STEPS:
+        if _is_sure(found) or not has_time():
+            break
+        with timed(name):
+            lit = lit or scene.in_good_light()
+            fainter = look is FAINT and lit is scene
+            faces = _look_fainter(scene) if fainter else _look(lit, look)
+            faces = [face for face in faces if face.score >= look.accepted]
+            found = _merge(found, _standing(lit, faces))
+    return sorted(found, key=lambda face: -face.score)
+
+
+def _is_sure(faces: Sequence[Face]) -> bool:
+    return any(face.score >= TRUSTED for face in faces)
+
+
+def _look(scene: Scene, look: Look) -> list[Face]:
+    """What one look finds, in the pixels of the scene."""
+    min_face = scene.min_face * look.coarser
+    scale = min(CROP_SIDE / min_face, 1.0)
+    pixels = scene.shrunk(scale)
+    sheet, tiles = _lay_out(pixels, look)
+    profile = replace(scene.profile, thresholds=THRESHOLDS, most=look.most)
+    faces = scene.cascade.find(scene.view(sheet), profile, max(min_face * scale, SMALLEST_FACE))
+    return [
+        tile.bring_back(face).enlarged(1 / scale)
+        for tile in tiles
+        for face in faces
+        if tile.holds(face)
+    ]
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A turned picture on a sheet: where it starts, and its size in pixels."""
+
+    turns: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def holds(self, face: Face) -> bool:
+        return self.left <= (face.box[0] + face.box[2]) / 2 < self.left + self.width
+
+    def bring_back(self, face: Face) -> Face:
+        """A face of the sheet, in the picture before it was turned."""
+        return face.moved(-self.left, -self.top).turned(-self.turns, self.width, self.height)
+
+
+def _lay_out(pixels: Pixels, look: Look) -> tuple[Pixels, list[_Tile]]:
+    """The turned pictures of a look side by side on grey, uint8[h,w,3]."""
+    frame = round(min(pixels.shape[:2]) * look.border)
+    turned = [turn_pixels(pixels, turns) for turns in look.turns]
+    if not frame and len(turned) == 1:
+        return turned[0], [_Tile(look.turns[0], 0, 0, pixels.shape[1], pixels.shape[0])]
+    width = sum(each.shape[1] + 2 * frame for each in turned)
+    height = max(each.shape[0] for each in turned) + 2 * frame
+    sheet = np.full((height, width, 3), GREY, np.uint8)
+    tiles, left = [], frame
+    for turns, each in zip(look.turns, turned, strict=True):
+        tile = _Tile(turns, left, frame, each.shape[1], each.shape[0])
+        sheet[frame : frame + tile.height, left : left + tile.width] = each
+        tiles.append(tile)
+        left += tile.width + 2 * frame
+    return sheet, tiles
+
+
+def _look_fainter(scene: Scene) -> list[Face]:
+    """What the first look left out as P-Net was not sure of it, and no more."""
+    profile = replace(
+        scene.profile,
+        thresholds=THRESHOLDS,
+        most=FAINT.most,
+        ceiling=scene.profile.thresholds[0],
+    )
+    return scene.cascade.find(scene.whole, profile, scene.min_face)
+
+
+def _standing(scene: Scene, faces: Sequence[Face]) -> list[Face]:
+    def ask(face: Face) -> Floats:
+        scene.check()
+        crop = scene.whole.cut(square(np.array([face.box])), CROP_SIDE)[0]
+        others = [turns for turns in range(4) if turns != face.turns]
+        logits = np.full(4, -np.inf, np.float32)
+        turned = np.stack([np.rot90(crop, turns) for turns in others])
+        logits[others] = scene.cascade.describe(turned)[:, 14]
+        return logits
+
+    return stand(faces, ask, lambda face, turns: _improve(scene, face, turns))
+
+
+def _improve(scene: Scene, face: Face, turns: int) -> list[Face]:
+    """Faces at the place of a face, looked for after quarter turns of what is around it."""
+    left, top, right, bottom = _around(face, scene.pixels.shape[1], scene.pixels.shape[0])
+    part = np.ascontiguousarray(scene.pixels[top:bottom, left:right])
+    seen = turn_pixels(part, turns)
+    place = face.moved(-left, -top).turned(turns, right - left, bottom - top)
+    boxes = square(np.array([place.box]))
+    found = scene.cascade.improve(scene.view(seen), scene.profile, boxes)
+    height, width = seen.shape[:2]
+    return [each.turned(-turns, width, height).moved(left, top) for each in found]
+
+
+def _around(face: Face, width: int, height: int) -> tuple[int, int, int, int]:
+    """A square three times as large as a face, as far as the picture goes, at least a pixel."""
+    left, top, right, bottom = face.box
+    reach = max(face.width, face.height)
+    across = np.clip((left - reach, right + reach), 0, width - 1).astype(int).tolist()
+    down = np.clip((top - reach, bottom + reach), 0, height - 1).astype(int).tolist()
+    return across[0], down[0], across[1] + 1, down[1] + 1
+
+
+def _merge(known: Sequence[Face], found: Sequence[Face]) -> list[Face]:
+    """Both, each face once: as it scores best, and lower where it may stand otherwise."""
+    merged = list(known)
+    for face in found:
+        same = [other for other in merged if same_face(face, other)]
+        merged = [other for other in merged if other not in same]
+        merged.append(best_of([*same, face]))
+    return merged

@@ -1,0 +1,1 @@
+"""What detectors find in pictures as people send them: `python -m bench.recall`."""

@@ -1,0 +1,102 @@
+"""`python -m bench.recall`: what each detector finds in pictures as people send them.
+
+Every picture shows one face that counts: the central one that `exact` finds in it as it is. LFW
+from ../shared where it is there, else the portraits of events/pictures. Peers that are not
+installed are named with what they need.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import align
+from bench.recall import strangers, tally
+from bench.recall.conditions import CONDITIONS, Sample
+from bench.recall.detectors import DETECTORS, Detect, load
+from bench.recall.faceless import faceless
+from bench.speed.pictures import PORTRAITS
+from bench.speed.report import machine_and_date
+from tools.evaluate.__main__ import LFW
+from tools.evaluate.dataset import open_pictures, read_pairs
+
+COLUMNS = "| condition | detector | found | missed | wrong way up | false | median ms |"
+PEOPLE = ("eileen_collins", "eileen_collins_second", "grace_hopper", "grace_hopper_second")
+
+
+def main() -> None:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(prog="python -m bench.recall", description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="take every so many-th picture")
+    parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=list(DETECTORS))
+    parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=list(CONDITIONS))
+    options = parser.parse_args()
+    names, samples = read_samples(options.every)
+    detectors: dict[str, Detect] = {}
+    for name in options.detectors:
+        detector = load(name)
+        if isinstance(detector, str):
+            print(detector)
+        else:
+            detectors[name] = detector
+    print_recall(samples, detectors, options.conditions)
+    print_false_faces(detectors)
+    print_strangers(names, samples)
+    print(f"\n{machine_and_date()}, `python -m bench.recall`.")
+
+
+def read_samples(every: int) -> tuple[list[str], list[Sample]]:
+    """Names of the people and their pictures, each with its face."""
+    detector = align.Detector.load("exact")
+    names, samples = [], []
+    for name, data in read_files(every):
+        picture = align.decode(data)
+        faces = detector.detect(picture, retry=False)
+        for index in align.select(faces, "central", picture.width, picture.height):
+            names.append(name)
+            samples.append(Sample(picture.pixels, faces[index]))
+    return names, samples
+
+
+def read_files(every: int) -> list[tuple[str, bytes]]:
+    """(person, file) of LFW, or of the bundled portraits."""
+    if not LFW.is_dir():
+        files = [(name, (PORTRAITS / f"{name}.jpg").read_bytes()) for name in PEOPLE]
+        return [(name.removesuffix("_second"), data) for name, data in files][::every]
+    pictures = open_pictures(LFW / "images.zip")
+    chosen = read_pairs(LFW / "pairs.csv").names[::every]
+    return [(name.split("/")[0], pictures.read(name)) for name in chosen]
+
+
+def print_recall(
+    samples: Sequence[Sample], detectors: dict[str, Detect], conditions: Sequence[str]
+) -> None:
+    """One row for each condition and detector, as soon as it is known."""
+    print(
+        f"\n{len(samples)} pictures. `false`: pictures with a face, but only where there is none."
+    )
+    print(f"\n{COLUMNS}\n|---|---|---|---|---|---|---|")
+    for condition in conditions:
+        for name, detect in detectors.items():
+            row = tally.count(detect, map(CONDITIONS[condition], samples))
+            counts = f"{row.found} | {row.missed} | {row.wrong_way_up} | {row.false}"
+            print(f"| {condition} | {name} | {counts} | {row.milliseconds:.1f} |", flush=True)
+
+
+def print_false_faces(detectors: dict[str, Detect]) -> None:
+    """In how many pictures without a face each detector finds one."""
+    pictures = list(faceless())
+    print(f"\n| detector | of {len(pictures)} pictures without a face | median ms |\n|---|---|---|")
+    for name, detect in detectors.items():
+        found, milliseconds = tally.count_faceless(detect, pictures)
+        print(f"| {name} | {found} | {milliseconds:.1f} |", flush=True)
+
+
+def print_strangers(names: Sequence[str], samples: Sequence[Sample]) -> None:
+    """Pairs of strangers that the bundled model takes for one person, both pictures turned."""
+    print("\n| both pictures | pairs of strangers that are `same` |\n|---|---|")
+    for condition in ("as it is", "turned 90", "turned 180", "turned 270"):
+        vectors = strangers.embed(samples, CONDITIONS[condition])
+        print(f"| {condition} | {strangers.accepted(vectors, names)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Found, missed, the wrong way up, or where no face is: counted for one detector."""
+
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import align
+from bench.recall.conditions import Pixels, Sample
+from bench.recall.detectors import Detect, Found
+
+SAME_FACE = 0.3  # IoU: detectors differ in how much forehead and chin a box has
+
+
+@dataclass
+class Tally:
+    """Counts over the pictures of one condition; a picture shows one face that counts."""
+
+    found: int = 0
+    missed: int = 0
+    wrong_way_up: int = 0
+    false: int = 0
+    times: list[float] = field(default_factory=list)
+
+    @property
+    def milliseconds(self) -> float:
+        """The median."""
+        return statistics.median(self.times)
+
+
+def count(detect: Detect, samples: Iterable[Sample]) -> Tally:
+    """What a detector finds. Other people in a picture are neither found nor false."""
+    tally = Tally()
+    for sample in samples:
+        started = time.perf_counter()
+        faces = detect(sample.pixels)
+        tally.times.append((time.perf_counter() - started) * 1000)
+        best = max(faces, key=lambda face: _overlap(face.box, sample.face.box), default=None)
+        if best is None or _overlap(best.box, sample.face.box) < SAME_FACE:
+            tally.missed += 1
+            tally.false += bool(faces)
+        elif _turns(best) in (None, sample.face.turns):
+            tally.found += 1
+        else:
+            tally.wrong_way_up += 1
+    return tally
+
+
+def count_faceless(detect: Detect, pictures: Iterable[Pixels]) -> tuple[int, float]:
+    """In how many pictures without a face one is found, and the median time in milliseconds."""
+    found, times = 0, []
+    for pixels in pictures:
+        started = time.perf_counter()
+        found += bool(detect(pixels))
+        times.append((time.perf_counter() - started) * 1000)
+    return found, statistics.median(times)
+
+
+def _turns(found: Found) -> int | None:
+    """Which way up the landmarks stand, where there are any."""
+    if found.landmarks is None:
+        return None
+    return align.Face(found.box, found.landmarks, 1.0).turns
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(across, 0) * max(down, 0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return float(shared / (sum(areas) - shared))

@@ -1,0 +1,1 @@
+"""The questions themselves: compare, embed and detect. No HTTP, no batches."""

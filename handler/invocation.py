@@ -1,0 +1,102 @@
+"""What belongs to one invocation: its id, its time, and what the log will say about it."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from align.errors import AlignError
+from handler.errors import ApiError, where
+from model_layer.errors import ModelError
+
+
+class Invocation:
+    """One invocation. The only thing in the handler that changes, and it ends with it."""
+
+    def __init__(self, context: Any = None) -> None:
+        """`context` is Lambda's; without one (a test, a shell) the time is unlimited."""
+        self.request_id = str(getattr(context, "aws_request_id", None) or uuid.uuid4())
+        self.facts: dict[str, Any] = {}
+        self._remaining = getattr(context, "get_remaining_time_in_millis", None)
+        self._kept_ms = 0.0
+        self._started = time.perf_counter()
+        self._stages: dict[str, float] = {}
+        self._afterwards: list[Callable[[], None]] = []
+
+    def keeping(self, kept_ms: float, request_id: str | None = None) -> "Invocation":
+        """A part of this invocation's work, with facts and timings of its own, on the same clock.
+
+        `kept_ms` of the time that is left are not for this part.
+        """
+        part = Invocation()
+        part.request_id = request_id or self.request_id
+        part._remaining = self._remaining
+        part._kept_ms = self._kept_ms + kept_ms
+        return part
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Adds the time spent inside to `stage` of `timings_ms`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - started
+            self._stages[stage] = self._stages.get(stage, 0.0) + spent
+
+    def timings_ms(self) -> dict[str, float]:
+        """Milliseconds by stage so far, and `total` since the invocation began."""
+        stages = {stage: round(spent * 1000, 2) for stage, spent in self._stages.items()}
+        return {**stages, "total": round((time.perf_counter() - self._started) * 1000, 2)}
+
+    def note(self, **facts: Any) -> None:
+        """Facts for the log line of this invocation; `observability` decides which it prints."""
+        self.facts.update(facts)
+
+    def ended(self) -> dict[str, Any]:
+        """All facts, and how long it took."""
+        timings = self.timings_ms()
+        return {**self.facts, "timings_ms": timings, "duration_ms": timings["total"]}
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Keeps `work` for when the answer stands; an answer that is an error does without."""
+        self._afterwards.append(work)
+
+    def answered(self) -> None:
+        """Does what was kept for now: the answer can be delivered."""
+        while self._afterwards:
+            self._afterwards.pop()()
+
+    def remaining_ms(self) -> float:
+        """Time left before Lambda stops the function; infinite outside Lambda."""
+        if not callable(self._remaining):
+            return float("inf")
+        return float(self._remaining()) - self._kept_ms
+
+    def require_time(self, reserve_ms: int) -> None:
+        """Raises Timeout where less than `reserve_ms` is left: better an answer than a kill."""
+        if self.remaining_ms() < reserve_ms:
+            raise ApiError(
+                "Timeout",
+                "The function ran out of time; try again, or send fewer or smaller images.",
+                details={"reserve_ms": reserve_ms},
+            )
+
+
+def as_api_error(failure: Exception, invocation: Invocation) -> ApiError:
+    """`failure` as the caller may see it, noted on `invocation` for its log line."""
+    error = _translate(failure)
+    invocation.note(code=error.code, status=error.status)
+    if error.code == "InternalError":
+        cause = failure.__cause__ or failure
+        invocation.note(error_type=type(cause).__name__, where=where(cause))
+    return error
+
+
+def _translate(failure: Exception) -> ApiError:
+    if isinstance(failure, ApiError):
+        return failure
+    if isinstance(failure, AlignError | ModelError):
+        return ApiError.from_library(failure)
+    return ApiError.internal()

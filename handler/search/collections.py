@@ -1,0 +1,369 @@
+"""Collections as truth and index keep them: no pictures, no requests.
+
+Writes go to the truth, then to the index, then look at the truth again; deletions go to the index,
+to the truth, and to the index again. In whatever order two of them meet, and wherever one of them
+stops, a face that the truth does not hold is found by nobody, and the same call made again
+completes what was left. docs/search.md has the argument.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import islice
+
+import msgspec
+
+from handler.errors import ApiError
+from handler.search import names
+from handler.search.index import Index
+from handler.search.truth import Truth, open_truth
+from handler.search.types import CollectionRecord, Face, Gallery, read_face
+from handler.settings import Settings
+
+# Keys that a deletion handles between two looks at the clock.
+DELETE_STEP = 500
+REBUILD_STEP = 500
+# Deletions list again until nothing is left; a writer that never rests must not keep one for ever.
+DELETE_ROUNDS = 8
+
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a deletion took away."""
+
+    persons: int
+    faces: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class Collections:
+    """All collections below one truth."""
+
+    truth: Truth
+    make_index: Callable[[Truth, CollectionRecord], Index]
+    engine: str
+    most_faces: int | None = None
+    _indexes: dict[str, Index] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def create(self, name: str, contract: str, dimension: int) -> "Collection":
+        """Makes a collection, or gives the one that is there, whatever its contract."""
+        there = self.record(names.check_collection(name))
+        if there is not None:
+            return self.of(there)
+        self.create_new(name, contract, dimension)
+        return self.open(name)
+
+    def create_new(self, name: str, contract: str, dimension: int) -> bool:
+        """Makes a collection unless it is there; whether it was made."""
+        record = CollectionRecord(
+            name=names.check_collection(name),
+            contract=contract,
+            dimension=dimension,
+            generation=secrets.token_hex(6),
+            created=round(time.time(), 3),
+        )
+        return self.truth.write_new(names.collection_key(name), msgspec.json.encode(record))
+
+    def open(self, name: str) -> "Collection":
+        """The collection. Raises CollectionNotFound."""
+        record = self.record(names.check_collection(name))
+        if record is None:
+            raise not_found()
+        return self.of(record)
+
+    def of(self, record: CollectionRecord) -> "Collection":
+        """The collection that `record` describes, whether or not it is the current one."""
+        with self._lock:
+            index = self._indexes.get(record.prefix)
+            if index is None:
+                index = self._indexes[record.prefix] = self.make_index(self.truth, record)
+        return Collection(self, record, index)
+
+    def record(self, name: str) -> CollectionRecord | None:
+        """What the truth says of the collection now."""
+        body = self.truth.read(names.collection_key(name))
+        return None if body is None else msgspec.json.decode(body, type=CollectionRecord)
+
+    def names(self, after: str = "", limit: int | None = None) -> list[str]:
+        """Names of collections above `after`, in order."""
+        return list(islice(self.truth.folders("collections/", after), limit))
+
+    def replace_record(self, record: CollectionRecord) -> None:
+        """Makes `record` the current one of its name: what a move ends with."""
+        self.truth.replace(names.collection_key(record.name), msgspec.json.encode(record))
+
+    def delete(self, name: str, check: Check = lambda: None) -> Removed:
+        """Removes a collection with all that is in it, of every generation.
+
+        Raises CollectionNotFound where nothing of it is there. `check` is called between steps and
+        may raise Timeout; the same call made again goes on.
+        """
+        names.check_collection(name)
+        record = self.record(name)
+        self.truth.delete([names.collection_key(name)])
+        self.truth.delete(list(self.truth.keys(names.users_prefix(name))))
+        generations = list(self.truth.folders(f"faces/{name}/"))
+        if record is not None and record.generation not in generations:
+            generations.append(record.generation)
+        if not generations:
+            raise not_found()
+        persons = 0
+        faces: list[str] = []
+        for generation in generations:
+            collection = self.of(_record_of(name, generation, record))
+            removed = collection.delete_below("", check)
+            collection.index.drop()
+            with self._lock:
+                self._indexes.pop(collection.record.prefix, None)
+            persons += removed.persons
+            faces += removed.faces
+        return Removed(persons, tuple(faces))
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """One collection: its record, its index, and the truth that both come from."""
+
+    whole: Collections
+    record: CollectionRecord
+    index: Index
+    moving: bool = False  # a generation that is being filled and is not the current one yet
+
+    @property
+    def truth(self) -> Truth:
+        return self.whole.truth
+
+    @property
+    def most_faces(self) -> int:
+        return self.whole.most_faces or self.index.most_faces
+
+    def require_contract(self, contract: str) -> None:
+        """Raises ModelMismatch (409), with both contracts, where it is not the collection's."""
+        if contract != self.record.contract:
+            raise ApiError(
+                "ModelMismatch",
+                "The collection's faces were embedded under another contract; "
+                "docs/search.md says how to move it.",
+                details={"contract": self.record.contract, "model": contract},
+                status=409,
+            )
+
+    def gallery(self) -> Gallery:
+        return self.index.gallery()
+
+    def add(self, faces: Sequence[Face]) -> list[bool]:
+        """Adds faces; for each, whether it is new. Nothing changes where all are there already.
+
+        Raises CollectionFull, CollectionNotFound where it was deleted meanwhile, and what the
+        engines raise; the same call made again completes what was left.
+        """
+        self._require_room(len(faces))
+        added = [
+            self.truth.write_new(self._key(face.key), face.document(self.record.contract))
+            for face in faces
+        ]
+        self.index.put(faces)
+        self._confirm(faces)
+        return added
+
+    def face_keys(self, group: str, face_prefix: str = "") -> list[str]:
+        """Keys of a group's faces whose ids begin with `face_prefix`."""
+        below = group if group.endswith(names.FACE_SUFFIX) else f"{group}/{face_prefix}"
+        return self._listed(below)
+
+    def find_face(self, face: str) -> str | None:
+        """Key of the face with an id; None where there is none."""
+        for kind in (names.PERSONS, names.OBJECTS):
+            start = kind + face[: names.DIGEST]
+            for folder in self.truth.folders(self.record.prefix + start):
+                key = names.face_key(start + folder, face)
+                if self.truth.read(self._key(key)) is not None:
+                    return key
+        return None
+
+    def persons(self, after: str | None, limit: int) -> list[str]:
+        """Names of persons, at most `limit`, in the order of their digests; after a person."""
+        start = names.person_group(after).removeprefix(names.PERSONS) if after else ""
+        folders = self.truth.folders(self.record.prefix + names.PERSONS, start)
+        return [self._person(names.PERSONS + folder) for folder in islice(folders, limit)]
+
+    def person_faces(self, person: str) -> list[Face]:
+        """The faces of a person, by the truth. Raises PersonNotFound."""
+        group = names.person_group(person)
+        keys = self.face_keys(group)
+        if not keys:
+            raise person_not_found()
+        return [face for key in keys if (face := self.read(key)) is not None]
+
+    def person_vectors(self, person: str) -> list[Face]:
+        """The faces of a person, by the index. Raises PersonNotFound."""
+        group = names.person_group(person)
+        faces = self.index.faces([group])[group]
+        if not faces:
+            raise person_not_found()
+        return faces
+
+    def read(self, key: str) -> Face | None:
+        """The face with a key; None where it is gone."""
+        body = self.truth.read(self._key(key))
+        return None if body is None else read_face(key, body)
+
+    def faces(self) -> Iterator[Face]:
+        """Every face, by the truth."""
+        for key in self.truth.keys(self.record.prefix):
+            face = self.read(key[len(self.record.prefix) :])
+            if face is not None:
+                yield face
+
+    def delete_person(self, person: str, check: Check = lambda: None) -> Removed:
+        """Removes a person with all faces. Raises PersonNotFound."""
+        removed = self.delete_below(f"{names.person_group(person)}/", check)
+        if not removed.faces:
+            raise person_not_found()
+        return removed
+
+    def delete_face(self, face: str) -> Removed:
+        """Removes one face. Raises PersonNotFound where the collection has no such face."""
+        key = self.find_face(face)
+        if key is None:
+            raise ApiError("PersonNotFound", "The collection has no such face.")
+        self.delete_keys([key])
+        group = names.group_of_key(key)
+        left = key != group and self._listed(f"{group}/")
+        return Removed(0 if left else 1, (face,))
+
+    def delete_keys(self, keys: Sequence[str]) -> None:
+        """Removes faces by their keys: from the index, the truth, and the index once more."""
+        if not keys:
+            return
+        self.index.delete(keys)
+        place = self.record.name, self.record.generation
+        moves = [names.moved_key(*place, key) for key in keys]
+        self.truth.delete([*(self._key(key) for key in keys), *moves])
+        self.index.delete(keys)
+
+    def delete_below(self, below: str, check: Check = lambda: None) -> Removed:
+        """Removes all faces whose keys begin with `below`, and looks whether any is left."""
+        groups: set[str] = set()
+        faces: list[str] = []
+        for _ in range(DELETE_ROUNDS):
+            keys = self._listed(below)
+            if not keys:
+                return Removed(len(groups), tuple(faces))
+            for start in range(0, len(keys), DELETE_STEP):
+                check()
+                step = keys[start : start + DELETE_STEP]
+                self.delete_keys(step)
+                groups |= {names.group_of_key(key) for key in step}
+                faces += [names.face_of_key(key) for key in step]
+        raise ApiError("StorageUnavailable", "Faces are being added while these are deleted.")
+
+    def rebuild(self, check: Check = lambda: None) -> int:
+        """Puts every face of the truth into the index; how many there are."""
+        total = 0
+        faces = self.faces()
+        while batch := list(islice(faces, REBUILD_STEP)):
+            check()
+            self.index.put(batch)
+            total += len(batch)
+        return total
+
+    def sweep(self) -> int:
+        """Removes from the index what the truth does not hold; how many that were."""
+        stray = sorted(self.index.stored_keys() - set(self._listed("")))
+        confirmed = [key for key in stray if self.truth.read(self._key(key)) is None]
+        self.index.delete(confirmed)
+        return len(confirmed)
+
+    def _person(self, group: str) -> str:
+        """The name of a person's group; a long one stands in its faces."""
+        name = names.person_of_group(group)
+        if name is not None:
+            return name
+        first = next(iter(self._listed(f"{group}/")), None)
+        face = self.read(first) if first else None
+        return (face.person if face else None) or ""
+
+    def _require_room(self, more: int) -> None:
+        held = self.index.gallery(fresh=False).faces
+        if held + more > self.most_faces:
+            raise ApiError(
+                "CollectionFull",
+                f"The collection holds {held} faces of at most {self.most_faces}.",
+                details={"faces": held, "limit": self.most_faces},
+            )
+
+    def _confirm(self, faces: Sequence[Face]) -> None:
+        """Takes back what was deleted while it was being added."""
+        current = self.record if self.moving else self.whole.record(self.record.name)
+        if current is None or current.generation != self.record.generation:
+            self.delete_keys([face.key for face in faces])
+            self.index.drop()
+            raise not_found()
+        gone: list[str] = []
+        for group in {face.key.rpartition("/")[0] for face in faces}:
+            there = set(self._listed(f"{group}/"))
+            gone += [
+                face.key
+                for face in faces
+                if face.key.rpartition("/")[0] == group and face.key not in there
+            ]
+        if gone:
+            self.index.delete(gone)
+
+    def _key(self, key: str) -> str:
+        return self.record.prefix + key
+
+    def _listed(self, below: str) -> list[str]:
+        prefix = self.record.prefix
+        return [key[len(prefix) :] for key in self.truth.keys(prefix + below)]
+
+
+def _record_of(name: str, generation: str, current: CollectionRecord | None) -> CollectionRecord:
+    """The record of a generation that may be an old one, of which only the name is left."""
+    if current is not None and current.generation == generation:
+        return current
+    return CollectionRecord(name=name, contract="", dimension=1, generation=generation)
+
+
+@cache
+def open_collections(settings: Settings) -> Collections:
+    """The collections that the settings name. Raises CollectionNotFound where they name none."""
+    if settings.collections is None:
+        raise ApiError(
+            "CollectionNotFound",
+            "This function keeps no collections: FACENET_COLLECTIONS is not set.",
+            fixable=True,
+        )
+    truth = open_truth(settings.collections)
+    engine, _, bucket = settings.index.partition(":")
+    make = partial(_vectors_index, bucket) if engine == "s3vectors" else _memory_index
+    return Collections(truth, make, engine, settings.collection_faces)
+
+
+def _memory_index(truth: Truth, record: CollectionRecord) -> Index:
+    from handler.search.index_memory import MemoryIndex
+
+    return MemoryIndex(truth, record)
+
+
+def _vectors_index(bucket: str, truth: Truth, record: CollectionRecord) -> Index:
+    from handler.search.index_vectors import VectorsIndex, vectors_client
+
+    return VectorsIndex(truth, record, bucket, vectors_client())
+
+
+def not_found() -> ApiError:
+    """There is no such collection."""
+    return ApiError("CollectionNotFound", "There is no such collection.")
+
+
+def person_not_found() -> ApiError:
+    """The collection has no such person."""
+    return ApiError("PersonNotFound", "The collection has no such person.")

@@ -1,0 +1,1 @@
+"""`/service` and the conf file of the UAI example."""

@@ -1,0 +1,162 @@
+"""A picture is looked at again where the first look found nothing sure, and only there."""
+
+import contextlib
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+import align
+from align import views
+from align.light import level_light
+from align.second_look import STEPS
+
+NAMES = ["detect_orientation", *(name for name, _ in STEPS)]
+
+
+class Steps(list):
+    """The names of the steps that a detection took."""
+
+    @contextlib.contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        self.append(name)
+        yield
+
+
+def cropped(picture: align.Picture, face: align.Face, inside: float) -> align.Picture:
+    left, top, right, bottom = (int(value) for value in face.box)
+    across, down = int(face.width * inside), int(face.height * inside)
+    part = picture.pixels[top + down : bottom - down, left + across : right - across]
+    return align.Picture.of(np.ascontiguousarray(part))
+
+
+def flat() -> align.Picture:
+    return align.Picture.of(np.full((250, 250, 3), 90, np.uint8))
+
+
+def test_a_sure_face_needs_no_second_look(collins: align.Picture, fast: align.Detector) -> None:
+    steps = Steps()
+    faces = fast.detect(collins, timed=steps)
+    assert steps == ["detect_orientation"]
+    assert faces == fast.detect(collins, retry=False)
+
+
+@pytest.mark.parametrize("profile", ["fast", "exact"])
+def test_every_step_is_taken_in_order_where_there_is_no_face(
+    profile: str, request: pytest.FixtureRequest
+) -> None:
+    steps = Steps()
+    assert request.getfixturevalue(profile).detect(flat(), timed=steps) == []
+    assert steps == NAMES
+
+
+def test_no_step_is_taken_without_retry(fast: align.Detector) -> None:
+    steps = Steps()
+    assert fast.detect(flat(), retry=False, timed=steps) == []
+    assert steps == []
+
+
+def test_no_step_begins_when_time_is_short(fast: align.Detector) -> None:
+    steps, answers = Steps(), iter([True, False])
+    assert fast.detect(flat(), timed=steps, has_time=lambda: next(answers)) == []
+    assert steps == NAMES[:2]
+
+
+def test_a_face_that_fills_the_picture_is_found_on_a_border(
+    collins: align.Picture, fast: align.Detector
+) -> None:
+    (face,) = fast.detect(collins)
+    crop = cropped(collins, face, 0.15)
+    steps = Steps()
+    assert fast.detect(crop, retry=False) == []
+    (found,) = fast.detect(crop, timed=steps)
+    assert steps[-1] == "detect_border"
+    inside = found.moved(int(face.box[0]) + int(face.width * 0.15), 0)
+    assert abs(inside.landmarks[:, 0] - face.landmarks[:, 0]).max() < 0.1 * face.width
+
+
+@pytest.mark.parametrize("factor", [0.15, 0.1, 0.07])
+@pytest.mark.parametrize("name", ["eileen_collins", "grace_hopper"])
+def test_dark_faces_are_found(name: str, factor: float, photographs, fast: align.Detector) -> None:
+    picture = align.decode((photographs / f"{name}.jpg").read_bytes())
+    (face,) = fast.detect(picture)
+    dark = align.Picture.of((picture.pixels * factor).astype(np.uint8))
+    (found,) = fast.detect(dark)
+    assert np.abs(found.landmarks - face.landmarks).max() < 0.08 * face.width
+
+
+@pytest.mark.parametrize(("factor", "added"), [(0.1, 0), (0.25, 180)])
+def test_levelled_light_is_of_medium_brightness(
+    factor: float, added: int, collins: align.Picture
+) -> None:
+    pixels = (collins.pixels * factor + added).astype(np.uint8)
+    levelled = level_light(pixels)
+    assert levelled is not None
+    assert 75 < levelled.mean() < 165
+    assert np.ptp(levelled) > 200
+    assert levelled.shape == pixels.shape
+
+
+def test_fair_light_is_left_alone(collins: align.Picture) -> None:
+    assert level_light(collins.pixels) is None
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_picture_of_one_value_can_be_levelled(value: int) -> None:
+    levelled = level_light(np.full((9, 7, 3), value, np.uint8))
+    assert levelled is None or levelled.dtype == np.uint8
+
+
+def test_min_face_holds_for_second_looks_too(collins: align.Picture) -> None:
+    large = align.Detector.load(min_face=400)
+    assert large.detect(collins) == []
+
+
+def test_a_large_dark_picture_turned_is_found_in_its_own_pixels(
+    collins: align.Picture, fast: align.Detector
+) -> None:
+    large = cv2.resize(collins.pixels, (1500, 1500), interpolation=cv2.INTER_CUBIC)
+    upright = fast.detect(align.Picture.of(large))[0]
+    turned = np.ascontiguousarray(np.rot90((large * 0.2).astype(np.uint8)))
+    (found,) = fast.detect(align.Picture.of(turned))
+    back = found.turned(3, 1500, 1500)
+    assert np.abs(back.landmarks - upright.landmarks).max() < 0.08 * upright.width
+
+
+def test_a_reduced_picture_turned_keeps_full_size_coordinates(
+    collins: align.Picture, fast: align.Detector
+) -> None:
+    turned = np.ascontiguousarray(np.rot90(collins.pixels))
+    (full,) = fast.detect(align.Picture.of(turned))
+    (double,) = fast.detect(align.Picture(turned, 1024, 1024, 2))
+    assert np.abs(double.landmarks - (full.landmarks * 2 + 0.5)).max() < 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 400), (13, 13), (30, 700)])
+@pytest.mark.parametrize("profile", ["fast", "exact"])
+def test_odd_sizes_survive_every_step(
+    profile: str, shape: tuple[int, int], request: pytest.FixtureRequest
+) -> None:
+    steps = Steps()
+    picture = align.Picture.of(np.full((*shape, 3), 7, np.uint8))
+    assert request.getfixturevalue(profile).detect(picture, timed=steps) == []
+    assert steps == NAMES
+
+
+def test_pictures_without_a_face_stay_cheap(
+    fast: align.Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-Net's pixels, most of the cost: all looks together against the first one."""
+    seen: list[int] = []
+    original = views.likely_cells
+
+    def counted(network, level, *rest):
+        seen.append(level.shape[0] * level.shape[1])
+        return original(network, level, *rest)
+
+    monkeypatch.setattr("align.views.likely_cells", counted)
+    noise = np.random.default_rng(3).integers(0, 256, (250, 330, 3), np.uint8)
+    assert fast.detect(align.Picture.of(noise)) == []
+    assert len(seen) == len(STEPS)  # fainter candidates of a well lit picture are known already
+    assert sum(seen) < 3 * seen[0]
