@@ -11,7 +11,7 @@ from pathlib import Path
 # Read by TensorFlow when it is imported, below.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from tools.check_model import BUNDLED
+from model_layer.files import BUNDLED
 from tools.shared import SHARED
 from training import steps
 from training.fit import FitSettings

@@ -135,7 +135,7 @@ def compress(quality: int, scale: float = PICTURE_SCALE) -> Wear:
         side = round(SIZE / scale)
         small = cv2.resize(chip, (side, side), interpolation=cv2.INTER_AREA)
         encoded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
         return np.asarray(cv2.resize(decoded, (SIZE, SIZE)), np.uint8)
 
     return store
@@ -186,11 +186,11 @@ class Cover:
     colour: Points
 
     def __call__(self, chip: Chip, random: Random) -> Chip:
-        share = np.zeros((SIZE, SIZE), np.float32)
+        drawn = np.zeros((SIZE, SIZE), np.float32)
         for outline in self.outlines:
             moved = outline + random.normal(0, 1.5, 2)
-            cv2.fillConvexPoly(share, fixed_point(moved), 1.0, cv2.LINE_8, FRACTION_BITS)
-        share = cv2.blur(share, (2, 2))
+            cv2.fillConvexPoly(drawn, fixed_point(moved), 1.0, cv2.LINE_8, FRACTION_BITS)
+        share = cv2.blur(drawn, (2, 2))
         knots = self.colour + random.normal(0, 8, (2, 2, 1))
         colours = cv2.resize(np.clip(knots, 0, 255).astype(np.uint8), (SIZE, SIZE))
         return np.asarray(cv2.blendLinear(colours, chip, share, 1 - share), np.uint8)

@@ -185,14 +185,14 @@ def decode_chips(folder: Path, destination: Path) -> None:
     with zipfile.ZipFile(folder / "chips.zip") as archive:
         members = {Path(name).name: name for name in archive.namelist()}
         pictures = [
-            _decode(archive.read(members[name])) for name in tqdm(names, "decode", unit="chip")
+            decode_chip(archive.read(members[name])) for name in tqdm(names, "decode", unit="chip")
         ]
     partial = destination.with_suffix(".partial.npy")
     np.save(partial, np.stack(pictures))
     partial.replace(destination)
 
 
-def _decode(data: bytes) -> Pixels:
+def decode_chip(data: bytes) -> Pixels:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     return np.asarray(pixels, np.uint8)[:, :, ::-1]
 

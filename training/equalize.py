@@ -100,7 +100,7 @@ def equalize(weights: Weights, chips: Array) -> dict[str, Layer]:
         largest = np.max([ranges.largest[name] for name in (*tied.producers, *tied.points)], axis=0)
         factors = channel_factors(largest, tied.exponent)
         for name in tied.producers:
-            result[name] = scale_outputs(result[name], 1 / factors)
+            result[name] = scale_outputs(result[name], np.float32(1) / factors)
         for name in tied.consumers:
             result[name] = scale_inputs(result[name], factors)
     return result
@@ -110,7 +110,7 @@ def channel_factors(largest: Array, exponent: float) -> Array:
     """What to divide each channel by: float32[C], 1 in their geometric mean."""
     alive = np.maximum(largest, largest.max() * 1e-4)
     logarithms = exponent * np.log(alive)
-    return np.exp(logarithms - logarithms.mean()).astype(np.float32)
+    return np.asarray(np.exp(logarithms - logarithms.mean()), np.float32)
 
 
 def scale_outputs(layer: Layer, factors: Array) -> Layer:

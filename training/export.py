@@ -14,6 +14,7 @@ import tensorflow as tf
 from model_layer.distance import normalise
 from model_layer.engine_litert import LiteRTEngine
 from model_layer.manifest import (
+    FORMAT,
     MANIFEST_NAME,
     Manifest,
     Precision,
@@ -98,7 +99,7 @@ def write_manifest(folder: Path, name: str, facts: Mapping[str, Any]) -> Manifes
     """
     template = [list(point) for point in ALIGNMENT.template or ()]
     content = {
-        "format": 1,
+        "format": FORMAT,
         "id": name,
         "files": file_entries(folder),
         "default_precision": "int8",

@@ -43,11 +43,10 @@ def round_kernel(kernel: Tensor) -> Tensor:
 def round_values(x: Tensor, low: float, high: float) -> Tensor:
     """Activations as int8 holds them, clipped to the range; gradients pass unchanged."""
 
-    @tf.custom_gradient
     def rounded(values: Tensor) -> tuple[Tensor, Tensor]:
         return tf.quantization.fake_quant_with_min_max_args(values, low, high), lambda up: up
 
-    return rounded(x)
+    return tf.custom_gradient(rounded)(x)
 
 
 class Rounded:

@@ -95,14 +95,16 @@ def export(plan: Plan) -> None:
     weights = load_weights(plan.trained)
     if plan.mix < 1:
         weights = mixed(load_weights(plan.start), weights, plan.mix)
-    views = plan.examples().calibration(CALIBRATED_ON, CALIBRATION_SEED)
-    write_files(weights, plan.out, views)
+    examples = plan.examples()
+    alike = examples.calibration(EQUALIZED_ON, 0)
+    views = examples.calibration(CALIBRATED_ON, CALIBRATION_SEED)
+    write_files(equalize(weights, standardize(alike, "fixed")), plan.out, views)
     write_parity(plan.out)
 
 
 def manifest(plan: Plan) -> None:
     """Measure the exported files through the product's own path and describe them."""
-    describe(plan.out, plan.id, plan.lfw, plan.work, plan.command)
+    describe(plan.out, plan.id, plan.lfw, plan.data, plan.work, plan.command)
 
 
 def bundle(plan: Plan) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,7 +25,7 @@ def read_openvino(folder: Path) -> dict[str, Layer]:
     folder: holds face-reidentification-retail-0095.xml and .bin. Raises OSError, and ValueError
     where the file is of another network.
     """
-    graph = ElementTree.parse(folder / f"{MODEL}.xml").getroot()  # noqa: S314: its own file
+    graph = ElementTree.parse(folder / f"{MODEL}.xml").getroot()  # noqa: S314, a published file
     data = (folder / f"{MODEL}.bin").read_bytes()
     arrays = constants(graph, data)
     scale, shift = next(arrays)[1].ravel(), next(arrays)[1].ravel()
@@ -108,7 +109,7 @@ def mixed(start: Weights, end: Weights, share: float) -> dict[str, Layer]:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write an .npz of `<layer>/kernel`, `<layer>/bias` and `<layer>/slope`, NaN for none."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, layer in weights.items():
         arrays[f"{name}/kernel"], arrays[f"{name}/bias"] = layer.kernel, layer.bias
         arrays[f"{name}/slope"] = np.float32(np.nan if layer.slope is None else layer.slope)
