@@ -13,7 +13,7 @@ from typing import Any
 from model_layer.manifest import MANIFEST_NAME, Manifest, Precision, read_manifest
 from tools.evaluate.__main__ import main as evaluate
 from tools.evaluate.calibrate import main as calibrate
-from training.export import PARITY, file_entries, write_manifest
+from training.export import PARITY, write_manifest
 
 LICENCE = "Apache-2.0"
 # A manifest has to be valid before the model can be measured; these never leave this module.
@@ -35,15 +35,10 @@ def describe(
 ) -> Manifest:
     """Write `folder`/manifest.json from LFW pairs in `lfw` and faces of groups in `data`.
 
-    Every precision in the folder is measured; thresholds, calibration and refusal are those of
-    int8. Reports stay in `work`/reports.
+    What is measured is the int8 file. Reports stay in `work`/reports.
     """
     write_manifest(folder, name, UNMEASURED)
-    reports = [
-        measure(folder, lfw, work, precision, flip)
-        for precision in file_entries(folder)
-        for flip in (False, True)
-    ]
+    reports = [measure(folder, lfw, work, "int8", flip) for flip in (False, True)]
     provenance = {**SOURCES, "commit": commit(), "command": shlex.join(command)}
     accuracy = [accuracy_entry(report) for report in reports]
     facts = {**UNMEASURED, "provenance": provenance, "accuracy": accuracy}

@@ -28,7 +28,7 @@ from training.data import Pixels
 from training.network import DIMENSION, SIZE, Array, Plain, Tensor, Weights, embed
 
 PARITY = "parity.npz"
-PRECISIONS: tuple[Precision, ...] = ("int8", "float16", "float32")
+PRECISIONS: tuple[Precision, ...] = ("int8", "float32")
 CHECK_VALUES = 16
 ALIGNMENT = SimilarityAlignment(
     size=SIZE, template=tuple((round(float(x), 4), round(float(y), 4)) for x, y in TEMPLATE)

@@ -91,7 +91,7 @@ def run(weights: Weights, chips: Array) -> Array:
 
 
 def export(plan: Plan) -> None:
-    """int8, float16 and float32 files, and the float32 answers that int8 is checked against."""
+    """int8 and float32 files, and the float32 answers that int8 is checked against."""
     weights = load_weights(plan.trained)
     if plan.mix < 1:
         weights = mixed(load_weights(plan.start), weights, plan.mix)
