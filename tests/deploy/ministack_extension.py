@@ -300,9 +300,10 @@ def name_roles() -> None:
     iam_evaluator._resolve_condition_key = resolve
 
 
+# The evaluator looks condition keys up in lower case.
 PUBLIC = (
-    ("lambda:InvokeFunctionUrl", {"lambda:FunctionUrlAuthType": "NONE"}),
-    ("lambda:InvokeFunction", {"lambda:InvokedViaFunctionUrl": "true"}),
+    ("lambda:InvokeFunctionUrl", {"lambda:functionurlauthtype": "NONE"}),
+    ("lambda:InvokeFunction", {"lambda:invokedviafunctionurl": "true"}),
 )
 
 
