@@ -1,4 +1,4 @@
-"""Quick starts of the README and the docs, each under `<!-- quick start: NAME -->`, run as a reader would."""
+"""Runs the quick starts of README and docs, each under `<!-- quick start: NAME -->`."""
 
 import os
 import re
