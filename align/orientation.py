@@ -2,9 +2,9 @@
 
 The nets were trained on upright faces, yet find one in five that is turned by quarters, with
 landmarks as if it stood upright. Seen upright, such a face scores much higher than seen as it was
-found: of 354 of them (LFW turned, `fast`) every one scored below 0.998. Beyond that nothing
-needs to be asked, which spares 79 % of upright faces the question. `python -m bench.recall` counts
-what is still found the wrong way up.
+found: of 354 of them (LFW turned, `fast`) every one scored below 0.998. Beyond that nothing needs
+to be asked, which spares 79 % of upright faces the question. `python -m bench.recall` counts what
+is still found the wrong way up.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Runs the quick starts of README and docs, each under `<!-- quick start: NAME -->`."""
+"""Quick starts of the README and docs (`<!-- quick start: NAME -->`), run as a reader would."""
 
 import os
 import re

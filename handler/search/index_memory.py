@@ -2,7 +2,7 @@
 
 Before each question the truth is listed and what changed is read, so that a face that another
 process enrolled or deleted is found or gone. A listing costs one call of S3 per thousand faces:
-docs/search.md says up to which size that is wise.
+docs/search.md says up to which size that is wise. A folder says without one that nothing changed.
 """
 
 import threading
@@ -38,6 +38,7 @@ class MemoryIndex:
     _groups: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _matrix: NDArray[np.float32] | None = None
     _loaded: bool = False
+    _stamp: int | None = None
 
     def put(self, faces: Sequence[Face]) -> None:
         with self._lock:
@@ -97,6 +98,9 @@ class MemoryIndex:
 
     def _refresh(self, group: str | None = None) -> None:
         """Reads what the truth has and this lacks, and forgets what it has no more."""
+        stamp = self.truth.stamp()
+        if self._loaded and stamp is not None and stamp == self._stamp:
+            return
         prefix = self.record.prefix
         below = "" if group is None else names.keys_below(group)
         held = set(self._rows if group is None else self._groups.get(group, ()))
@@ -105,7 +109,8 @@ class MemoryIndex:
             self._remove(key)
         for face in self._read(sorted(there - held)):
             self._put(face)
-        self._loaded = self._loaded or group is None
+        if group is None:
+            self._loaded, self._stamp = True, stamp
 
     def _read(self, keys: Sequence[str]) -> list[Face]:
         if not keys:
