@@ -64,14 +64,14 @@ def search(folder: Path, faces: int, dimension: int) -> dict[str, float]:
     collection = collections(folder).open("bench")
     started = time.perf_counter()
     collection.gallery()
-    load = time.perf_counter() - started
+    load, held = time.perf_counter() - started, memory() - before
     probes = vectors(faces, dimension)[:: faces // PROBES][:PROBES]
     every = [timed(partial(candidates, collection, probe[None], 10, "mean"))
              for probe in probes]  # fmt: skip
     core = [timed(partial(collection.index._nearest, probe, 10))
             for probe in probes]  # fmt: skip
     return {"load": load, "search": median(every), "core": median(core),
-            "memory": memory() - before}  # fmt: skip
+            "memory": held}  # fmt: skip
 
 
 def faiss(_folder: Path, faces: int, dimension: int) -> dict[str, float]:
@@ -83,11 +83,11 @@ def faiss(_folder: Path, faces: int, dimension: int) -> dict[str, float]:
     index = library.IndexFlatL2(dimension)
     started = time.perf_counter()
     index.add(every)
-    load = time.perf_counter() - started
+    load, held = time.perf_counter() - started, memory() - before
     probes = every[:: faces // PROBES][:PROBES]
     each = [timed(partial(index.search, probe[None], 50)) for probe in probes]
     return {"load": load, "search": median(each), "core": median(each),
-            "memory": memory() - before}  # fmt: skip
+            "memory": held}  # fmt: skip
 
 
 def collections(folder: Path) -> Any:
@@ -109,8 +109,9 @@ def median(values: Sequence[float]) -> float:
 
 
 def memory() -> float:
-    """The most memory that this process has had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The memory that this process has now, in MB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 1e6
 
 
 STEPS: dict[str, Callable[[Path, int, int], dict[str, float]]] = {

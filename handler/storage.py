@@ -178,7 +178,9 @@ class ObjectReader:
 
         require_time()
         try:
-            owner = None if uploaded else self.settings.bucket_owner  # that is the input buckets'
+            # The upload bucket is the stack's own, as the output bucket is.
+            settings = self.settings
+            owner = settings.output_owner if uploaded else settings.bucket_owner
             response = get_object(client(), reference, owner)
             return self._body(response, require_time)
         except ClientError as failure:
@@ -306,9 +308,13 @@ class S3Store:
 
 @dataclass(frozen=True)
 class UploadStore:
-    """The bucket that takes callers' pictures directly, and nothing else."""
+    """The bucket that takes callers' pictures directly, and nothing else.
+
+    `owner` is the account that must own it, if known.
+    """
 
     bucket: str
+    owner: str | None = None
 
     def form(self, key: str, content_type: str, most_bytes: int) -> dict[str, Any]:
         """A presigned POST, `{"url", "fields"}`, for one object of that type and size.
@@ -350,7 +356,7 @@ class UploadStore:
         deleted = 0
         for key in dict.fromkeys(keys):
             try:
-                client().delete_object(Bucket=self.bucket, Key=key)
+                client().delete_object(Bucket=self.bucket, Key=key, **owned_by(self.owner))
             except (BotoCoreError, ClientError, OSError, UnicodeError):
                 continue
             deleted += 1

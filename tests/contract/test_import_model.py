@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import model_layer
 from model_layer import load, normalise
 from model_layer.engine_litert import LiteRTEngine
 from tests.contract.facenet_graphs import (
@@ -132,6 +133,17 @@ def test_the_manifest_says_where_the_weights_came_from_but_not_where_they_lay(
     assert set(manifest["files"]) == {"float32", "int8"}
     assert set(manifest["provenance"]["parity"]["int8"]) == {"max_difference", "min_cosine"}
     assert not (tmp_path / "tensorflow.pb").exists()
+
+
+def test_the_manifest_knows_what_each_file_answers_to_the_check_chip(
+    tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    run(tiny["frozen"], tmp_path, "--licence", "MIT", "--margin", "44")
+
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert set(manifest["check"]) == set(manifest["files"]) == {"float32", "int8", "tensorflow"}
+    for engine, precision in (("litert", "int8"), ("litert", "float32"), ("tensorflow", None)):
+        model_layer.load(tmp_path, engine=engine, precision=precision)  # compares its answer
 
 
 def test_public_weights_are_recognised_by_their_name(tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ STAGES = (
     "test_extension",
     "test_creation",
     "test_callers",
+    "test_uploads",
     "test_flow",
     "test_backfill",
     "test_permissions",

@@ -148,6 +148,23 @@ def role_may(role_arn: str, action: str, resource: str) -> bool:
     return iam_evaluator.evaluate(context, policies).decision == "Allow"
 
 
+def name_roles_of_sessions() -> None:
+    """aws:PrincipalArn of a session is the ARN of its role, not that of the session.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    """
+    resolve = iam_evaluator._resolve_condition_key
+
+    def resolve_role(key: str, context: Any) -> Any:
+        value = resolve(key, context)
+        if key.lower() != "aws:principalarn" or ":assumed-role/" not in str(value):
+            return value
+        account, name = value.split(":")[4], value.split("/")[1]
+        return f"arn:aws:iam::{account}:role/{name}"
+
+    iam_evaluator._resolve_condition_key = resolve_role
+
+
 def check_rule_targets() -> None:
     """EventBridge needs the queue's leave; what it may not deliver goes to the target's DLQ."""
     deliver = eventbridge._invoke_target
@@ -427,6 +444,7 @@ PARTS = (
     read_scaling_numbers,
     encrypt_buckets,
     forward_to_function,
+    name_roles_of_sessions,
     check_rule_targets,
     check_queue_reader,
     check_api_callers,

@@ -132,6 +132,7 @@ def bucket_policy(stack: Stack, bucket: str) -> Policy:
 POLICIES: Mapping[str, Callable[[Stack], Policy]] = {
     "FunctionRole": lambda stack: role_policy(stack, "FunctionRole", "write-logs"),
     "ReadInput": lambda stack: role_policy(stack, "FunctionRole", "read-input"),
+    "UseUploads": lambda stack: role_policy(stack, "FunctionRole", "use-uploads"),
     "WriteOutput": lambda stack: role_policy(stack, "FunctionRole", "write-output"),
     "UseKey": lambda stack: role_policy(stack, "FunctionRole", "use-key"),
     "BackfillRole": lambda stack: role_policy(stack, "BackfillRole", "run-backfill"),
@@ -141,6 +142,7 @@ POLICIES: Mapping[str, Callable[[Stack], Policy]] = {
     "QueuePolicy": lambda stack: queue_policy(stack, "InputQueue"),
     "DeadLettersPolicy": lambda stack: queue_policy(stack, "DeadLetters"),
     "InputStorePolicy": lambda stack: bucket_policy(stack, "InputStore"),
+    "UploadStorePolicy": lambda stack: bucket_policy(stack, "UploadStore"),
     "OutputStorePolicy": lambda stack: bucket_policy(stack, "OutputStore"),
 }
 

@@ -37,6 +37,7 @@ DEFAULTS = {
     "AuthorizerFunctionArn": "none",
     "FunctionUrl": "no",
     "PublicPage": "no",
+    "Uploads": "no",
     "InputBucket": "",
     "InputPrefix": "",
     "OutputPrefix": "embeddings",

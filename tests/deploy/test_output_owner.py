@@ -24,9 +24,8 @@ def squatted(batch: Workload) -> Iterator[str]:
     empty(batch, name)
     ours.delete_bucket(Bucket=name)
     theirs.create_bucket(Bucket=name, CreateBucketConfiguration=where)
-    blocked = dict.fromkeys(
-        ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), False
-    )
+    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    blocked = dict.fromkeys(names, False)
     theirs.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=blocked)
     theirs.put_bucket_policy(Bucket=name, Policy=OPEN % (name, name))
     yield name

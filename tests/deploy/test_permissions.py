@@ -4,16 +4,15 @@ What the emulator cannot show by an effect is held against the calls that AWS do
 at the end says which. The last test of test_updates.py holds the table against the template.
 """
 
-import contextlib
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import botocore.exceptions
 import pytest
 
+from tests.deploy.breaking import EFFECT, EVALUATED, broken, check_deny, plain, refuses
 from tests.deploy.callers import Endpoint, make_user
 from tests.deploy.emulator import ACCOUNT, REGION, policy, until
 from tests.deploy.permissions import SHOWN, Permission, trusts, without
@@ -23,18 +22,6 @@ from tests.deploy.test_backfill import put_rows, run
 from tests.deploy.workload import Workload
 
 QUIET_SECONDS = 2.5  # longer than any of these takes to arrive
-EFFECT, EVALUATED = "effect", "evaluated"
-
-
-@contextlib.contextmanager
-def broken(
-    stack: Stack, where: Permission, effect: str, healed: str, how: str = EFFECT
-) -> Iterator[None]:
-    """The stack without one permission; a row of the table once the test has gone through."""
-    with without(stack, where):
-        yield
-    SHOWN.add(where)
-    REPORT.broken.append(Broken(str(where), how, effect, healed))
 
 
 @pytest.fixture
@@ -198,38 +185,6 @@ def test_a_bucket_refuses_plain_http(batch: Workload, resource: str) -> None:
         batch.stack,
         Permission(resource, 0, "s3:*"),
         lambda: client.list_objects_v2(Bucket=bucket),
-    )
-
-
-def check_deny(stack: Stack, where: Permission, call: Any) -> None:
-    """A Deny is the other way round: without it the call succeeds."""
-    refuses(call)
-    with broken(stack, where, "plain HTTP is answered", "plain HTTP is refused"):
-        call()
-    refuses(call)
-
-
-def refuses(call: Any) -> None:
-    with pytest.raises(botocore.exceptions.ClientError) as refused:
-        call()
-    assert "AccessDenied" in refused.value.response["Error"]["Code"]
-
-
-def plain(stack: Stack, service: str, action: str) -> Any:
-    """A client over plain HTTP of a user who may do everything with the service."""
-    import boto3
-
-    user = make_user(stack.emulator, f"plain-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-    stack.emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="all", PolicyDocument=policy(statement)
-    )
-    return boto3.client(
-        service,
-        endpoint_url=f"http://localhost:{stack.emulator.plain_port}",
-        region_name=REGION,
-        aws_access_key_id=user.key,
-        aws_secret_access_key=user.secret,
     )
 
 

@@ -5,18 +5,14 @@ import uuid
 
 import pytest
 
+from tests.deploy.breaking import EVALUATED, broken
 from tests.deploy.callers import Endpoint
 from tests.deploy.emulator import REGION, until
 from tests.deploy.permissions import SHOWN, Permission, all_permissions
 from tests.deploy.report import REPORT, Broken
 from tests.deploy.stack import Stack
 from tests.deploy.test_creation import left_behind
-from tests.deploy.test_permissions import (
-    EVALUATED,
-    broken,
-    may,
-    redrive_until,
-)
+from tests.deploy.test_permissions import may, redrive_until
 from tests.deploy.workload import Workload
 
 EXISTING = "photo-archive"
@@ -139,7 +135,7 @@ def test_deleting_the_stack_leaves_the_buckets_and_nothing_else(
     stack.delete()
     assert list(left_behind(stack.emulator)) == ["buckets"]
     names = left_behind(stack.emulator)["buckets"]
-    assert [name.split("-")[2] for name in names] == ["input", "output"]
+    assert [name.split("-")[2] for name in names] == ["input", "output", "uploads"]
     stack.history.append(f"what stays: {', '.join(names)}, and the user's own bucket")
 
 
