@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tools.http_events import function_url, http_v2, rest_v1
 
+from fixtures.http_events import function_url, http_v2, rest_v1
 from handler import app
 from handler.errors import ApiError
 from handler.http import source
