@@ -73,7 +73,7 @@ model-check: $(TEST_ALL)
 
 # Measures the figures of the model card again (ARGS=--check: shows what differs).
 model-card: $(TEST_ALL)
-	@$(PY) -m tools.train.card $(ARGS)
+	@$(PY) -m training.card $(ARGS)
 
 ## ---------------------------------------------------------------- test
 
@@ -135,7 +135,7 @@ heic: $(RUN) ## install the decoder of HEIC, which FACENET_HEIC=on then uses (LG
 
 # Trains the bundled model: ARGS="prepare fit export manifest bundle".
 train: $(TEST_ALL)
-	@$(PY) -m tools.train $(ARGS)
+	@$(PY) -m training $(ARGS)
 
 # Rebuilds align/weights from the published package.
 detector-weights: $(TOOLS)/detector-weights/.stamp

@@ -8,7 +8,7 @@ from model_layer.manifest import MANIFEST_NAME, WeightFile
 
 MODELS = Path(__file__).resolve().parent / "models"
 # The folder of the model that comes with the project.
-BUNDLED = MODELS / "facenet-compact-112"
+BUNDLED = MODELS / "facenet-mobile-128"
 
 
 def bundled_models() -> list[str]:

@@ -29,8 +29,6 @@ FULL = (
     "contract/test_lfw_accuracy.py",
     "fuzz/test_seeds.py",
     "unit/tools/evaluate",
-    "unit/tools/test_card.py",
-    "unit/tools/test_train.py",
     "unit/training",
 )
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None

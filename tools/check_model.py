@@ -111,7 +111,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Exit status: 0 all is so, 1 something is not."""
     parser = argparse.ArgumentParser(prog="python -m tools.check_model", description=__doc__)
     parser.add_argument(
-        "folder", type=Path, nargs="?", default=BUNDLED, help="as tools.train makes it (bundled)"
+        "folder", type=Path, nargs="?", default=BUNDLED, help="as training makes it (bundled)"
     )
     parser.add_argument("--lfw", type=Path, default=SHARED / "faces" / "lfw", metavar="DIR")
     parser.add_argument("--out", type=Path, default=Path("out/model-check"), metavar="DIR")

@@ -27,6 +27,8 @@ from handler.settings import Settings
 # Keys that a deletion handles between two looks at the clock.
 DELETE_STEP = 500
 REBUILD_STEP = 500
+# Indexes kept open: those in memory hold all their faces.
+MOST_INDEXES = 16
 READERS = 16  # as many connections as the client of S3 keeps
 # Deletions list again until nothing is left; a writer that never rests must not keep one for ever.
 DELETE_ROUNDS = 8
@@ -84,6 +86,8 @@ class Collections:
         with self._lock:
             index = self._indexes.get(record.prefix)
             if index is None:
+                while len(self._indexes) >= MOST_INDEXES:  # the one that was opened first
+                    self._indexes.pop(next(iter(self._indexes)))
                 index = self._indexes[record.prefix] = self.make_index(self.truth, record)
         return Collection(self, record, index)
 

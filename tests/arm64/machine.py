@@ -74,7 +74,7 @@ def install_tools() -> None:
         raise MachineError(f"needs {' and '.join(PACKAGES)} (as root, apt installs them)")
     subprocess.run(["apt-get", "update", "-qq"], check=True)
     command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True)
 
 
 def make_root(folder: Path) -> None:

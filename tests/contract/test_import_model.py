@@ -620,7 +620,7 @@ def test_the_real_weights_import_in_one_command(real_weights: Path, tmp_path: Pa
 def bundled(root: Path, tmp_path: Path) -> Path:
     """A copy of the bundled model that a test may change."""
     folder = tmp_path / "model"
-    shutil.copytree(root / "model_layer" / "models" / "facenet-compact-112", folder)
+    shutil.copytree(root / "model_layer" / "models" / "facenet-mobile-128", folder)
     (folder / "parity.npz").unlink()
     return folder
 

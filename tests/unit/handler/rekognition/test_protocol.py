@@ -5,6 +5,7 @@ import json
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
@@ -326,3 +327,12 @@ def test_every_way_of_http_is_answered(
     answer = source.handle(sent, Invocation(FakeContext()), real_service)
     assert answer["statusCode"] == 200
     assert "CollectionIds" in json.loads(answer["body"])
+
+
+def test_one_module_of_the_wing_knows_the_collections(root: Path) -> None:
+    knowing = {
+        path.name
+        for path in (root / "handler" / "rekognition").glob("*.py")
+        if "from handler.search" in path.read_text()
+    }
+    assert knowing == {"gallery.py"}

@@ -10,49 +10,55 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model_layer.manifest import MANIFEST_NAME, Manifest, Precision
+from model_layer.manifest import MANIFEST_NAME, Manifest, Precision, read_manifest
 from tools.evaluate.__main__ import main as evaluate
-from tools.train.export import DIMENSION, PARITY, file_entries, write_manifest
+from tools.evaluate.calibrate import main as calibrate
+from training.export import PARITY, write_manifest
 
 LICENCE = "Apache-2.0"
 # A manifest has to be valid before the model can be measured; these never leave this module.
 UNMEASURED: dict[str, Any] = {
-    "thresholds": {"default": {"distance": 1.0}, "by_far": {}},
-    "calibration": {"slope": 1.0, "intercept": 1.0, "protocol": "none"},
+    "thresholds": {"default_far": None, "default_threshold": 1.0},
     "licence": LICENCE,
 }
-FACTS = ("thresholds", "calibration", "licence", "provenance", "accuracy")
+FACTS = ("thresholds", "calibration", "refusal", "licence", "provenance", "accuracy")
+DEFAULT_FAR = 1e-4
 SOURCES = {
-    "source": "this project, tools/train",
-    "teachers": [
-        "Open Model Zoo face-reidentification-retail-0095 (Apache-2.0)",
-        "davidsandberg/facenet 20180402-114759 (MIT)",
-    ],
-    "warm_start": "davidsandberg/facenet 20180402-114759 (MIT), narrowed by least squares",
-    "data": "33,260 chips: UTKFace, Pins, CASIA, Glint, and faces made of them; see docs/models",
+    "source": "this project, training",
+    "start_and_teacher": "Open Model Zoo face-reidentification-retail-0095 (Apache-2.0)",
+    "data": "25,408 chips of UTKFace, Pins, CASIA and Glint; see docs/models",
 }
 
 
-def describe(folder: Path, name: str, lfw: Path, work: Path, command: Sequence[str]) -> Manifest:
-    """Write `folder`/manifest.json from LFW pairs in `lfw`; reports stay in `work`/reports.
+def describe(
+    folder: Path, name: str, lfw: Path, data: Path, work: Path, command: Sequence[str]
+) -> Manifest:
+    """Write `folder`/manifest.json from LFW pairs in `lfw` and faces of groups in `data`.
 
-    Every precision in the folder is measured; thresholds and calibration are those of int8.
+    What is measured is the int8 file. Reports stay in `work`/reports.
     """
-    write_manifest(folder, name, DIMENSION, UNMEASURED)
-    reports = [
-        measure(folder, lfw, work, precision, flip)
-        for precision in file_entries(folder)
-        for flip in (False, True)
-    ]
-    default = reports[0]["manifest"]
-    facts = {
-        "thresholds": default["thresholds"],
-        "calibration": default["calibration"],
-        "licence": LICENCE,
-        "provenance": {**SOURCES, "commit": commit(), "command": shlex.join(command)},
-        "accuracy": [accuracy_entry(report) for report in reports],
+    write_manifest(folder, name, UNMEASURED)
+    reports = [measure(folder, lfw, work, "int8", flip) for flip in (False, True)]
+    provenance = {**SOURCES, "commit": commit(), "command": shlex.join(command)}
+    accuracy = [accuracy_entry(report) for report in reports]
+    facts = {**UNMEASURED, "provenance": provenance, "accuracy": accuracy}
+    write_manifest(folder, name, facts)
+    decide(folder, lfw, data, work)
+    return read_manifest(folder)
+
+
+def decide(folder: Path, lfw: Path, data: Path, work: Path) -> None:
+    """Measure the manifest's thresholds, worst group, calibration and refusal."""
+    places = {
+        "--pairs": lfw / "pairs.csv",
+        "--images": lfw / "images.zip",
+        "--groups": data / "groups.csv",
+        "--chips": data / "chips.zip",
+        "--default-far": DEFAULT_FAR,
+        "--name": "LFW",
+        "--out": work / "reports",
     }
-    return write_manifest(folder, name, DIMENSION, facts)
+    calibrate([str(folder), *(str(word) for place in places.items() for word in place)])
 
 
 def ship(folder: Path, destination: Path) -> Manifest:
@@ -61,8 +67,7 @@ def ship(folder: Path, destination: Path) -> Manifest:
     for name in ("int8.tflite", PARITY):
         shutil.copyfile(folder / name, destination / name)
     content = json.loads((folder / MANIFEST_NAME).read_text())
-    facts = {key: content[key] for key in FACTS}
-    return write_manifest(destination, content["id"], DIMENSION, facts)
+    return write_manifest(destination, content["id"], {key: content.get(key) for key in FACTS})
 
 
 def measure(
@@ -95,14 +100,16 @@ def accuracy_entry(report: Mapping[str, Any]) -> dict[str, Any]:
         "deviation": round(report["accuracy"]["deviation"], 4),
         "auc": round(report["auc"]["value"], 4),
         "eer": round(report["eer"]["value"], 4),
-        "val": {f"{row['far']:g}": round(row["val"]["value"], 4) for row in report["by_far"]},
+        "accepted": {
+            f"{row['far']:g}": round(row["accepted"]["value"], 4) for row in report["by_far"]
+        },
         "expected_calibration_error": round(report["ece"], 4),
     }
 
 
 def commit() -> str:
-    """The commit that tools/train was last changed in."""
-    root = Path(__file__).resolve().parents[2]
-    words = ["git", "log", "-1", "--format=%H", "--", "tools/train"]
+    """The commit that `training` was last changed in."""
+    root = Path(__file__).resolve().parents[1]
+    words = ["git", "log", "-1", "--format=%H", "--", "training"]
     answer = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
     return answer.stdout.strip() or "unknown"

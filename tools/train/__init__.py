@@ -1,1 +1,0 @@
-"""Trains the bundled model: `python -m tools.train --help`."""
