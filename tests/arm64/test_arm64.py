@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from model_layer.files import BUNDLED
+from model_layer.files import MODELS as BUNDLED_MODELS
+from model_layer.files import bundled_models
 from model_layer.model import CHECK_TOLERANCE
 from tests.arm64 import machine
 from tests.arm64.comparison import differences
@@ -18,7 +19,8 @@ from tests.needs import not_here
 PROGRAM = "tests.arm64.answer_events"
 EVENTS = sorted((machine.ROOT / "events").glob("*.json"))
 IMPORTED = sorted(path.parent for path in (machine.ROOT / "models").glob("*/manifest.json"))
-MODELS = [BUNDLED, *IMPORTED]
+BUNDLED = [BUNDLED_MODELS / name for name in bundled_models()]
+MODELS = [*BUNDLED, *IMPORTED]
 # Sound kernels stay this close to the manifest's answer; the start refuses at four times as far.
 SOUND = CHECK_TOLERANCE / 4
 
@@ -69,7 +71,7 @@ def test_every_event_is_answered_as_on_this_processor(arm64: None, model: Path) 
 def test_a_processor_on_which_kernels_go_wrong_is_never_believed(arm64: None) -> None:
     """With `-cpu max` of qemu 7.2 the int8 network takes two strangers for one person."""
     event = machine.ROOT / "events/compare-different.json"
-    everything = there(BUNDLED, machine.EVERYTHING, [event])
+    everything = there(BUNDLED[0], machine.EVERYTHING, [event])
     answer = everything["answers"]["compare-different"]
     print(f"-cpu max: deviation {everything['deviation']}, {json.dumps(answer)[:300]}")
     if everything["deviation"] is None:

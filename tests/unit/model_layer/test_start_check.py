@@ -15,11 +15,12 @@ from handler.cold_start import start
 from handler.faces.service import BrokenService
 from model_layer import ModelUnavailable, load, model
 from model_layer.distance import normalise
-from model_layer.files import BUNDLED, sha256_of
+from model_layer.files import MODELS, bundled_models, sha256_of
 from model_layer.manifest import read_manifest
 from model_layer.standardize import check_chip
 
 FILE = "int8.tflite"
+BUNDLED = MODELS / bundled_models()[0]
 
 
 @pytest.fixture
