@@ -26,8 +26,9 @@ from tools.evaluate.__main__ import evaluate, parse_arguments
 from training.__main__ import ID, ROOT, add_sources
 
 BLOCK = "<!-- measured: {} -->\n\n"
+ON_GROUPS = ("groups", "worst", "between")
 ON_LFW = ("rates", "accuracy", "probability", "reliability", "conditions", "both", "turned")
-BLOCKS = (*ON_LFW, "latency", "groups")
+BLOCKS = (*ON_LFW, "latency", *ON_GROUPS)
 ROUNDS = 300
 
 
@@ -63,9 +64,10 @@ def measured(options: Any) -> Iterator[tuple[str, list[str]]]:
         missing(", ".join(ON_LFW), options.lfw / "pairs.csv")
     if (options.data / "groups.csv").exists():
         places = (options.data / "groups.csv", options.data / "chips.zip", options.work)
-        yield "groups", groups.to_markdown(groups.measure(model_layer.load(BUNDLED), *places))
+        lines = groups.to_markdown(groups.measure(model_layer.load(BUNDLED), *places))
+        yield from zip(ON_GROUPS, parts(lines), strict=True)
     else:
-        missing("groups", options.data / "groups.csv")
+        missing(", ".join(ON_GROUPS), options.data / "groups.csv")
 
 
 def missing(names: str, path: Path) -> None:
@@ -106,11 +108,12 @@ def on_lfw(options: Any) -> Iterator[tuple[str, list[str]]]:
     yield "reliability", report.reliability_table(plain)
     inputs = (options.lfw / "pairs.csv", options.lfw / "images.zip", options.work / "cache")
     lines = list(conditions.measure(str(BUNDLED), *inputs))
-    first = lines.index("")
-    second = lines.index("", first + 1)
-    yield "conditions", lines[:first]
-    yield "both", lines[first + 1 : second]
-    yield "turned", lines[second + 1 :]
+    yield from zip(("conditions", "both", "turned"), parts(lines), strict=True)
+
+
+def parts(lines: Sequence[str]) -> list[list[str]]:
+    """Lines between empty ones."""
+    return [text.splitlines() for text in "\n".join(lines).split("\n\n")]
 
 
 def accuracy_lines(plain: report.Report, flipped: report.Report) -> list[str]:
@@ -127,12 +130,11 @@ def accuracy_lines(plain: report.Report, flipped: report.Report) -> list[str]:
 
 
 def fill(text: str, name: str, lines: Sequence[str]) -> str:
-    """The card with one block replaced. Raises KeyError when the card has no such block.
+    """The card with one block replaced; an empty line ends a block, and lines may hold none.
 
-    A block ends before the next heading, mark or paragraph: an empty line, and then no table.
+    Raises KeyError when the card has no such block.
     """
-    start = BLOCK.format(name)
-    found = re.search(rf"{re.escape(start)}((?:.+\n)*(?:\n(?:\|.*\n)+)*)", text)
+    found = re.search(rf"{re.escape(BLOCK.format(name))}((?:.+\n)*)", text)
     if found is None:
         raise KeyError(name)
     body = "".join(f"{line}\n" for line in lines)

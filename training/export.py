@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,10 @@ def convert(weights: Weights, precision: Precision, calibration: Pixels | None =
         if calibration is None:
             raise ValueError("int8 needs chips to calibrate with")
         converter.representative_dataset = lambda: _one_by_one(calibration)
-    return bytes(converter.convert())
+    with warnings.catch_warnings():
+        # The converter's own path to int8 does not know that statistics come from the chips.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
+        return bytes(converter.convert())
 
 
 def _one_by_one(chips: Pixels) -> Iterator[list[Array]]:

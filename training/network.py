@@ -115,8 +115,10 @@ def convolution(
     if kernel.shape[0] == 3 and stride == 1:
         padding = "SAME"
     elif kernel.shape[0] == 3:
+        if border:  # XNNPACK takes no padding but zeros
+            x, bias = x - border, bias + border * tf.reduce_sum(kernel, (0, 1, 2))
         # Sides are even: a frame's last row and column would never be read.
-        x = tf.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)), constant_values=border)
+        x = tf.pad(x, ((0, 0), (1, 0), (1, 0), (0, 0)))
     strides = (1, stride, stride, 1)
     if depthwise:
         return tf.nn.bias_add(tf.nn.depthwise_conv2d(x, kernel, strides, padding), bias)
