@@ -67,7 +67,8 @@ def ship(folder: Path, destination: Path) -> Manifest:
     for name in ("int8.tflite", PARITY):
         shutil.copyfile(folder / name, destination / name)
     content = json.loads((folder / MANIFEST_NAME).read_text())
-    return write_manifest(destination, content["id"], {key: content.get(key) for key in FACTS})
+    facts = {key: content[key] for key in FACTS if key in content}
+    return write_manifest(destination, content["id"], facts)
 
 
 def measure(

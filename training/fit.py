@@ -135,7 +135,7 @@ class Student:
     def averaged(self) -> dict[str, Layer]:
         """The moving average of the weights: what is measured and exported."""
         return {
-            name: Layer(np.array(layer.kernel), np.array(layer.bias), layer.slope)
+            name: Layer(layer.kernel.numpy(), layer.bias.numpy(), layer.slope)
             for name, layer in self._layers("average").items()
         }
 
