@@ -42,7 +42,7 @@ help: ## list the targets
 
 ## ---------------------------------------------------------------- use
 
-.PHONY: run serve show evaluate rekognition-table import-model collect model-check model-card local-api
+.PHONY: run serve show evaluate rekognition-table import-model enrol collect model-check model-card local-api
 run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
 	@$(PY) -m tools.run_local $(ARGS)
 
@@ -61,6 +61,9 @@ evaluate: $(TEST) ## measure a model on pairs of pictures
 import-model: $(TEST_ALL) ## make a FaceNet of your own servable: ARGS="20180402-114759.pb --out models/mine"
 	@$(PY) -m tools.import_model $(ARGS)
 
+enrol: $(TEST) ## enrol a folder of people, a folder each: ARGS="people/ -c staff"
+	@$(PY) -m tools.enrol $(ARGS)
+
 collect: $(TEST) ## gather the results of a batch: ARGS="s3://bucket/prefix -o faces.parquet"
 	@$(PY) -m tools.collect $(ARGS)
 
@@ -74,9 +77,9 @@ model-card: $(TEST_ALL)
 
 ## ---------------------------------------------------------------- test
 
-.PHONY: test test-all check test-container test-aws test-browser fuzz soak audit sbom
+.PHONY: test test-all check test-container test-aws test-browser test-deploy test-arm64 fuzz soak audit sbom
 # Each of these has a target and an environment of its own.
-ELSEWHERE := container aws browser deploy
+ELSEWHERE := container aws browser deploy arm64
 test: $(TEST) ## the function and the tools, without TensorFlow: a minute
 	@$(PY) -m pytest -m "not full" $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
 
@@ -98,6 +101,12 @@ test-aws: $(AWS_TEST) $(SAM) ## the tests that talk to real S3 and SQS servers (
 test-browser: $(BROWSER) ## the page, in a real Chromium (needs root and apt, or Chromium)
 	@$(PY) -m tests.browser.install_chromium
 	@$(PY) -m pytest tests/browser $(ARGS)
+
+test-deploy: $(TEST) $(SAM) $(TOOLS)/deploy/.stamp ## sam deploy of the template to an emulator of AWS, and what follows
+	@TOOLS="$(TOOLS)" $(PY) -m pytest tests/deploy $(ARGS)
+
+test-arm64: $(TEST) ## every event on arm64 under qemu, against this processor (needs root and apt, or qemu)
+	@$(PY) -m pytest tests/arm64 -s $(ARGS)
 
 fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## schemathesis and a minute of atheris; a night: ARGS="--seconds 28800 --random"
 	@PATH="$(abspath $(TOOLS)/fuzz/bin):$$PATH" $(PY) -m pytest tests/contract/test_api_serve.py

@@ -52,7 +52,7 @@ def square(boxes: Boxes) -> Boxes:
 def suppress(boxes: Boxes, scores: Scores, threshold: float, check: Check = no_check) -> Indices:
     """Greedy non-maximum suppression by intersection over union.
 
-    Scores saturate at 1.0, so ties are common: the first box of a tie wins, on every machine.
+    Scores saturate at 1.0, so ties are common: `best_to_worst` decides them, on every machine.
 
     Args:
         boxes: float64[N,4].
@@ -64,10 +64,10 @@ def suppress(boxes: Boxes, scores: Scores, threshold: float, check: Check = no_c
     Returns:
         Indices of the kept boxes, best first.
     """
+    order = best_to_worst(scores)
     if len(boxes) <= SUPPRESSED_AT_ONCE:
         check()
-        return _suppress_at_once(boxes, scores, threshold)
-    order = np.argsort(-scores, kind="stable")
+        return order[_suppress_at_once(boxes[order], scores[order], threshold)]
     parts: list[Indices] = []
     for start in range(0, len(order), SUPPRESSED_AT_ONCE):
         part = order[start : start + SUPPRESSED_AT_ONCE]
@@ -99,7 +99,18 @@ def _shared(boxes: Boxes, others: Boxes, axis: int) -> Boxes:
     return np.maximum(shared, 0, out=shared)
 
 
+def best_to_worst(scores: Scores) -> Indices:
+    """Indices by falling score; ties in the order in which the reference meets them.
+
+    The reference takes the last of NumPy's default sort, whose ties depend on the processor. On
+    those with AVX-512 they fall as with heapsort, which is the same everywhere: of 169 faces of 145
+    LFW pictures all agree, while with a stable sort 3 have overlaps below 0.95.
+    """
+    return np.argsort(scores, kind="heapsort")[::-1]
+
+
 def _suppress_at_once(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
+    """Of boxes that are sorted; NMSBoxes keeps the order of ties."""
     corners = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2] + 1], axis=1)
     kept = cv2.dnn.NMSBoxes(corners, scores, 0.0, threshold)
     return np.asarray(kept, np.intp).reshape(-1)
@@ -108,7 +119,7 @@ def _suppress_at_once(boxes: Boxes, scores: Scores, threshold: float) -> Indices
 def suppress_nested(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
     """As `suppress`, by intersection over the smaller box: a part of a face goes too."""
     areas = (boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1)
-    order = np.argsort(-scores, kind="stable")
+    order = best_to_worst(scores)
     kept = []
     while order.size:
         best, rest = order[0], order[1:]

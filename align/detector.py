@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 import numpy as np
 
+from align import known_face
 from align.cascade import Cascade, Profile, read_faces
 from align.opencv import cv2
 from align.second_look import CROP_SIDE, SMALLEST_FACE, Scene, look_again
@@ -72,8 +73,13 @@ class Detector:
         return cls(chosen, threads)
 
     def warm_up(self) -> None:
-        """Looks for faces in noise, so that the first caller does not pay for first times."""
-        self.detect(Picture.of(_noise(250)))
+        """Looks at a picture with a known face, so that the first caller does not pay for it.
+
+        Raises WeightsDamaged where that face is not found: nor would others be.
+        """
+        pixels, smallest = known_face.read(), known_face.MIN_FACE
+        scene = Scene(pixels, self._cascade, self._profile, smallest, no_check)
+        known_face.require_found(scene.find())
 
     def detect(
         self,
@@ -133,12 +139,3 @@ class Detector:
         wanted = self._profile.min_face
         pixels = wanted * min(width, height) if wanted < 1 else wanted
         return max(pixels, self._profile.floor)
-
-
-def _noise(side: int) -> Pixels:
-    """A picture of noise, uint8[side,side,3]. numpy.random would be better, and slow to import."""
-    mixed = np.arange(side * side * 3, dtype=np.uint32)
-    for _ in range(2):
-        mixed ^= mixed >> 16
-        mixed *= 0x45D9F3B
-    return (mixed >> 24).astype(np.uint8).reshape(side, side, 3)

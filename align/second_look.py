@@ -24,6 +24,7 @@ from align.views import ExactView, FastView, View
 TRUSTED = 0.97  # below: 1 % of the faces of LFW, and most of what is no face
 GREY = 128
 CROP_SIDE = 48
+MOST_EMPTY = 2.0  # area of a sheet, in those of the pictures on it
 # P-Net's cell: it cannot see smaller faces unless the picture is enlarged, which gains nothing.
 SMALLEST_FACE = 12.0
 
@@ -130,15 +131,32 @@ def _look(scene: Scene, look: Look) -> list[Face]:
     min_face = scene.min_face * look.coarser
     scale = min(CROP_SIDE / min_face, 1.0)
     pixels = scene.shrunk(scale)
-    sheet, tiles = _lay_out(pixels, look)
     profile = replace(scene.profile, thresholds=THRESHOLDS, most=look.most)
-    faces = scene.cascade.find(scene.view(sheet), profile, max(min_face * scale, SMALLEST_FACE))
-    return [
-        tile.bring_back(face).enlarged(1 / scale)
-        for tile in tiles
-        for face in faces
-        if tile.holds(face)
-    ]
+    smallest = max(min_face * scale, SMALLEST_FACE)
+    found: list[Face] = []
+    for turns in _sheets(pixels, look.turns):
+        sheet, tiles = _lay_out(pixels, turns, look.border)
+        faces = scene.cascade.find(scene.view(sheet), profile, smallest)
+        found += [
+            tile.bring_back(face).enlarged(1 / scale)
+            for tile in tiles
+            for face in faces
+            if tile.holds(face)
+        ]
+    return found
+
+
+def _sheets(pixels: Pixels, turns: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """All turns on one sheet, or each on its own where most of a common sheet would be empty.
+
+    A picture of 16,384 x 500 and its turned copies would make a sheet of 285 megapixels.
+    """
+    height, width = pixels.shape[:2]
+    across = sum(height if each % 2 else width for each in turns)
+    down = max(width if each % 2 else height for each in turns)
+    if across * down <= MOST_EMPTY * len(turns) * height * width:
+        return [turns]
+    return [(each,) for each in turns]
 
 
 @dataclass(frozen=True)
@@ -159,17 +177,20 @@ class _Tile:
         return face.moved(-self.left, -self.top).turned(-self.turns, self.width, self.height)
 
 
-def _lay_out(pixels: Pixels, look: Look) -> tuple[Pixels, list[_Tile]]:
+def _lay_out(
+    pixels: Pixels, turns_of: tuple[int, ...], border: float
+) -> tuple[Pixels, list[_Tile]]:
     """The turned pictures of a look side by side on grey, uint8[h,w,3]."""
-    frame = round(min(pixels.shape[:2]) * look.border)
-    turned = [turn_pixels(pixels, turns) for turns in look.turns]
+    frame = round(min(pixels.shape[:2]) * border)
+    turned = [turn_pixels(pixels, turns) for turns in turns_of]
     if not frame and len(turned) == 1:
-        return turned[0], [_Tile(look.turns[0], 0, 0, pixels.shape[1], pixels.shape[0])]
+        high, wide = turned[0].shape[:2]
+        return turned[0], [_Tile(turns_of[0], 0, 0, wide, high)]
     width = sum(each.shape[1] + 2 * frame for each in turned)
     height = max(each.shape[0] for each in turned) + 2 * frame
     sheet = np.full((height, width, 3), GREY, np.uint8)
     tiles, left = [], frame
-    for turns, each in zip(look.turns, turned, strict=True):
+    for turns, each in zip(turns_of, turned, strict=True):
         tile = _Tile(turns, left, frame, each.shape[1], each.shape[0])
         sheet[frame : frame + tile.height, left : left + tile.width] = each
         tiles.append(tile)

@@ -5,9 +5,10 @@ from typing import Any
 from handler.cold_start import start
 from handler.errors import ApiError, render
 from handler.faces.service import AnyService, ready
-from handler.invocation import Invocation
-from handler.observability import log_invocation
+from handler.invocation import Invocation, as_api_error
+from handler.observability import log_errors, log_invocation
 from handler.sources import KINDS, is_delivered, recognise
+from handler.storage import TransientFailure
 
 SERVICE = start()
 
@@ -26,7 +27,11 @@ def dispatch(event: Any, context: Any, service: AnyService) -> Any:
     invocation = Invocation(context)
     source = recognise(event)
     if source is not None:
-        return source.handle(event, invocation, service)
+        try:
+            return source.handle(event, invocation, service)
+        except Exception as failure:
+            count_failure(failure, invocation, service)
+            raise
     error = ApiError(
         "InvalidRequest",
         f"Unknown kind of event. Known kinds: {'; '.join(KINDS)}.",
@@ -40,3 +45,14 @@ def dispatch(event: Any, context: Any, service: AnyService) -> Any:
         raise error
     ready(service)
     return render(error, invocation.request_id)
+
+
+def count_failure(failure: Exception, invocation: Invocation, service: AnyService) -> None:
+    """A line and a metric for an invocation that fails; a batch has counted its objects itself."""
+    if isinstance(failure, TransientFailure):
+        return
+    error = as_api_error(failure, invocation)
+    invocation.note(request_id=invocation.request_id)
+    log_errors(
+        {error.code: 1}, service.settings.metrics_namespace, level="ERROR", **invocation.ended()
+    )

@@ -32,8 +32,21 @@ STATUSES: Mapping[str, int] = MappingProxyType(
         "Timeout": 503,
     }
 )
+# Facts about the bytes of a picture: reading them again would change nothing.
+ABOUT_THE_PICTURE = frozenset(
+    {
+        "FaceNotFound",
+        "ImageTooLarge",
+        "InvalidImage",
+        "LowQuality",
+        "PayloadTooLarge",
+        "UnsupportedFormat",
+    }
+)
 # Worth the same request again, later: the cause is on our side and passes.
 RETRYABLE = frozenset({"InternalError", "StorageUnavailable", "Timeout"})
+# Our side, too, but only a new deployment changes it. A queue can wait for that; a caller cannot.
+OURS = RETRYABLE | {"ModelUnavailable"}
 MAX_MESSAGE = 500
 
 
@@ -62,6 +75,11 @@ class ApiError(Exception):
         self.retryable = code in RETRYABLE if retryable is None else retryable
         self.status = STATUSES[code] if status is None else status
         self.fixable = fixable
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether a queue keeps what failed so: it may succeed later, without a change to it."""
+        return self.code in OURS or self.retryable or self.fixable
 
     @classmethod
     def from_library(cls, failure: Exception) -> "ApiError":

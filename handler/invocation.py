@@ -17,6 +17,7 @@ class Invocation:
     def __init__(self, context: Any = None) -> None:
         """`context` is Lambda's; without one (a test, a shell) the time is unlimited."""
         self.request_id = str(getattr(context, "aws_request_id", None) or uuid.uuid4())
+        self.account = _account_of(getattr(context, "invoked_function_arn", None))
         self.facts: dict[str, Any] = {}
         self._remaining = getattr(context, "get_remaining_time_in_millis", None)
         self._kept_ms = 0.0
@@ -34,6 +35,16 @@ class Invocation:
         part._remaining = self._remaining
         part._kept_ms = self._kept_ms + kept_ms
         return part
+
+    def end_within(self, seconds: float) -> None:
+        """Ends this many seconds after it began, where Lambda would let it go on for longer."""
+        allowed, remaining = self._started + seconds, self._remaining
+
+        def sooner() -> float:
+            patience = (allowed - time.perf_counter()) * 1000
+            return min(patience, float(remaining())) if callable(remaining) else patience
+
+        self._remaining = sooner
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -69,7 +80,7 @@ class Invocation:
             self._afterwards.pop()()
 
     def remaining_ms(self) -> float:
-        """Time left before Lambda stops the function; infinite outside Lambda."""
+        """Time left until Lambda stops the function or its caller gives up; else infinite."""
         if not callable(self._remaining):
             return float("inf")
         return float(self._remaining()) - self._kept_ms
@@ -82,6 +93,12 @@ class Invocation:
                 "The function ran out of time; try again, or send fewer or smaller images.",
                 details={"reserve_ms": reserve_ms},
             )
+
+
+def _account_of(arn: Any) -> str | None:
+    """The account of `arn:PARTITION:lambda:REGION:ACCOUNT:function:NAME`; None outside Lambda."""
+    parts = str(arn or "").split(":")
+    return parts[4] if len(parts) > 4 and parts[4].isdecimal() else None
 
 
 def as_api_error(failure: Exception, invocation: Invocation) -> ApiError:

@@ -43,6 +43,7 @@ FIELDS = frozenset(
     }
 )
 LONGEST_VALUE = 128
+ERRORS = "errors"
 METRICS = {"duration_ms": "Milliseconds", "images": "Count", "faces": "Count"}
 
 
@@ -56,8 +57,24 @@ def log_invocation(facts: Mapping[str, Any], namespace: str | None = None) -> No
     """The log line of one invocation; with `namespace`, also its metrics."""
     line = {"level": _level(facts), "message": "call", "timestamp": _now(), **_allowed(facts)}
     if namespace:
-        line["_aws"] = _metrics(line, namespace)
+        directives = [_directive(namespace, "operation", line, METRICS)]
+        if line.get("code"):
+            line[ERRORS] = 1
+            directives.append(_directive(namespace, "code", line, {ERRORS: "Count"}))
+        line["_aws"] = _metrics(directives)
     _print(line, None)
+
+
+def log_errors(
+    codes: Mapping[str, int], namespace: str | None, *, level: str = "WARNING", **fields: Any
+) -> None:
+    """A line, and the metric `errors`, for each code of what failed outside a request."""
+    for code, count in codes.items():
+        line = {"level": level, "message": "errors", "timestamp": _now(), **_allowed(fields)}
+        line |= {"code": _plain(code), ERRORS: count}
+        if namespace:
+            line["_aws"] = _metrics([_directive(namespace, "code", line, {ERRORS: "Count"})])
+        _print(line, None)
 
 
 def _allowed(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,12 +97,21 @@ def _level(facts: Mapping[str, Any]) -> str:
     return "ERROR" if int(facts.get("status", 200)) >= 500 else "INFO"
 
 
-def _metrics(line: Mapping[str, Any], namespace: str) -> dict[str, Any]:
-    """CloudWatch's embedded metric format: which fields of this line are metrics."""
-    named = [{"Name": name, "Unit": unit} for name, unit in METRICS.items() if name in line]
-    by = ["operation"] if "operation" in line else []
-    directive = {"Namespace": namespace, "Dimensions": [by], "Metrics": named}
-    return {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+def _directive(
+    namespace: str, dimension: str, line: Mapping[str, Any], metrics: Mapping[str, str]
+) -> dict[str, Any]:
+    """Which fields of `line` are metrics, by which of its fields."""
+    named = [{"Name": name, "Unit": unit} for name, unit in metrics.items() if name in line]
+    by = [dimension] if dimension in line else []
+    return {"Namespace": namespace, "Dimensions": [by], "Metrics": named}
+
+
+def _metrics(directives: list[dict[str, Any]]) -> dict[str, Any]:
+    """CloudWatch's embedded metric format.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    return {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": directives}
 
 
 def _now() -> str:

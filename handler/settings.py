@@ -75,6 +75,7 @@ class Settings:
     collection_faces: int | None = None
     bucket_collection: str | None = None
     people_prefix: str = "people/"
+    output_owner: str | None = None
     limits: Limits = field(default_factory=Limits)
     base_path: str = ""
     cors_origins: frozenset[str] = frozenset()
@@ -152,6 +153,7 @@ class Settings:
             collection_faces=read_variable(source, "FACENET_COLLECTION_FACES", _at_least(1), None),
             bucket_collection=_text(source, "FACENET_BUCKET_COLLECTION") or None,
             people_prefix=_text(source, "FACENET_PEOPLE_PREFIX") or "people/",
+            output_owner=read_variable(source, "FACENET_OUTPUT_OWNER", _account, None),
             limits=_limits(source),
             base_path=answering.base_path,
             cors_origins=answering.cors_origins,

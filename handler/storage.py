@@ -178,7 +178,9 @@ class ObjectReader:
 
         require_time()
         try:
-            owner = None if uploaded else self.settings.bucket_owner  # that is the input buckets'
+            # The upload bucket is the stack's own, as the output bucket is.
+            settings = self.settings
+            owner = settings.output_owner if uploaded else settings.bucket_owner
             response = get_object(client(), reference, owner)
             return self._body(response, require_time)
         except ClientError as failure:
@@ -213,6 +215,8 @@ class S3Store:
     Args:
         client: A boto3 S3 client; it is used from several threads, which clients allow.
         output_bucket: Where results are written.
+        output_owner: Account that must own it, if known. Bucket names can be guessed: somebody who
+            made the bucket again after it was deleted would be sent the embeddings.
         image_bytes: Objects above this are not read, only named.
         bucket_owner: Account that must own every bucket that is read, if given.
     """
@@ -221,6 +225,7 @@ class S3Store:
     output_bucket: str
     image_bytes: int
     bucket_owner: str | None = None
+    output_owner: str | None = None
 
     def fetch(self, reference: ObjectReference) -> StoredObject:
         """Read an object. Raises ObjectGone, ObjectArchived and TransientFailure.
@@ -265,7 +270,7 @@ class S3Store:
                 return self._put(key, body)
             except ClientError as failure:
                 if code_of(failure) not in CONFLICT:
-                    raise transient(failure) from None
+                    raise write_error(failure) from None
                 time.sleep(0.05 * 2**pause)
             except (BotoCoreError, OSError) as failure:
                 raise connection_failure(failure) from None
@@ -283,6 +288,7 @@ class S3Store:
                 Body=body,
                 ContentType="application/json",
                 IfNoneMatch="*",
+                **owned_by(self.output_owner),
             )
         except ClientError as failure:
             if code_of(failure) in EXISTS:
@@ -302,9 +308,13 @@ class S3Store:
 
 @dataclass(frozen=True)
 class UploadStore:
-    """The bucket that takes callers' pictures directly, and nothing else."""
+    """The bucket that takes callers' pictures directly, and nothing else.
+
+    `owner` is the account that must own it, if known.
+    """
 
     bucket: str
+    owner: str | None = None
 
     def form(self, key: str, content_type: str, most_bytes: int) -> dict[str, Any]:
         """A presigned POST, `{"url", "fields"}`, for one object of that type and size.
@@ -346,7 +356,7 @@ class UploadStore:
         deleted = 0
         for key in dict.fromkeys(keys):
             try:
-                client().delete_object(Bucket=self.bucket, Key=key)
+                client().delete_object(Bucket=self.bucket, Key=key, **owned_by(self.owner))
             except (BotoCoreError, ClientError, OSError, UnicodeError):
                 continue
             deleted += 1
@@ -386,12 +396,16 @@ def quiet_client(service: str, *, total_max_attempts: int, **config: Any) -> Any
 
 def get_object(s3: Any, reference: ObjectReference, owner: str | None) -> Mapping[str, Any]:
     """S3's response for an object; `owner` is the account that must own its bucket, if given."""
-    optional = {"VersionId": reference.version_id, "ExpectedBucketOwner": owner}
-    arguments = {name: value for name, value in optional.items() if value}
+    version = {"VersionId": reference.version_id} if reference.version_id else {}
     response: Mapping[str, Any] = s3.get_object(
-        Bucket=reference.bucket, Key=reference.key, **arguments
+        Bucket=reference.bucket, Key=reference.key, **version, **owned_by(owner)
     )
     return response
+
+
+def owned_by(account: str | None) -> dict[str, str]:
+    """The argument with which S3 refuses (403) a bucket of any other account."""
+    return {"ExpectedBucketOwner": account} if account else {}
 
 
 def fault_of(failure: Any) -> Fault:
@@ -411,8 +425,10 @@ def fault_of(failure: Any) -> Fault:
 
 def request_error(fault: Fault) -> ApiError:
     """A fault as a caller sees it; S3's own text, which may hold names, is dropped."""
-    if fault in (Fault.GONE, Fault.NO_BUCKET):
+    if fault is Fault.GONE:
         return ApiError("ObjectNotFound", "The object does not exist.")
+    if fault is Fault.NO_BUCKET:
+        return ApiError("ObjectNotFound", "The bucket does not exist.", fixable=True)
     if fault is Fault.ARCHIVED:
         return ApiError("ObjectNotFound", "The object is archived; restore it first.")
     if fault is Fault.REFUSED:
@@ -423,7 +439,7 @@ def request_error(fault: Fault) -> ApiError:
             fixable=True,
         )
     if fault is Fault.ENCRYPTED:
-        return ApiError("InvalidRequest", f"{ENCRYPTED}.")
+        return ApiError("InvalidRequest", f"{ENCRYPTED}.", fixable=True)
     if fault is Fault.NOT_ACCEPTED:
         return ApiError("InvalidRequest", "S3 does not accept this key or version id.")
     return ApiError("StorageUnavailable", "S3 could not be read; try again.")
@@ -437,6 +453,18 @@ def batch_error(failure: Any) -> Exception:
     if fault is Fault.ENCRYPTED:
         return TransientFailure(code_of(failure), ENCRYPTED)
     return ObjectArchived() if fault is Fault.ARCHIVED else transient(failure)
+
+
+def write_error(failure: Any) -> TransientFailure:
+    """Why a result could not be written. Somebody can fix a refusal, so it is tried again."""
+    if fault_of(failure) is not Fault.REFUSED:
+        return transient(failure)
+    return TransientFailure(
+        code_of(failure),
+        "S3 refused the result: check that the output bucket belongs to the account of "
+        "FACENET_OUTPUT_OWNER (the function's own by default), its policy and its KMS key, and "
+        "the function's role",
+    )
 
 
 def transient(failure: Any) -> TransientFailure:
@@ -536,6 +564,10 @@ class ObjectPrefix:
             if answer.get("Errors"):
                 code = answer["Errors"][0].get("Code", "")
                 raise request_error(CODES.get(code, Fault.TRANSIENT))
+
+    def stamp(self) -> int | None:
+        """None: of a prefix only a listing tells whether it changed."""
+        return None
 
     @property
     def _client(self) -> Any:

@@ -1,5 +1,6 @@
 """Chips in, unit vectors out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +14,18 @@ from model_layer.errors import ModelUnavailable
 from model_layer.files import find_model
 from model_layer.manifest import (
     BoxAlignment,
+    FileKind,
     Manifest,
     Precision,
     SimilarityAlignment,
     Standardization,
     read_manifest,
 )
-from model_layer.standardize import standardize
+from model_layer.standardize import check_chip, standardize
+
+# An L2 distance. Sound kernels stay far below it on any processor (tests/arm64 measures how far);
+# two strangers are about 1.3 apart, and so is an engine that computes nonsense.
+CHECK_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,10 @@ class Model:
         """
         self._check_chips(chips)
         chosen = standardization or self.manifest.input.standardization
-        raw = self._run(chips, chosen)
+        raw = self.answer_raw(chips, chosen)
         vectors, norms = normalise(raw), np.linalg.norm(raw, axis=1)
         if flip:
-            mirrored = self._run(chips[:, :, ::-1], chosen)
+            mirrored = self.answer_raw(chips[:, :, ::-1], chosen)
             vectors = normalise(vectors + normalise(mirrored))
             norms = np.minimum(norms, np.linalg.norm(mirrored, axis=1))
         if not standardization:
@@ -117,12 +123,17 @@ class Model:
         if chips.dtype != np.uint8:
             raise ValueError(f"chips must be uint8, not {chips.dtype}")
 
-    def _run(
-        self, chips: NDArray[np.uint8], standardization: Standardization
+    def answer_raw(
+        self, chips: NDArray[np.uint8], standardization: Standardization | None = None
     ) -> NDArray[np.float32]:
-        """What the network says, float32 [N,D] of any length."""
+        """What the network says to chips, uint8 RGB [N,S,S,3] -> float32 [N,D] of any length.
+
+        The manifest's `check` holds the first numbers of `normalise(answer_raw(check_chip))`.
+        """
         ordered = chips[..., ::-1] if self.manifest.input.colour_order == "BGR" else chips
-        return self.engine.embed(standardize(ordered, standardization))
+        return self.engine.embed(
+            standardize(ordered, standardization or self.manifest.input.standardization)
+        )
 
     def _subtract_mean(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         mean = self.manifest.embedding.mean
@@ -152,22 +163,43 @@ def load(
     manifest = read_manifest(folder)
     loaded, kind, entry = open_engine(folder, manifest, engine, precision, threads)
     model = Model(manifest, loaded, entry.sha256, "float32" if kind == "tensorflow" else kind)
-    _check_network(model, entry.name)
+    _check_network(model, kind, entry.name)
     return model
 
 
-def _check_network(model: Model, file_name: str) -> None:
-    """One inference on zeros: proves the input size and the dimension, and warms the engine."""
+def _check_network(model: Model, kind: FileKind, file_name: str) -> None:
+    """One inference, of `check_chip`: proves size, dimension and answer, and warms the engine.
+
+    Raises ModelUnavailable. Damaged weights, kernels that compute nonsense on this processor and a
+    wrong standardization all give unit vectors in the end, and nothing else would notice.
+    """
     size = model.input_size
     try:
-        vectors = model.engine.embed(np.zeros((1, size, size, 3), np.float32))
+        raw = model.answer_raw(check_chip(size)[None])
     except (ValueError, RuntimeError) as exc:
         raise ModelUnavailable(
             f"model file {file_name} does not accept {size} x {size} chips", file=file_name
         ) from exc
-    if vectors.shape != (1, model.dimension):
+    if raw.shape != (1, model.dimension):
         raise ModelUnavailable(
-            f"model file {file_name} yields embeddings of shape {vectors.shape}, not "
+            f"model file {file_name} yields embeddings of shape {raw.shape}, not "
             f"(1, {model.dimension})",
             file=file_name,
         )
+    expected = model.manifest.check.get(kind)
+    if expected and not deviation(normalise(raw)[0], expected) <= CHECK_TOLERANCE:
+        raise ModelUnavailable(
+            f"model file {file_name} gives a wrong embedding of the known check chip on this "
+            "processor, so faces would be confused; use another machine or another precision",
+            file=file_name,
+        )
+
+
+def deviation(vector: NDArray[np.float32], expected: Sequence[float]) -> float:
+    """How far a unit vector (float32 [D]) is from one of which only the first numbers are known.
+
+    An L2 distance, estimated from these numbers for all D; NaN where the vector holds NaN.
+    """
+    known = np.asarray(expected, np.float64)
+    squares = np.square(vector[: len(known)] - known)
+    return float(np.sqrt(squares.mean() * len(vector)))

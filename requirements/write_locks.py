@@ -67,11 +67,13 @@ LOCKS = (
     Lock("browser", ("browser",)),
     Lock("detector-weights", ("detector-weights",)),
     Lock("fuzz", ("fuzz",)),
+    Lock("search-bench", ("search-bench",)),
     Lock("sam", ("sam",), alone=True),
     Lock("recall", ("recall",), alone=True),
     Lock("audit", ("audit",), alone=True),
     Lock("lock", ("lock",), alone=True),
     Lock("checkov", ("checkov",), alone=True),
+    Lock("deploy", ("deploy",), alone=True),
 )
 
 

@@ -1,4 +1,4 @@
-"""Quick starts of the README and the docs, each under `<!-- quick start: NAME -->`, run as a reader would."""
+"""Quick starts of the README and docs (`<!-- quick start: NAME -->`), run as a reader would."""
 
 import os
 import re

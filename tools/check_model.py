@@ -23,8 +23,8 @@ from model_layer.manifest import read_manifest
 from tools.shared import SHARED
 
 PARITY = "parity.npz"
-# Measured 0.999 and more on faces; a wrong file or engine is far below.
-LOWEST_COSINE = 0.99
+# Measured 0.98 and more on faces in static int8; a wrong file or engine is far below.
+LOWEST_COSINE = 0.95
 # One pair of a fold of 600, over three folds: what another processor's rounding can turn over.
 ACCURACY_TOLERANCE = 0.0012
 

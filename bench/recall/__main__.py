@@ -15,8 +15,10 @@ from bench.recall.detectors import DETECTORS, Detect, load
 from bench.recall.faceless import faceless
 from bench.speed.pictures import PORTRAITS
 from bench.speed.report import machine_and_date
-from tools.evaluate.__main__ import LFW
 from tools.evaluate.dataset import open_pictures, read_pairs
+from tools.shared import SHARED
+
+LFW = SHARED / "faces" / "lfw"
 
 COLUMNS = "| condition | detector | found | missed | wrong way up | false | median ms |"
 PEOPLE = ("eileen_collins", "eileen_collins_second", "grace_hopper", "grace_hopper_second")

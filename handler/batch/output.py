@@ -18,19 +18,6 @@ MAX_KEY_BYTES = 1024
 REQUESTS = "_requests"  # no bucket can be named so: an underscore is not allowed there
 LONG_KEYS = "_sha256"
 
-# The refusals that are facts about the bytes: reading them again would change nothing. Everything
-# else (time, memory, our own faults) says nothing about the picture and must not be written down.
-PERMANENT_CODES = frozenset(
-    {
-        "FaceNotFound",
-        "ImageTooLarge",
-        "InvalidImage",
-        "LowQuality",
-        "PayloadTooLarge",
-        "UnsupportedFormat",
-    }
-)
-
 
 @dataclass(frozen=True)
 class Output:

@@ -45,8 +45,7 @@ class QueuedRequests:
             return encode(questions.answer(request, self.service, part))
         except Exception as failure:
             error = as_api_error(failure, part)
-            keep = error.retryable or error.fixable
-            return None if keep else encode(render(error, part.request_id))
+            return None if error.can_wait else encode(render(error, part.request_id))
 
     def _write(self, document: bytes, part: Invocation) -> bool:
         """Write an answer unless it is there. A failure must not stop the other messages."""

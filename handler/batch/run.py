@@ -14,9 +14,9 @@ from typing import Any
 
 from handler import observability
 from handler.batch.deadline import Deadline
-from handler.batch.output import PERMANENT_CODES, Output
+from handler.batch.output import Output
 from handler.batch.types import Answer, Embed, Follows, ObjectStore, Outcome, Status
-from handler.errors import ApiError, picture_too_large, where
+from handler.errors import ABOUT_THE_PICTURE, ApiError, picture_too_large, where
 from handler.storage import (
     ObjectArchived,
     ObjectGone,
@@ -51,6 +51,7 @@ class Batch:
         deadline: When this invocation stops taking up work.
         request_id: The invocation's, for the log.
         follower: Keeps a collection in step with the bucket, if there is one.
+        namespace: Of CloudWatch's metrics; without one there are none.
     """
 
     store: ObjectStore
@@ -61,6 +62,7 @@ class Batch:
     request_id: str
     limits: BatchLimits = field(default_factory=BatchLimits)
     follower: Follows | None = None
+    namespace: str | None = None
 
     def run(self, references: Sequence[ObjectReference]) -> list[Outcome]:
         """Embed every object; the outcomes are in the order of `references`.
@@ -154,6 +156,10 @@ class Batch:
             failures=len(codes),
             code=codes[0] if codes else None,
         )
+        refused = Counter(outcome.code for outcome in outcomes if outcome.code is not None)
+        observability.log_errors(
+            refused, self.namespace, source="batch", request_id=self.request_id
+        )
 
     def log_failure(self, failure: Exception) -> None:
         """Logs an unexpected failure: type and place, never its text, which may contain a key."""
@@ -238,7 +244,7 @@ class _Run:
 
     def finish(self, reference: ObjectReference, picture: StoredObject, answer: Answer) -> None:
         """Start writing the result of an object, unless the answer is not about the object."""
-        if isinstance(answer, ApiError) and answer.code not in PERMANENT_CODES:
+        if isinstance(answer, ApiError) and answer.code not in ABOUT_THE_PICTURE:
             failure = TransientFailure(answer.code, answer.message)
             self.ended[reference] = failed(reference, failure)
         else:

@@ -33,7 +33,13 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
     deadline = Deadline.of(invocation)
     finding = invocation.keeping(deadline.reserve_ms)
     # Made here and not in a thread: making clients is not thread-safe, using them is.
-    store = S3Store(storage.client(), location.bucket, image_bytes, settings.bucket_owner)
+    store = S3Store(
+        storage.client(),
+        location.bucket,
+        image_bytes,
+        settings.bucket_owner,
+        settings.output_owner or invocation.account,
+    )
     return Batch(
         store=store,
         embed_pictures=partial(working.embed_pictures, invocation=invocation, finding=finding),
@@ -43,6 +49,7 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
         request_id=invocation.request_id,
         limits=BatchLimits(image_bytes=image_bytes),
         follower=_follower(working, store),
+        namespace=settings.metrics_namespace,
     )
 
 

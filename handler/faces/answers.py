@@ -17,6 +17,8 @@ Point = tuple[float, float]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 # Of the numbers of a unit vector: exact to 5e-10, at half the bytes.
 EMBEDDING_DECIMALS = 9
+# MTCNN's boxes count pixels from 1, its landmarks from 0; answers count everything from 0.
+FIRST_PIXEL = 1
 
 
 class Box(Struct, frozen=True):
@@ -236,7 +238,7 @@ def encode_embedding(vector: NDArray[np.float32], encoding: Encoding) -> list[fl
 def _face_answer(
     found: FoundFace, width: int, height: int, encoding: Encoding | None
 ) -> FaceAnswer:
-    left, top, right, bottom = (float(edge) for edge in found.box)
+    left, top, right, bottom = (float(edge) - FIRST_PIXEL for edge in found.box)
     wide, high = right - left, bottom - top
     embedding: list[float] | str | UnsetType = UNSET
     if encoding is not None and found.embedding is not None:

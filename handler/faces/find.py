@@ -136,7 +136,7 @@ class FaceFinder:
 
     def _whole(self, picture: align.Picture) -> FoundFace:
         """The picture as one face, with its landmarks where the network is sure of them."""
-        box = (0.0, 0.0, float(picture.width), float(picture.height))
+        box = (1.0, 1.0, picture.width + 1.0, picture.height + 1.0)
         face = self.detector.landmarks(picture.pixels)
         if face is None or not _is_finite(face):
             return FoundFace(box, None, 0.0)

@@ -14,6 +14,7 @@ Alignment = align.BoxAlignment | align.SimilarityAlignment
 class FoundFace:
     """A face that counts: box and landmarks in pixels of the upright picture.
 
+    The box counts pixels from 1, as MTCNN's do; the landmarks count from 0.
     `indistinct` says, once the embedding is computed, that the model cannot tell the face apart.
     `landmarks` (float32 [5,2]) and `quality` are None for a crop in which none were found,
     `chip` (uint8 RGB [S,S,3]) where no embedding is wanted, `embedding` (float32 [D], unit

@@ -93,7 +93,7 @@ def answer(request: UploadRequest, settings: Settings, invocation: Invocation) -
             f"count: a call takes at most {limits.images} images.",
             details={"field": "count", "limit": limits.images},
         )
-    store = UploadStore(settings.uploads)
+    store = UploadStore(settings.uploads, settings.output_owner)
     return UploadsAnswer(
         uploads=[
             _form(store, request.content_type, limits.image_bytes) for _ in range(request.count)
@@ -136,5 +136,5 @@ def keys_to_delete(job: Job, settings: Settings) -> list[str]:
 def delete_afterwards(keys: Sequence[str], settings: Settings, invocation: Invocation) -> None:
     """Has uploaded pictures removed once the answer can be delivered; the log counts them."""
     assert settings.uploads is not None
-    store = UploadStore(settings.uploads)
+    store = UploadStore(settings.uploads, settings.output_owner)
     invocation.afterwards(lambda: invocation.note(deleted=store.delete(keys)))

@@ -29,6 +29,8 @@ BYTES_TYPES = ("application/octet-stream", "binary/octet-stream")
 UNSAID_TYPES = ("", "application/x-www-form-urlencoded", *BYTES_TYPES)
 # U+FFFD in UTF-8: what a gateway that takes a body for text writes for each byte that is none.
 REPLACED = "\ufffd".encode()
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+SIGNATURE = "x-amz-"
 MAX_FIELD = 4096
 MAX_FIELDS = 16
 
@@ -60,22 +62,33 @@ def read_content(request: HttpRequest, limits: Limits, options: Iterable[str]) -
     body = request.body(limits)
     kind = _kind(request.content_type, body)
     if kind == "json":
-        _refuse_options(request, options)
+        _refuse_query(request, options)
         return body
     if kind == "multipart":
         return _multipart(request, body, limits)
-    return Form([_whole(body)], dict(request.query))
+    return Form([_whole(body)], _options(request))
 
 
-def _refuse_options(request: HttpRequest, options: Iterable[str]) -> None:
-    """Options in the query of a JSON request must not be ignored in silence."""
-    given = sorted(request.query.keys() & set(options))
+def _refuse_query(request: HttpRequest, options: Iterable[str]) -> None:
+    """A JSON body holds everything; a parameter of the query must not be ignored in silence."""
+    given = sorted(_options(request))
     if given:
+        known = given[0] in set(options)
+        advice = "with a JSON body, put options into the body, not into the query"
         raise ApiError(
             "InvalidRequest",
-            f"{given[0]}: with a JSON body, put options into the body, not into the query.",
+            f"{given[0]}: {advice if known else 'unknown query parameter'}.",
             details={"field": given[0]},
         )
+
+
+def _options(request: HttpRequest) -> dict[str, str]:
+    """The query without a signature, which a gateway has checked and passes on."""
+    return {
+        name: value
+        for name, value in request.query.items()
+        if not name.lower().startswith(SIGNATURE)
+    }
 
 
 def _kind(content_type: str, body: bytes) -> str:
@@ -97,7 +110,7 @@ def _kind(content_type: str, body: bytes) -> str:
 def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
     """Parts that hold a file are the images, the others are options."""
     pictures: list[bytes] = []
-    fields = dict(request.query)
+    fields = _options(request)
     parts = _parts(request.headers["content-type"], body, limits)
     chosen = [part for part in parts if not _is_empty_input(part)]
     for part in chosen:

@@ -15,6 +15,7 @@ from handler.settings import Limits
 
 Shape = Literal["v2", "rest", "alb"]  # a function URL speaks v2
 TEXT_TYPES = ("text/", "application/json", "application/x-amz-json-")
+Gateway = Literal["http-api", "function-url", "rest-api", "alb"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class HttpRequest:
     raw_body: str
     is_base64: bool
     multi_value: bool = False
+    gateway: Gateway = "http-api"
 
     @property
     def content_type(self) -> str:
@@ -88,6 +90,7 @@ def read_request(event: Mapping[str, Any]) -> HttpRequest:
         raw_body=_string(event.get("body")),
         is_base64=event.get("isBase64Encoded") is True,
         multi_value=multiple,
+        gateway=_gateway(shape, context),
     )
 
 
@@ -126,6 +129,16 @@ def _shape(context: Mapping[str, Any]) -> Shape:
     if "elb" in context:
         return "alb"
     return "v2" if "http" in context else "rest"
+
+
+def _gateway(shape: Shape, context: Mapping[str, Any]) -> Gateway:
+    """What sent the request. Only the domain tells a function URL from an HTTP API."""
+    if shape == "rest":
+        return "rest-api"
+    if shape == "alb":
+        return "alb"
+    is_url = ".lambda-url." in _string(context.get("domainName"))
+    return "function-url" if is_url else "http-api"
 
 
 def _joined(event: Mapping[str, Any], single: str, multiple: str) -> dict[str, str]:

@@ -22,13 +22,21 @@ from handler.settings import Settings
 # Answers hold biometric data: no cache on the way may keep them.
 COMMON_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
+EXPOSED_HEADERS = "x-request-id, retry-after"
+# After so many seconds an API answers 503 or 504 whatever the function does, so the function stops
+# a second earlier, for the way back. A function URL and an ALB wait for the function.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+PATIENCE_SECONDS = {"http-api": 29, "rest-api": 28}
+
 matches = is_http
 
 
 def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
     """The response in the request's own shape. Errors are responses too."""
     request = read_request(event)
-    invocation.note(source=request.shape, request_id=invocation.request_id)
+    invocation.note(source=request.gateway, request_id=invocation.request_id)
+    if request.gateway in PATIENCE_SECONDS:
+        invocation.end_within(PATIENCE_SECONDS[request.gateway])
     response = _respond(request, service, invocation)
     invocation.note(status=response.status)
     log_invocation(invocation.ended(), service.settings.metrics_namespace)
@@ -87,4 +95,8 @@ def _cross_origin(request: HttpRequest, settings: Settings) -> dict[str, str]:
     origin = request.headers.get("origin", "")
     if not origin or not ({origin, "*"} & settings.cors_origins):
         return {}
-    return {"access-control-allow-origin": origin, "vary": "origin"}
+    return {
+        "access-control-allow-origin": origin,
+        "access-control-expose-headers": EXPOSED_HEADERS,
+        "vary": "origin",
+    }

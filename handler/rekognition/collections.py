@@ -84,10 +84,10 @@ def create_collection(
 
 
 def describe_collection(
-    request: DescribeCollection, service: Service, _invocation: Invocation
+    request: DescribeCollection, service: Service, invocation: Invocation
 ) -> DescribeCollectionAnswer:
     """Raises CollectionNotFound."""
-    found, faces = gallery.described(service, request.collection_id)
+    found, faces = gallery.described(service, request.collection_id, invocation)
     created = found.collection.record.created
     return DescribeCollectionAnswer(
         face_count=faces,

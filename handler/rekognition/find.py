@@ -141,7 +141,7 @@ def search_faces(
     request: SearchFaces, service: Service, invocation: Invocation
 ) -> SearchFacesAnswer:
     """Raises InvalidParameterException for a face that the collection does not have."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     probe = opened.find([request.face_id]).get(request.face_id)
     if probe is None:
         raise invalid("FaceId: the collection has no such face.")
@@ -157,7 +157,7 @@ def search_faces_by_image(
     request: SearchFacesByImage, service: Service, invocation: Invocation
 ) -> SearchFacesByImageAnswer:
     """Raises InvalidParameterException for a picture without a face."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     probe, _ = _searched(request.image, request.quality_filter, service, invocation)
     with invocation.timed("search"):
         found = opened.matches(
@@ -177,7 +177,7 @@ def search_users(
     """Raises ResourceNotFoundException for a user or face that is not there."""
     if (request.user_id is None) == (request.face_id is None):
         raise invalid("Give either UserId or FaceId.")
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     probe = _probe(opened, request)
     least = _least(request.user_match_threshold)
     with invocation.timed("search"):
@@ -198,7 +198,7 @@ def search_users_by_image(
     request: SearchUsersByImage, service: Service, invocation: Invocation
 ) -> SearchUsersByImageAnswer:
     """Raises InvalidParameterException for a picture without a face."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     probe, others = _searched(request.image, request.quality_filter, service, invocation)
     least = _least(request.user_match_threshold)
     with invocation.timed("search"):

@@ -60,6 +60,7 @@ class Gallery:
     collection: Collection
     users: Users
     scale: PercentScale
+    check: Check
 
     @property
     def model_version(self) -> str:
@@ -83,9 +84,8 @@ class Gallery:
     def page(self, token: str | None, size: int) -> tuple[list[Face], str | None]:
         """Faces in a fixed order, and the token for the next page."""
         keys = list(islice(self._keys_after(ids.read_token(token, FACE_TOKEN)), size + 1))
-        found = [self.collection.read(key) for key in keys[:size]]
         more = keys[size - 1] if len(keys) > size else None
-        return [face for face in found if face is not None], more and _face_token(more)
+        return self.collection.read_all(keys[:size]), more and _face_token(more)
 
     def remove(self, faces: Sequence[Face]) -> None:
         self.collection.delete_keys([face.key for face in faces])
@@ -124,8 +124,14 @@ class Gallery:
         length = distances(face.vector[None], mean_vector(others)[None])[0, 0]
         return self.similarity(float(length))
 
+    def give(self, face: Face, user: str) -> Face:
+        """Makes a face a user's. Raises Timeout too."""
+        self.check()
+        return self.users.move(face, user)
+
     def release(self, face: Face) -> Face:
-        """Takes a face from its user: it is loose again."""
+        """Takes a face from its user: it is loose again. Raises Timeout too."""
+        self.check()
         return self.users.move(face, loose_person(names.tail_of(face.key)))
 
     def _new(self, face: NewFace) -> Face:
@@ -182,9 +188,9 @@ def delete(service: Service, name: str, invocation: Invocation) -> None:
     collections_of(service).delete(name, _check(service, invocation))
 
 
-def described(service: Service, name: str) -> tuple[Gallery, int]:
+def described(service: Service, name: str, invocation: Invocation) -> tuple[Gallery, int]:
     """A collection, of whatever contract, and how many faces it holds."""
-    gallery = _gallery(service, collections_of(service).open(name))
+    gallery = _gallery(service, collections_of(service).open(name), invocation)
     return gallery, gallery.collection.gallery().faces
 
 
@@ -201,11 +207,11 @@ def page_of_names(service: Service, after: str | None, size: int) -> list[tuple[
     return found
 
 
-def open_gallery(service: Service, name: str) -> Gallery:
+def open_gallery(service: Service, name: str, invocation: Invocation) -> Gallery:
     """A collection to work with. Raises CollectionNotFound, and ModelMismatch."""
     collection = collections_of(service).open(name)
     collection.require_contract(profile_of(service).contract)
-    return _gallery(service, collection)
+    return _gallery(service, collection, invocation)
 
 
 def require_user(gallery: Gallery, user: str) -> UserRecord:
@@ -245,8 +251,9 @@ def comes_from_a_bucket(face: Face) -> bool:
     return face.key.startswith(names.OBJECTS) or face.source is not None
 
 
-def _gallery(service: Service, collection: Collection) -> Gallery:
-    return Gallery(collection, Users(collection), scale_of(service.model.manifest))
+def _gallery(service: Service, collection: Collection, invocation: Invocation) -> Gallery:
+    scale = scale_of(service.model.manifest)
+    return Gallery(collection, Users(collection), scale, _check(service, invocation))
 
 
 def _cosine(distance: float) -> float:

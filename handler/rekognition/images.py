@@ -19,9 +19,9 @@ Filter = Literal["NONE", "AUTO", "LOW", "MEDIUM", "HIGH"]
 SHARES: dict[Filter, float | None] = {
     "NONE": 0.0,
     "AUTO": None,
-    "LOW": 0.15,
-    "MEDIUM": 0.3,
-    "HIGH": 0.5,
+    "LOW": 0.3,
+    "MEDIUM": 0.5,
+    "HIGH": 0.7,
 }
 
 

@@ -102,7 +102,7 @@ class DeleteFacesAnswer(Struct, frozen=True, rename="pascal"):
 
 def index_faces(request: IndexFaces, service: Service, invocation: Invocation) -> IndexFacesAnswer:
     """A picture without a face indexes none. Raises RekognitionError and ApiError."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     wanted = request.quality_filter or "AUTO"
     reader = PictureReader(service, profile_of(service), invocation)
     try:
@@ -122,9 +122,9 @@ def index_faces(request: IndexFaces, service: Service, invocation: Invocation) -
     )
 
 
-def list_faces(request: ListFaces, service: Service, _invocation: Invocation) -> ListFacesAnswer:
+def list_faces(request: ListFaces, service: Service, invocation: Invocation) -> ListFacesAnswer:
     """Raises InvalidPaginationTokenException, and ResourceNotFoundException for a user."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     size = min(request.max_results or LONGEST_PAGE, LONGEST_PAGE)
     if request.user_id is None and request.face_ids is None:
         faces, token = opened.page(request.next_token, size)
@@ -141,10 +141,10 @@ def list_faces(request: ListFaces, service: Service, _invocation: Invocation) ->
 
 
 def delete_faces(
-    request: DeleteFaces, service: Service, _invocation: Invocation
+    request: DeleteFaces, service: Service, invocation: Invocation
 ) -> DeleteFacesAnswer:
     """A face of a user stays until it is disassociated."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     found = opened.find(request.face_ids)
     free = {name: face for name, face in found.items() if shown(face).user_id is UNSET}
     opened.remove(list(free.values()))

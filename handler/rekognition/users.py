@@ -1,6 +1,8 @@
 """CreateUser, ListUsers, DeleteUser, AssociateFaces, DisassociateFaces."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -29,6 +31,7 @@ from handler.rekognition.names import (
 
 DEFAULT_ASSOCIATION = 75.0
 MOST_USERS = 500
+READERS = 16
 
 FaceIds = Annotated[list[FaceId], Meta(min_length=1, max_length=100)]
 
@@ -121,9 +124,9 @@ class DisassociateFacesAnswer(Struct, frozen=True, rename="pascal"):
     user_status: str
 
 
-def create_user(request: CreateUser, service: Service, _invocation: Invocation) -> Nothing:
+def create_user(request: CreateUser, service: Service, invocation: Invocation) -> Nothing:
     """The same request once more, told by its token, changes nothing. Raises ConflictException."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     there = opened.users.create(request.user_id, request.client_request_token)
     token = request.client_request_token
     if there is not None and (token is None or there.token != token):
@@ -131,21 +134,24 @@ def create_user(request: CreateUser, service: Service, _invocation: Invocation) 
     return Nothing()
 
 
-def list_users(request: ListUsers, service: Service, _invocation: Invocation) -> ListUsersAnswer:
+def list_users(request: ListUsers, service: Service, invocation: Invocation) -> ListUsersAnswer:
     """Raises InvalidPaginationTokenException."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     size = request.max_results or MOST_USERS
     found = opened.users.names(ids.read_token(request.next_token, USER_ID), size + 1)
     page = found[:size]
+    with ThreadPoolExecutor(READERS) as pool:
+        states = pool.map(partial(_status, opened), page)
+        users = [User(name, state) for name, state in zip(page, states, strict=True)]
     return ListUsersAnswer(
-        [User(name, _status(opened, name)) for name in page],
+        users,
         ids.make_token(page[-1]) if len(found) > size else UNSET,
     )
 
 
-def delete_user(request: DeleteUser, service: Service, _invocation: Invocation) -> Nothing:
+def delete_user(request: DeleteUser, service: Service, invocation: Invocation) -> Nothing:
     """Raises ResourceNotFoundException."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     require_user(opened, request.user_id)
     for face in opened.users.faces(request.user_id):
         opened.release(face)
@@ -154,10 +160,10 @@ def delete_user(request: DeleteUser, service: Service, _invocation: Invocation) 
 
 
 def associate_faces(
-    request: AssociateFaces, service: Service, _invocation: Invocation
+    request: AssociateFaces, service: Service, invocation: Invocation
 ) -> AssociateFacesAnswer:
     """The first face of a user without faces needs no likeness. Raises RekognitionError."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     require_user(opened, request.user_id)
     least = request.user_match_threshold
     found = opened.find(request.face_ids)
@@ -179,10 +185,10 @@ def associate_faces(
 
 
 def disassociate_faces(
-    request: DisassociateFaces, service: Service, _invocation: Invocation
+    request: DisassociateFaces, service: Service, invocation: Invocation
 ) -> DisassociateFacesAnswer:
     """Raises RekognitionError."""
-    opened = open_gallery(service, request.collection_id)
+    opened = open_gallery(service, request.collection_id, invocation)
     require_user(opened, request.user_id)
     found = opened.find(request.face_ids)
     done: list[FaceOfUser] = []
@@ -220,7 +226,7 @@ class _Associating:
         if likeness < self.least:
             reasons = ["LOW_MATCH_CONFIDENCE"]
             return NotMoved(face_id=name, user_id=self.user, confidence=likeness, reasons=reasons)
-        self.faces.append(self.opened.users.move(face, self.user))
+        self.faces.append(self.opened.give(face, self.user))
         return None
 
 

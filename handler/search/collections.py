@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import islice
@@ -26,6 +27,9 @@ from handler.settings import Settings
 # Keys that a deletion handles between two looks at the clock.
 DELETE_STEP = 500
 REBUILD_STEP = 500
+# Indexes kept open: those in memory hold all their faces.
+MOST_INDEXES = 16
+READERS = 16  # as many connections as the client of S3 keeps
 # Deletions list again until nothing is left; a writer that never rests must not keep one for ever.
 DELETE_ROUNDS = 8
 
@@ -82,6 +86,8 @@ class Collections:
         with self._lock:
             index = self._indexes.get(record.prefix)
             if index is None:
+                while len(self._indexes) >= MOST_INDEXES:  # the one that was opened first
+                    self._indexes.pop(next(iter(self._indexes)))
                 index = self._indexes[record.prefix] = self.make_index(self.truth, record)
         return Collection(self, record, index)
 
@@ -213,6 +219,13 @@ class Collection:
         """The face with a key; None where it is gone."""
         body = self.truth.read(self._key(key))
         return None if body is None else read_face(key, body)
+
+    def read_all(self, keys: Sequence[str]) -> list[Face]:
+        """The faces with these keys, in order, without those that are gone."""
+        if not keys:
+            return []
+        with ThreadPoolExecutor(min(READERS, len(keys))) as pool:
+            return [face for face in pool.map(self.read, keys) if face is not None]
 
     def faces(self) -> Iterator[Face]:
         """Every face, by the truth."""

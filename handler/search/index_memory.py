@@ -2,12 +2,12 @@
 
 Before each question the truth is listed and what changed is read, so that a face that another
 process enrolled or deleted is found or gone. A listing costs one call of S3 per thousand faces:
-docs/search.md says up to which size that is wise.
+docs/search.md says up to which size that is wise. A folder says without one that nothing changed.
 """
 
 import threading
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +21,7 @@ from handler.search.types import CollectionRecord, Face, Gallery, read_face
 
 MOST_FACES = 100_000
 READERS = 16
+READ_AT_ONCE = 512
 FIRST_ROWS = 1024
 NOWHERE: NDArray[np.float32] = np.zeros(0, np.float32)  # of a face whose vector is in the matrix
 
@@ -38,6 +39,7 @@ class MemoryIndex:
     _groups: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _matrix: NDArray[np.float32] | None = None
     _loaded: bool = False
+    _stamp: int | None = None
 
     def put(self, faces: Sequence[Face]) -> None:
         with self._lock:
@@ -97,6 +99,9 @@ class MemoryIndex:
 
     def _refresh(self, group: str | None = None) -> None:
         """Reads what the truth has and this lacks, and forgets what it has no more."""
+        stamp = self.truth.stamp()
+        if self._loaded and stamp is not None and stamp == self._stamp:
+            return
         prefix = self.record.prefix
         below = "" if group is None else names.keys_below(group)
         held = set(self._rows if group is None else self._groups.get(group, ()))
@@ -105,18 +110,19 @@ class MemoryIndex:
             self._remove(key)
         for face in self._read(sorted(there - held)):
             self._put(face)
-        self._loaded = self._loaded or group is None
+        if group is None:
+            self._loaded, self._stamp = True, stamp
 
-    def _read(self, keys: Sequence[str]) -> list[Face]:
-        if not keys:
-            return []
-        with ThreadPoolExecutor(min(READERS, len(keys))) as pool:
-            bodies = pool.map(lambda key: self.truth.read(self.record.prefix + key), keys)
-            return [
-                read_face(key, body)
-                for key, body in zip(keys, bodies, strict=True)
-                if body is not None
-            ]
+    def _read(self, keys: Sequence[str]) -> Iterator[Face]:
+        """The faces of the keys, but for those that are gone since; some at a time."""
+        prefix = self.record.prefix
+        with ThreadPoolExecutor(READERS) as pool:
+            for start in range(0, len(keys), READ_AT_ONCE):
+                some = keys[start : start + READ_AT_ONCE]
+                bodies = pool.map(self.truth.read, [prefix + key for key in some])
+                for key, body in zip(some, bodies, strict=True):
+                    if body is not None:
+                        yield read_face(key, body)
 
     def _put(self, face: Face) -> None:
         row = self._rows.get(face.key, len(self._faces))

@@ -8,7 +8,7 @@ written whole or not at all, by one of several writers.
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from handler.storage import ObjectPrefix
 
 # Writing below a folder that a deletion just removed is tried again so often.
 FOLDER_RACES = 100
+CHANGES = ".changes.part"  # its length counts the changes; `.part` hides it from listings
 
 
 class Truth(Protocol):
@@ -40,6 +41,9 @@ class Truth(Protocol):
 
     def delete(self, keys: Sequence[str]) -> None:
         """Deletes; a key that is not there is no error."""
+
+    def stamp(self) -> int | None:
+        """Another number after every change; None where only a listing tells."""
 
 
 def open_truth(location: str, s3_client: Any = None) -> Truth:
@@ -69,7 +73,8 @@ class FolderTruth:
         for _ in range(FOLDER_RACES):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                return _link_new(path, body)
+                with self._changing():
+                    return _link_new(path, body)
             except FileNotFoundError:
                 continue  # a deletion removed the folder in between
             except OSError as failure:
@@ -81,7 +86,8 @@ class FolderTruth:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             written = _temporary(path, body)
-            os.replace(written, path)
+            with self._changing():
+                os.replace(written, path)
         except OSError as failure:
             raise unavailable() from failure
 
@@ -105,12 +111,44 @@ class FolderTruth:
 
     def delete(self, keys: Sequence[str]) -> None:
         try:
-            for key in keys:
-                with suppress(FileNotFoundError):
-                    (self.root / key).unlink()
-                self._remove_empty((self.root / key).parent)
+            with self._changing():
+                self._delete(keys)
         except OSError as failure:
             raise unavailable() from failure
+
+    def stamp(self) -> int | None:
+        try:
+            return os.stat(self.root / CHANGES).st_size
+        except FileNotFoundError:
+            return 0
+        except OSError as failure:
+            raise unavailable() from failure
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Around a change: a byte before it, and one when it can be seen.
+
+        Who reads the stamp and then lists sees the change, or sees another stamp the next time.
+        """
+        self._count()
+        try:
+            yield
+        finally:
+            self._count()
+
+    def _count(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.root / CHANGES, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, b".")
+        finally:
+            os.close(handle)
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            with suppress(FileNotFoundError):
+                (self.root / key).unlink()
+            self._remove_empty((self.root / key).parent)
 
     def _remove_empty(self, folder: Path) -> None:
         """Removes folders that hold nothing: their names are persons' names."""

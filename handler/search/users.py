@@ -87,8 +87,7 @@ class Users:
 
     def faces(self, user: str) -> list[Face]:
         """The user's faces, by the truth; may be none."""
-        keys = self.collection.face_keys(names.person_group(user))
-        return [face for key in keys if (face := self.collection.read(key)) is not None]
+        return self.collection.read_all(self.collection.face_keys(names.person_group(user)))
 
     def has_faces(self, user: str) -> bool:
         """Whether the user has any face."""
@@ -102,8 +101,8 @@ class Users:
         left = {tail for tail in wanted if tail not in keys}
         if left:
             keys |= self._find_by_listing(left)
-        found = ((tail, self.collection.read(keys[tail])) for tail in wanted if tail in keys)
-        return {tail: face for tail, face in found if face is not None}
+        faces = self.collection.read_all([keys[tail] for tail in wanted if tail in keys])
+        return {names.tail_of(face.key): face for face in faces}
 
     def move(self, face: Face, person: str) -> Face:
         """Makes the face `person`'s: there first, then no longer here. May be repeated."""
@@ -160,6 +159,11 @@ class Users:
         return f"{self._names}{names.person_group(user).removeprefix(names.PERSONS)}.json"
 
     def _name_of(self, key: str) -> str | None:
+        """The user of a record's key, which holds the name unless it is long."""
+        group = names.PERSONS + key.removeprefix(self._names).removesuffix(".json")
+        name = names.person_of_group(group)
+        if name is not None:
+            return name
         body = self.collection.truth.read(key)
         return None if body is None else msgspec.json.decode(body, type=UserRecord).user
 

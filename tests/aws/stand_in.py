@@ -21,6 +21,7 @@ from handler.settings import Location, Settings
 from handler.sources import recognise
 
 MODEL_ID = "stand-in"
+CONTRACT = f"{MODEL_ID}@{'0' * 12}"
 DIMENSION = 8
 NO_FACE = b"no face:"
 POISON = b"poison:"
@@ -44,7 +45,7 @@ class StandIn:
     before: Callable[[Sequence[bytes]], None] = lambda pictures: None
 
     def describe(self) -> ModelAnswer:
-        return ModelAnswer(id=MODEL_ID, sha256="0" * 64, dimension=DIMENSION)
+        return ModelAnswer(id=MODEL_ID, contract=CONTRACT, sha256="0" * 64, dimension=DIMENSION)
 
     def run(self, job: Job, invocation: Invocation) -> dict[str, Any]:
         """The shape of an answer to a request; what it says is tested elsewhere."""

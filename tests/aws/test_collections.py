@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.aws.servers.radosgw import Account, RadosGateway
 
+from fixtures.servers.radosgw import Account, RadosGateway
 from handler.errors import ApiError
 from handler.search import gallery, names
 from handler.search.collections import Collection, Collections

@@ -82,7 +82,7 @@ def test_each_version_has_its_own_right_result(bench: Bench) -> None:
     bench.assert_right(by_version[first], b"first")
     bench.assert_right(by_version[second], b"second")
     assert sorted(bench.output_keys()) == sorted(
-        f"out/{bench.inputs}/a.jpg/{version}.{stand_in.MODEL_ID}.json"
+        f"out/{bench.inputs}/a.jpg/{version}.{stand_in.CONTRACT}.json"
         for version in (first, second)
     )
 

@@ -26,8 +26,10 @@ HASWELL = "Haswell-noTSX"
 EVENTS = ("compare-same", "embed")
 # QEMU 7.2 faults on lanes that a masked AVX2 load leaves out, which NumPy's exp relies on.
 NUMPY = {"NPY_DISABLE_CPU_FEATURES": "X86_V3"}
-# float32 sums in another order; the int8 products are exact on every processor.
-TOLERANCE = 1e-4
+# float32 sums in another order move a landmark a little, and a number of the int8 network's output
+# moves in steps of 0.008: some fall on the other side of a step.
+TOLERANCE = 0.01
+STEPS = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -69,4 +71,4 @@ def test_a_haswell_gives_the_same_answers(emulator: str) -> None:
     assert there["compare-same"]["same"] is here["compare-same"]["same"]
     (its_face,), (our_face,) = (each["embed"]["images"][0]["faces"] for each in (there, here))
     assert its_face["box"] == pytest.approx(our_face["box"], abs=0.01)
-    assert its_face["embedding"] == pytest.approx(our_face["embedding"], abs=TOLERANCE)
+    assert its_face["embedding"] == pytest.approx(our_face["embedding"], abs=STEPS)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import model_layer
 from model_layer import load, normalise
 from model_layer.engine_litert import LiteRTEngine
 from tests.contract.facenet_graphs import (
@@ -134,6 +135,17 @@ def test_the_manifest_says_where_the_weights_came_from_but_not_where_they_lay(
     assert not (tmp_path / "tensorflow.pb").exists()
 
 
+def test_the_manifest_knows_what_each_file_answers_to_the_check_chip(
+    tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    run(tiny["frozen"], tmp_path, "--licence", "MIT", "--margin", "44")
+
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert set(manifest["check"]) == set(manifest["files"]) == {"float32", "int8", "tensorflow"}
+    for engine, precision in (("litert", "int8"), ("litert", "float32"), ("tensorflow", None)):
+        model_layer.load(tmp_path, engine=engine, precision=precision)  # compares its answer
+
+
 def test_public_weights_are_recognised_by_their_name(tiny: dict[str, Any], tmp_path: Path) -> None:
     source = shutil.copy(tiny["frozen"], tmp_path / "20180402-114759.pb")
 
@@ -162,8 +174,8 @@ def test_thresholds_of_public_weights_hold_only_as_they_were_measured(
 
     known = describe(options, Path("20180402-114759.pb"), size=160).known
 
-    assert (known.thresholds["default"]["far"] is not None) == measured
-    assert known.calibration["protocol"].startswith("LFW" if measured else "not measured")
+    assert (known.thresholds["default_far"] is not None) == measured
+    assert (known.calibration is not None) == measured
 
 
 @pytest.mark.parametrize(
@@ -238,7 +250,7 @@ def test_weights_derived_from_a_release_are_not_taken_for_it(source: str, name: 
     description = describe(options, Path(source.rstrip("/")), size=160)
 
     assert (description.id, description.licence) == (name, "unknown")
-    assert description.known.calibration["protocol"].startswith("not measured")
+    assert description.known.calibration is None
 
 
 def test_the_command_in_the_manifest_hides_folders_and_nothing_else() -> None:
@@ -601,7 +613,7 @@ def test_the_real_weights_import_in_one_command(real_weights: Path, tmp_path: Pa
         np.testing.assert_allclose(found[0, :8], REFERENCE, atol=1e-5)
     parity = manifest.provenance["parity"]
     assert parity["int8"]["min_cosine"] > 0.995
-    assert manifest.thresholds.by_far["0.01"] == manifest.threshold
+    assert manifest.thresholds.threshold_at(1e-3) == manifest.threshold
 
 
 @pytest.fixture

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from handler import observability
+from handler.errors import STATUSES
 from handler.http.collections import OPERATIONS as COLLECTION_ROUTES
+from handler.http.source import EXPOSED_HEADERS
 from handler.search import names
 from handler.settings import Settings
 from tools.sam_template import read_template
@@ -153,9 +156,20 @@ def test_only_the_public_page_opens_the_url_and_nothing_but_the_url() -> None:
 
 def test_the_access_log_holds_neither_callers_nor_data() -> None:
     line = properties("HttpStage")["AccessLogSettings"]["Format"]
-    assert set(json.loads(line)) == {"requestId", "time", "route", "status", "latency", "error"}
+    assert set(json.loads(line)) == {
+        "requestId",
+        "time",
+        "route",
+        "status",
+        "latency",
+        "error",
+        "integrationRequestId",
+        "integrationError",
+    }
     assert set(re.findall(r"\$context\.([A-Za-z.]+)", line)) == {
-        "requestId", "requestTime", "routeKey", "status", "responseLatency", "error.message"
+        "requestId", "requestTime", "routeKey", "status", "responseLatency", "error.message",
+        "integration.requestId",
+        "integration.error",
     }  # fmt: skip
 
 
@@ -222,6 +236,7 @@ def test_a_message_is_hidden_for_six_times_the_timeout(timeout: str) -> None:
     waits = TEMPLATE["Mappings"]["Waits"][timeout]
     assert waits["Visibility"] == 6 * int(timeout)
     assert waits["Alarm"] == 800 * int(timeout)
+    assert waits["End"] == 1000 * int(timeout)
     assert properties("InputQueue")["VisibilityTimeout"] == {
         "Fn::FindInMap": ["Waits", {"Ref": "Timeout"}, "Visibility"]
     }
@@ -461,13 +476,50 @@ def test_there_is_an_alarm_for_each_way_to_fail() -> None:
     }
     assert metrics == {
         "Errors",
+        "errors",
         "5xx",
+        "Url5xxCount",
         "Throttles",
         "Duration",
         "ApproximateAgeOfOldestMessage",
         "ApproximateNumberOfMessagesVisible",
     }
     assert properties("DurationAlarm")["ExtendedStatistic"] == "p99"
+
+
+def test_a_bug_rings_wherever_it_happens() -> None:
+    """The alarm listens to what the function writes: its namespace, metric and dimension."""
+    alarm = properties("InternalErrorAlarm")
+    variables = properties("FacenetFunction")["Environment"]["Variables"]
+    assert alarm["Namespace"] == variables["FACENET_METRICS_NAMESPACE"]
+    assert alarm["MetricName"] == observability.ERRORS
+    assert alarm["Dimensions"] == [{"Name": "code", "Value": "InternalError"}]
+    assert "InternalError" in STATUSES
+    assert RESOURCES["UrlErrorAlarm"]["Condition"] == "HasUrl"
+
+
+def test_browsers_may_read_the_headers_that_say_what_to_do_next() -> None:
+    wanted = ["x-request-id", "retry-after"]
+    for cors in (properties("HttpApi")["CorsConfiguration"], properties("FunctionAddress")["Cors"]):
+        assert given(cors, HasCors=True)["ExposeHeaders"] == wanted
+    assert EXPOSED_HEADERS.split(", ") == wanted
+
+
+def test_the_dashboard_is_json_and_shows_what_to_watch() -> None:
+    assert PARAMETERS["Dashboard"]["Default"] == "no"
+    assert RESOURCES["Overview"]["Condition"] == "HasDashboard"
+    text, values = properties("Overview")["DashboardBody"]["Fn::Sub"]
+    assert set(values) <= set(re.findall(r"\$\{(\w+)\}", text))
+    body = json.loads(re.sub(r"\$\{[\w:]+\}", "1", text))
+    titles = [widget["properties"]["title"] for widget in body["widgets"]]
+    assert titles == [
+        "Requests",
+        "Errors by code",
+        "Duration and timeout",
+        "Cold starts",
+        "Queue",
+        "Objects per minute",
+    ]
 
 
 def read_machine() -> Any:

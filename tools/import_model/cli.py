@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 from tqdm import tqdm
 
+from model_layer.distance import normalise
 from model_layer.engine import Engine
 from model_layer.engine_litert import LiteRTEngine
 from model_layer.engine_tensorflow import FrozenGraphEngine
 from model_layer.manifest import MANIFEST_NAME, BoxAlignment, FileKind, SimilarityAlignment
+from model_layer.standardize import check_chip, standardize
 from tools.evaluate.dataset import open_pictures, read_pairs, require_measurable
 from tools.import_model import check_parity
 from tools.import_model.calibrate import calibrate
@@ -32,6 +34,9 @@ from tools.import_model.known_models import KnownModel, recognise
 from tools.import_model.read_graph import TensorNames, read_graph
 from tools.import_model.write_manifest import Description, provenance, public_name, write_manifest
 from tools.pack_images import at_least
+
+# How much of an embedding a manifest keeps of the check chip, and how exactly.
+CHECK_VALUES, CHECK_DECIMALS = 16, 5
 
 EXAMPLES = """\
 examples:
@@ -143,7 +148,8 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     print(check_parity.table(rows, chips.description))
     _refuse_deviation(options.out, rows)
     facts = provenance(options.source, path, words, chips, rows)
-    write_manifest(options.out, description, files, dimension, facts)
+    answers = answers_to_check_chip(files, description)
+    write_manifest(options.out, description, files, dimension, facts, answers)
     shutil.rmtree(work, ignore_errors=True)
     if options.pairs:
         calibrate(options.out, options.pairs, options.images)
@@ -273,6 +279,22 @@ def check(
         for kind, path in files.items()
     ]
     return rows, int(expected.shape[1])
+
+
+def answers_to_check_chip(
+    files: Mapping[FileKind, Path], description: Description
+) -> dict[FileKind, list[float]]:
+    """The first numbers of each file's unit embedding, which a start compares with its own."""
+    chip = check_chip(description.alignment.size)[None]
+    ordered = chip[..., ::-1] if description.colour_order == "BGR" else chip
+    pixels = standardize(ordered, description.standardization)
+    return {
+        kind: [
+            round(float(number), CHECK_DECIMALS)
+            for number in normalise(_engine(path).embed(pixels))[0, :CHECK_VALUES]
+        ]
+        for kind, path in files.items()
+    }
 
 
 def _engine(path: Path) -> Engine:

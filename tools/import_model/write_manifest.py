@@ -47,8 +47,12 @@ def write_manifest(
     files: Mapping[FileKind, Path],
     dimension: int,
     provenance: Mapping[str, Any],
+    check: Mapping[FileKind, Sequence[float]],
 ) -> Manifest:
-    """Writes `folder`/manifest.json. Raises ImportFailed for one that would not load."""
+    """Writes `folder`/manifest.json. Raises ImportFailed for one that would not load.
+
+    `check`: what each file answers to `model_layer.check_chip`, see `Manifest`.
+    """
     known = description.known
     content = {
         "format": FORMAT,
@@ -67,6 +71,7 @@ def write_manifest(
         "licence": description.licence,
         "provenance": dict(provenance),
         "accuracy": list(known.accuracy),
+        "check": {kind: list(numbers) for kind, numbers in check.items()},
     }
     try:
         return save(folder, content)

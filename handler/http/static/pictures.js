@@ -168,12 +168,15 @@ function centre(points) {
   return [sum[0] / points.length, sum[1] / points.length];
 }
 
-/** The margin box that box alignment cuts, as the transform that maps it to a square. */
+/**
+ * The margin box that box alignment cuts, as the transform that maps it to a square. The cut begins
+ * one pixel further in, as it reads a box that counts from 1 as one that counts from 0.
+ */
 export function boxTransform(box, margin, width, height, size) {
-  const left = Math.max(0, box.left - margin / 2);
-  const top = Math.max(0, box.top - margin / 2);
-  const right = Math.min(width, box.left + box.width + margin / 2);
-  const bottom = Math.min(height, box.top + box.height + margin / 2);
+  const left = Math.max(0, box.left + 1 - margin / 2);
+  const top = Math.max(0, box.top + 1 - margin / 2);
+  const right = Math.min(width, box.left + 1 + box.width + margin / 2);
+  const bottom = Math.min(height, box.top + 1 + box.height + margin / 2);
   const [scaleX, scaleY] = [size / (right - left), size / (bottom - top)];
   return [scaleX, 0, 0, scaleY, -left * scaleX, -top * scaleY];
 }

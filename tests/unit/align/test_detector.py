@@ -1,12 +1,14 @@
 """Detection on two photographs, in every size and both profiles."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 import align
+from align import known_face, networks
 from align.networks import ShapedNetwork
 from align.types import Header, no_check
 from align.views import ExactView, likely_cells
@@ -225,3 +227,38 @@ def test_very_large_crops_of_the_exact_view_come_from_an_averaged_picture(
     averaged = ExactView(collins.pixels, no_check).cut(boxes, 48)
     assert np.abs(averaged - exactly).mean() < 2.5
     assert (averaged[1][:, :6] == 0).all()  # beyond the picture
+
+
+@pytest.mark.parametrize("profile", ["fast", "exact"])
+@pytest.mark.parametrize("min_face", [None, 2000])
+def test_a_sound_detector_finds_the_known_face(profile: Any, min_face: float | None) -> None:
+    """Whatever smallest face is asked for, the start looks for this one."""
+    align.Detector.load(profile, min_face=min_face).warm_up()
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        lambda output: np.zeros_like(output),
+        lambda output: np.full_like(output, np.nan),
+        lambda output: output[::-1] * 3,
+        lambda output: np.roll(output, 5, axis=-1),
+    ],
+    ids=["zeros", "nan", "scaled", "shifted"],
+)
+@pytest.mark.parametrize("profile", ["fast", "exact"])
+def test_broken_kernels_are_noticed_at_the_start(
+    profile: Any, spoilt: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = networks.Network.__call__
+    monkeypatch.setattr(
+        networks.Network, "__call__", lambda self, pixels: spoilt(sound(self, pixels))
+    )
+    with pytest.raises(align.WeightsDamaged, match="known picture"):
+        align.Detector.load(profile).warm_up()
+
+
+def test_a_missing_known_face_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(known_face, "FILE", tmp_path / "known_face.jpg")
+    with pytest.raises(align.WeightsDamaged, match="cannot be read"):
+        align.Detector.load().warm_up()

@@ -83,7 +83,7 @@ def test_a_sure_face_is_not_asked_about() -> None:
 
 
 def test_two_orientations_that_score_alike_lower_the_score() -> None:
-    face, rival = face_of(STRAIGHT, 0.9), face_of(STRAIGHT, 0.89).turned(2, 101, 101)
+    face, rival = face_of(STRAIGHT, 0.9), face_of(STRAIGHT, 0.92).turned(2, 101, 101)
     doubtful = best_of([face, rival])
     assert doubtful.turns == 0
     assert doubtful.score < 0.7

@@ -186,6 +186,8 @@ class TestCors:
         assert response["statusCode"] == 204
         assert response["headers"]["access-control-allow-methods"] == "POST"
         assert response["headers"]["access-control-allow-origin"] == "https://example.org"
+        exposed = response["headers"]["access-control-expose-headers"]
+        assert exposed == "x-request-id, retry-after"
         refused = get("/nowhere", "GET", service, headers={"origin": "https://example.org"})
         assert refused["headers"]["access-control-allow-origin"] == "https://example.org"
         assert refused["headers"]["vary"] == "origin"

@@ -5,7 +5,15 @@ import json
 import pytest
 
 from align.errors import ImageTooLarge
-from handler.errors import RETRYABLE, STATUSES, ApiError, printable, render
+from handler.errors import (
+    ABOUT_THE_PICTURE,
+    OURS,
+    RETRYABLE,
+    STATUSES,
+    ApiError,
+    printable,
+    render,
+)
 from handler.invocation import Invocation, as_api_error
 from model_layer.errors import ModelMismatch
 
@@ -32,6 +40,14 @@ def test_every_code_has_its_promised_status() -> None:
 
 def test_only_what_may_pass_is_worth_another_try() -> None:
     assert {"InternalError", "StorageUnavailable", "Timeout"} == RETRYABLE
+
+
+def test_a_queue_keeps_what_is_no_fault_of_the_request() -> None:
+    """A batch and a queued request decide by the same table."""
+    kept = {code for code in STATUSES if ApiError(code, "").can_wait}
+    assert kept == {code for code, status in STATUSES.items() if status >= 500} == OURS
+    assert not kept & ABOUT_THE_PICTURE
+    assert ApiError("BucketNotAllowed", "", fixable=True).can_wait
 
 
 def test_an_error_renders_as_promised() -> None:

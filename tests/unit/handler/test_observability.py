@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handler.observability import FIELDS, log, log_invocation
+from handler.observability import FIELDS, log, log_errors, log_invocation
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -68,3 +68,27 @@ def test_metrics_ride_on_the_line_only_where_asked_for(capsys: pytest.CaptureFix
     assert all(name in with_metrics for name in directive["Dimensions"][0])
     assert "_aws" not in without
     assert without_operation["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
+
+
+def test_errors_are_a_metric_by_code(capsys: pytest.CaptureFixture[str]) -> None:
+    log_invocation({"operation": "embed", "code": "FaceNotFound", "status": 422}, "faces")
+    log_errors({"AccessDenied": 3}, "faces", source="batch", request_id="id")
+    log_errors({"InternalError": 1}, None)
+    call, batch, silent = lines(capsys)
+    directive = {
+        "Namespace": "faces",
+        "Dimensions": [["code"]],
+        "Metrics": [{"Name": "errors", "Unit": "Count"}],
+    }
+    assert directive in call["_aws"]["CloudWatchMetrics"]
+    assert (call["code"], call["errors"]) == ("FaceNotFound", 1)
+    assert batch["_aws"]["CloudWatchMetrics"] == [directive]
+    assert (batch["code"], batch["errors"], batch["source"]) == ("AccessDenied", 3, "batch")
+    assert "_aws" not in silent
+
+
+def test_what_succeeds_counts_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    log_invocation({"operation": "embed", "status": 200, "duration_ms": 1.0}, "faces")
+    (line,) = lines(capsys)
+    assert "errors" not in line
+    assert len(line["_aws"]["CloudWatchMetrics"]) == 1

@@ -128,10 +128,10 @@ def test_a_body_that_breaks_off_may_be_tried_again(s3: Stubber) -> None:
 )
 def test_errors_of_s3_have_our_codes(s3: Stubber, code: str, status: int, expected: str) -> None:
     s3.add_client_error("get_object", code, "secret text", status)
-    error = refusal()
+    error, no_bucket = refusal(), code == "NoSuchBucket"
     assert error.code == expected
     assert error.retryable is (expected == "StorageUnavailable")
-    assert error.fixable is (expected == "BucketNotAllowed")
+    assert error.can_wait is (expected in ("StorageUnavailable", "BucketNotAllowed") or no_bucket)
     assert "secret" not in error.message
     assert REFERENCE.key not in str(error)
 

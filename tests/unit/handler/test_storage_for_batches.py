@@ -126,6 +126,22 @@ def test_result_is_written_only_where_none_is(stub: Stubber) -> None:
     assert writer.put_new("k", b"{}") is False
 
 
+def test_a_result_is_written_to_the_bucket_of_the_expected_owner_only(stub: Stubber) -> None:
+    """Another account that made the bucket again under its old name receives nothing."""
+    expected = {
+        "Bucket": "faces",
+        "Key": "k",
+        "Body": b"{}",
+        "ContentType": "application/json",
+        "IfNoneMatch": "*",
+        "ExpectedBucketOwner": "210987654321",
+    }
+    stub.add_client_error("put_object", "AccessDenied", "Access Denied", 403, None, expected)
+    with pytest.raises(TransientFailure, match="FACENET_OUTPUT_OWNER") as caught:
+        open_store(stub, output_owner="210987654321").put_new("k", b"{}")
+    assert caught.value.code == "AccessDenied"
+
+
 def test_conflict_with_another_writer_is_tried_again(
     stub: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:

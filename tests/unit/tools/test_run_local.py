@@ -39,7 +39,7 @@ def test_good_answer_is_accepted_and_said_in_words() -> None:
     ("changes", "complaint"),
     [
         ({"distance": "0.5"}, "distance should be a float"),
-        ({"similarity": None}, "similarity should be a float"),
+        ({"threshold": None}, "threshold should be a float"),
         ({"same": 1}, "same should be a bool"),
         ({"images": []}, "images 0 and 1"),
         ({"error": {"code": "FaceNotFound", "message": "none"}}, "FaceNotFound"),

@@ -66,7 +66,7 @@ def test_document_says_what_was_read_by_which_model_and_where_the_faces_are() ->
     assert document["model"] == MODEL
     assert (document["width"], document["height"]) == (40, 30)
     face = document["faces"][0]
-    assert face["box"] == {"left": 1.0, "top": 2.0, "width": 10.0, "height": 10.0}
+    assert face["box"] == {"left": 0.0, "top": 1.0, "width": 10.0, "height": 10.0}
     assert {"landmarks", "score", "quality", "embedding"} <= set(face)
     assert len(face["embedding"]) == MODEL["dimension"]
 

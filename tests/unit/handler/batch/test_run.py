@@ -1,8 +1,10 @@
 """Whatever happens to a batch, each object ends once, and as what it is."""
 
+import json
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -333,3 +335,15 @@ def test_pictures_that_wait_to_be_written_hold_no_bytes(store: FakeStore) -> Non
     watched = Watched(**{name: getattr(made, name) for name in made.__dataclass_fields__})
     watched.run([store.add("a.jpg", b"a picture")])
     assert held == [0]
+
+
+def test_failures_are_counted_by_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a batch gives back to its queue rings as an error of a request does."""
+    store = FakeStore()
+    without_face = store.add("none.jpg", NO_FACE)
+    counting = replace(batch(store), namespace="faces")
+    counting.run([without_face, ObjectReference("elsewhere", "a.jpg")])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counted = {line["code"]: line["errors"] for line in lines if line["message"] == "errors"}
+    assert counted == {"FaceNotFound": 1, "BucketNotAllowed": 1}
+    assert all("_aws" in line for line in lines if line["message"] == "errors")

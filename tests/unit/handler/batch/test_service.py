@@ -61,6 +61,30 @@ def test_settings_reach_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (invocation.remaining_ms(), finding.remaining_ms()) == (60_000, 57_000)
 
 
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:facenet:7"
+
+
+@pytest.mark.parametrize(
+    ("setting", "arn", "owner"),
+    [
+        (None, ARN, "123456789012"),
+        ("210987654321", ARN, "210987654321"),
+        (None, None, None),
+    ],
+)
+def test_results_go_to_a_bucket_of_the_functions_own_account(
+    monkeypatch: pytest.MonkeyPatch, setting: str | None, arn: str | None, owner: str | None
+) -> None:
+    monkeypatch.setattr(storage, "client", lambda: "client")
+    service = Service(
+        output=Location("faces", "out"), bucket_owner="111111111111", output_owner=setting
+    )
+    invocation = Invocation(SimpleNamespace(invoked_function_arn=arn))
+    store = batch_service.open_batch(service, invocation).store  # type: ignore[arg-type]
+    assert store.output_owner == owner  # type: ignore[attr-defined]
+    assert store.bucket_owner == "111111111111"  # type: ignore[attr-defined]
+
+
 def test_without_an_output_the_event_is_refused_with_the_settings_name() -> None:
     with pytest.raises(ApiError, match="FACENET_OUTPUT"):
         batch_service.embed_all([REFERENCE], Service(), None)  # type: ignore[arg-type]

@@ -41,6 +41,14 @@ def test_every_shape_reads_as_the_same_request(name: str) -> None:
     assert request.body(LIMITS) == BODY.encode()
 
 
+def test_a_function_url_is_told_from_an_http_api() -> None:
+    """Both speak payload 2.0; the log should say which one a caller used."""
+    assert read_request(shapes()["v2"]).gateway == "http-api"
+    assert read_request(shapes()["function url"]).gateway == "function-url"
+    assert read_request(shapes()["rest"]).gateway == "rest-api"
+    assert read_request(shapes()["alb"]).gateway == "alb"
+
+
 @pytest.mark.parametrize("name", shapes())
 def test_every_shape_gets_its_own_response(name: str) -> None:
     request = read_request(shapes()[name])

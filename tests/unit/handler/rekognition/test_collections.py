@@ -1,13 +1,23 @@
 """Collections, faces and users: what AWS's public examples do, and what they promise."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
+
+from handler.faces.service import Service
+from handler.invocation import Invocation
+from handler.rekognition import protocol
+from handler.search import names
+from handler.search.collections import open_collections
+from handler.search.types import Face
+from tests.unit.handler.service_fakes import FakeContext
 
 Pictures = Callable[[str], bytes]
 NOBODY = "00000000-0000-8000-8000-000000000000"
@@ -387,3 +397,56 @@ def test_nothing_of_a_deleted_collection_is_left(
     rekognition.associate_faces(CollectionId=name, UserId="grace", FaceIds=[grace])
     rekognition.delete_collection(CollectionId=name)
     assert list(Path(real_service.settings.collections).rglob(f"*{name}*")) == []
+
+
+def test_huge_pages_are_cut_and_all_matches_are_answered(
+    rekognition: Any, staff: str, real_service: Service
+) -> None:
+    """Faces enrolled by our own API: Rekognition's calls know their ids, and no more of them."""
+    collection = open_collections(real_service.settings).open(staff)
+    contract, dimension = collection.record.contract, collection.record.dimension
+    made = np.random.default_rng(0).normal(size=(1200, dimension)).astype(np.float32)
+    faces = []
+    for number, values in enumerate(made):
+        group = names.person_group(f"person {number}" if number % 2 else f"user-{number}")
+        key = names.face_key(group, names.face_id(group, str(number), contract))
+        person = names.person_of_group(group)
+        faces.append(Face(key, values / np.linalg.norm(values), person))
+    collection.add(faces)
+    first = rekognition.list_faces(CollectionId=staff, MaxResults=4096)
+    second = rekognition.list_faces(
+        CollectionId=staff, MaxResults=4096, NextToken=first["NextToken"]
+    )
+    assert (len(first["Faces"]), len(second["Faces"])) == (1000, 200)
+    assert "NextToken" not in second
+    listed = [face["FaceId"] for page in (first, second) for face in page["Faces"]]
+    assert len(set(listed)) == 1200
+    assert sum("UserId" in face for face in [*first["Faces"], *second["Faces"]]) == 600
+    found = rekognition.search_faces(
+        CollectionId=staff, FaceId=listed[0], MaxFaces=4096, FaceMatchThreshold=0
+    )
+    assert {match["Face"]["FaceId"] for match in found["FaceMatches"]} == set(listed[1:])
+    people = rekognition.search_users(
+        CollectionId=staff, FaceId=listed[0], MaxUsers=500, UserMatchThreshold=0
+    )
+    assert len(people["UserMatches"]) == 500
+    kept = rekognition.delete_faces(CollectionId=staff, FaceIds=listed)
+    assert (len(kept["DeletedFaces"]), len(kept["UnsuccessfulFaceDeletions"])) == (600, 600)
+
+
+def test_work_that_time_does_not_reach_is_repeated_by_the_client(
+    rekognition: Any, staff: str, index: Callable[..., str], real_service: Service
+) -> None:
+    grace = index("grace_hopper")
+    rekognition.create_user(CollectionId=staff, UserId="grace")
+    body = {"CollectionId": staff, "UserId": "grace", "FaceIds": [grace]}
+    reply = protocol.answer(
+        "RekognitionService.AssociateFaces",
+        lambda: json.dumps(body).encode(),
+        real_service,
+        Invocation(FakeContext(100)),
+    )
+    assert json.loads(reply.body)["__type"] == "ThrottlingException"
+    assert rekognition.list_faces(CollectionId=staff, UserId="grace")["Faces"] == []
+    answer = rekognition.associate_faces(**body)
+    assert answer["AssociatedFaces"] == [{"FaceId": grace}]

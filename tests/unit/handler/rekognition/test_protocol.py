@@ -5,6 +5,7 @@ import json
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
@@ -12,6 +13,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
+from fixtures import http_events
 from fixtures.http_events import http_v2
 from handler.errors import STATUSES, ApiError
 from handler.faces.service import BrokenService, Service
@@ -298,3 +300,39 @@ def test_calls_are_signed_for_the_service_at_the_address(
         client.list_collections()
     assert f"/{scope}/aws4_request" in sent[0].headers["Authorization"].decode()
     assert sent[0].url == f"{host}/"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        http_events.http_v2("/", "{}"),
+        http_events.function_url("/", "{}"),
+        http_events.rest_v1("/", "{}"),
+        http_events.alb("/", "{}"),
+        http_events.alb("/", "{}", multi_value=True),
+    ],
+    ids=["http-api", "function-url", "rest-api", "alb", "alb-multi-value"],
+)
+@pytest.mark.parametrize("name", ["X-Amz-Target", "x-amz-target"])
+@pytest.mark.parametrize("encoded", [False, True])
+def test_every_way_of_http_is_answered(
+    event: dict[str, Any], name: str, encoded: bool, real_service: Service
+) -> None:
+    target = "RekognitionService.ListCollections"
+    sent = {**event, "isBase64Encoded": encoded, "body": "e30=" if encoded else "{}"}
+    if "multiValueHeaders" in event:
+        sent["multiValueHeaders"] = {**event["multiValueHeaders"], name: [target]}
+    if "headers" in event:
+        sent["headers"] = {**event["headers"], name: target}
+    answer = source.handle(sent, Invocation(FakeContext()), real_service)
+    assert answer["statusCode"] == 200
+    assert "CollectionIds" in json.loads(answer["body"])
+
+
+def test_one_module_of_the_wing_knows_the_collections(root: Path) -> None:
+    knowing = {
+        path.name
+        for path in (root / "handler" / "rekognition").glob("*.py")
+        if "from handler.search" in path.read_text()
+    }
+    assert knowing == {"gallery.py"}

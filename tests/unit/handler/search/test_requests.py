@@ -12,8 +12,13 @@ import pytest
 import align
 from fixtures.http_events import http_v2
 from handler import app
+from handler.batch.deadline import Deadline
+from handler.batch.output import Output
+from handler.batch.queued import QueuedRequests
 from handler.faces.service import Service
+from handler.invocation import Invocation
 from handler.search.service import person_vectors
+from tests.unit.handler.batch.fakes import FakeStore
 from tests.unit.handler.service_fakes import (
     BLACK,
     BLUE,
@@ -322,3 +327,19 @@ def test_no_name_is_logged(staff: Callable[..., Json], no_face_in_the_log: list[
     staff("describe_person", person="Nobody Special")
     assert no_face_in_the_log
     assert not [line for line in no_face_in_the_log if "Special" in line or "staff" in line]
+
+
+def test_the_queue_answers_about_collections_too(
+    service: Service, staff: Callable[..., Json]
+) -> None:
+    store = FakeStore()
+    queue = QueuedRequests(
+        service, store, Output("faces", "out", {"id": "tiny"}), Deadline(), Invocation()
+    )
+    request = {"operation": "search", "collection": "staff", "images": [text(RED)]}
+    assert queue.answer("m1", request)
+    answer = json.loads(store.results["out/_requests/m1.json"])
+    assert answer["images"][0]["faces"][0]["matches"][0]["person"] == "red"
+    assert queue.answer("m2", {**request, "collection": "none"})
+    refused = json.loads(store.results["out/_requests/m2.json"])
+    assert refused["error"]["code"] == "CollectionNotFound"

@@ -1,0 +1,81 @@
+"""The function on arm64, as Graviton2 runs it, against the same on this processor."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_layer.files import MODELS as BUNDLED_MODELS
+from model_layer.files import bundled_models
+from model_layer.model import CHECK_TOLERANCE
+from tests.arm64 import machine
+from tests.arm64.comparison import differences
+from tests.needs import not_here
+
+PROGRAM = "tests.arm64.answer_events"
+EVENTS = sorted((machine.ROOT / "events").glob("*.json"))
+IMPORTED = sorted(path.parent for path in (machine.ROOT / "models").glob("*/manifest.json"))
+BUNDLED = [BUNDLED_MODELS / name for name in bundled_models()]
+MODELS = [*BUNDLED, *IMPORTED]
+# Sound kernels stay this close to the manifest's answer; the start refuses at four times as far.
+SOUND = CHECK_TOLERANCE / 4
+
+
+@pytest.fixture(scope="module")
+def arm64() -> None:
+    try:
+        machine.prepare()
+    except machine.MachineError as reason:
+        not_here(f"no arm64 machine: {reason}")
+
+
+def variables(model: Path) -> dict[str, str]:
+    return {"FACENET_MODEL": str(model), "FACENET_THREADS": "1"}
+
+
+def here(model: Path) -> Any:
+    """The answers of this machine's own processor."""
+    done = subprocess.run(
+        [sys.executable, "-m", PROGRAM, *map(str, EVENTS)],
+        capture_output=True,
+        check=True,
+        cwd=machine.ROOT,
+        env={**os.environ, **variables(model)},
+    )
+    return json.loads(done.stdout)
+
+
+def there(model: Path, cpu: str, files: list[Path]) -> Any:
+    return json.loads(machine.run([PROGRAM, *map(str, files)], cpu, **variables(model)))
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.name)
+def test_every_event_is_answered_as_on_this_processor(arm64: None, model: Path) -> None:
+    native, graviton = here(model), there(model, machine.GRAVITON2, EVENTS)
+    assert graviton["machine"] == "aarch64"
+    found = [
+        f"{name}{line}"
+        for name, answer in native["answers"].items()
+        for line in differences(answer, graviton["answers"][name])
+    ]
+    assert not found
+    assert native["deviation"] < SOUND
+    assert graviton["deviation"] < SOUND
+    print(f"check chip: {native['deviation']:.5f} here, {graviton['deviation']:.5f} on arm64")
+
+
+def test_a_processor_on_which_kernels_go_wrong_is_never_believed(arm64: None) -> None:
+    """With `-cpu max` of qemu 7.2 the int8 network takes two strangers for one person."""
+    event = machine.ROOT / "events/compare-different.json"
+    everything = there(BUNDLED[0], machine.EVERYTHING, [event])
+    answer = everything["answers"]["compare-different"]
+    print(f"-cpu max: deviation {everything['deviation']}, {json.dumps(answer)[:300]}")
+    if everything["deviation"] is None:
+        assert "ModelUnavailable" in json.dumps(answer)
+    else:
+        assert everything["deviation"] < SOUND
+        assert answer["same"] is False

@@ -1,0 +1,126 @@
+"""Collections on the deployed stack: their routes, and what the function may do to their bucket."""
+
+import base64
+import json
+import uuid
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deploy.breaking import EVALUATED, broken, check_deny, plain
+from tests.deploy.callers import Endpoint, User, make_user
+from tests.deploy.emulator import ROOT, policy
+from tests.deploy.permissions import Loader, Permission
+from tests.deploy.report import REPORT
+from tests.deploy.stack import Stack
+from tests.deploy.test_permissions import may
+from tests.deploy.workload import PICTURES
+
+
+@pytest.fixture(scope="module")
+def searching(stack: Stack) -> Stack:
+    stack.require(Search="yes", Rekognition="yes")
+    return stack
+
+
+@pytest.fixture(scope="module")
+def collection(searching: Stack) -> str:
+    name = f"staff-{uuid.uuid4().hex[:8]}"
+    made = invoke(searching, operation="create_collection", collection=name)
+    assert "error" not in made
+    return name
+
+
+def invoke(stack: Stack, **event: Any) -> dict[str, Any]:
+    client, name = stack.emulator.client("lambda"), stack.resources["FacenetFunction"]
+    answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    document: dict[str, Any] = json.loads(answer["Payload"].read())
+    return document
+
+
+def picture(name: str) -> str:
+    return base64.b64encode((PICTURES / name).read_bytes()).decode()
+
+
+def enrol(stack: Stack, collection: str, person: str) -> dict[str, Any]:
+    images = [picture("eileen_collins.jpg")]
+    return invoke(stack, operation="enrol", collection=collection, person=person, images=images)
+
+
+def held(stack: Stack) -> list[str]:
+    bucket = stack.resources["SearchStore"]
+    rows = stack.emulator.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])
+    return [row["Key"] for row in rows]
+
+
+def test_a_person_is_enrolled_and_found(searching: Stack, collection: str) -> None:
+    assert "error" not in enrol(searching, collection, "collins")
+    images = [picture("eileen_collins_second.jpg")]
+    found = invoke(searching, operation="search", collection=collection, images=images)
+    assert found["images"][0]["faces"][0]["matches"][0]["person"] == "collins"
+    REPORT.calls.append("collection: created, one person enrolled and found by another picture")
+
+
+def test_without_putting_nobody_is_enrolled(searching: Stack, collection: str) -> None:
+    where = Permission("KeepCollections", 0, "s3:PutObject")
+    before = held(searching)
+    with broken(searching, where, "nobody is enrolled", "enrolled"):
+        assert "error" in enrol(searching, collection, "second")
+        assert held(searching) == before
+    assert "error" not in enrol(searching, collection, "second")
+    assert len(held(searching)) > len(before)
+
+
+@pytest.mark.parametrize(
+    ("statement", "action"), [(0, "s3:GetObject"), (0, "s3:DeleteObject"), (1, "s3:ListBucket")]
+)
+def test_the_function_may_keep_collections(searching: Stack, statement: int, action: str) -> None:
+    where = Permission("KeepCollections", statement, action)
+    bucket = f"arn:aws:s3:::{searching.resources['SearchStore']}"
+    resource = bucket if statement else f"{bucket}/truth/faces/x"
+    assert may(searching, "FunctionRole", action, resource)
+    with broken(searching, where, "the policy refuses", "the policy allows", EVALUATED):
+        assert not may(searching, "FunctionRole", action, resource)
+
+
+def test_the_collections_bucket_refuses_plain_http(searching: Stack) -> None:
+    client, bucket = plain(searching, "s3", "s3:*"), searching.resources["SearchStore"]
+    where = Permission("SearchStorePolicy", 0, "s3:*")
+    check_deny(searching, where, lambda: client.list_objects_v2(Bucket=bucket))
+
+
+def routes() -> list[tuple[str, str]]:
+    """The routes that only a stack with collections or Rekognition's protocol has."""
+    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
+    found = []
+    for each in template["Resources"].values():
+        if each.get("Condition") in ("DoesSearch", "DoesRekognition"):
+            key = each.get("Properties", {}).get("RouteKey", "")
+            found += [tuple(key.split())] if key else []
+    return found
+
+
+@pytest.fixture(scope="module")
+def caller(searching: Stack) -> User:
+    user = make_user(searching.emulator, f"caller-{uuid.uuid4().hex[:6]}")
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
+    searching.emulator.client("iam").put_user_policy(
+        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
+    )
+    return user
+
+
+@pytest.mark.parametrize(("method", "path"), routes())
+def test_their_routes_answer_signed_callers_alone(
+    searching: Stack, caller: User, method: str, path: str
+) -> None:
+    endpoint = Endpoint(searching.emulator, searching.outputs["ApiUrl"])
+    path = path.replace("{person+}", "nobody").replace("{collection}", "none")
+    path = path.replace("{face}", "none")
+    body = b"{}" if method in ("POST", "PUT") else None
+    assert endpoint.call(method, path, body).status == 403
+    answer = endpoint.signed(caller.credentials, method, path, body)
+    assert answer.status not in (401, 403, 500, 502)
+    assert answer.headers.get("x-request-id") or path == "/"
+    REPORT.calls.append(f"IAM {method} {path}: a refusal, and {answer.status} to who may call")

@@ -1,0 +1,51 @@
+"""What bench.recall does to pictures, and how it counts."""
+
+import numpy as np
+import pytest
+
+import align
+from bench.recall import tally
+from bench.recall.conditions import CONDITIONS, Sample
+from bench.recall.detectors import Found, load
+from bench.recall.faceless import COUNT, faceless
+
+
+@pytest.fixture
+def sample() -> Sample:
+    """A white face, 60 pixels wide, on black."""
+    pixels = np.zeros((200, 240, 3), np.uint8)
+    pixels[50:130, 80:140] = 255
+    points = np.array([(95, 80), (125, 80), (110, 95), (98, 115), (122, 115)], np.float32)
+    return Sample(pixels, align.Face((81, 51, 140, 130), points, 1.0))
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_the_face_is_where_the_condition_says(name: str, sample: Sample) -> None:
+    changed = CONDITIONS[name](sample)
+    rows, columns = np.nonzero(changed.pixels[..., 0] > changed.pixels.max() / 2)
+    box = np.array(changed.face.box)
+    seen = np.array([columns.min() + 1, rows.min() + 1, columns.max() + 1, rows.max() + 1])
+    inside = np.array([1, 1, *changed.size])
+    clipped = np.concatenate([np.maximum(box[:2], inside[:2]), np.minimum(box[2:], inside[2:])])
+    assert np.abs(seen - clipped).max() <= 2
+
+
+def test_a_face_counts_once_and_the_wrong_way_up_apart(sample: Sample) -> None:
+    right = Found(sample.face.box, sample.face.landmarks)
+    upside_down = Found(sample.face.box, sample.face.landmarks[[4, 3, 2, 1, 0]])
+    elsewhere = Found((1, 1, 30, 30))
+    answers = iter([[right, elsewhere], [upside_down], [elsewhere], [], [Found(right.box)]])
+    counted = tally.count(lambda _: next(answers), [sample] * 5)
+    assert (counted.found, counted.wrong_way_up) == (2, 1)
+    assert (counted.missed, counted.false) == (2, 1)
+
+
+def test_pictures_without_faces_are_the_same_every_time() -> None:
+    first, second = list(faceless()), list(faceless())
+    assert len(first) == COUNT
+    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def test_a_peer_that_is_missing_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "dlib", None)
+    assert "requirements/recall.txt" in load("dlib HOG")
