@@ -88,6 +88,8 @@ def test_the_tabs_follow_the_arrow_keys(page: "Page"):
     expect(page.get_by_role("tabpanel", name="Embed")).to_be_visible()
     expect(page.get_by_role("tabpanel", name="Compare")).to_be_hidden()
     page.keyboard.press("ArrowRight")
+    expect(page.locator("#tab-search")).to_be_focused()
+    page.keyboard.press("ArrowRight")
     expect(page.locator("#tab-compare")).to_be_focused()
 
 

@@ -85,8 +85,8 @@ function operation(path, method, details) {
     h("h2", {}, h(`span.method.${method}`, {}, method.toUpperCase()), h("code", {}, path)),
     h("p", {}, h("b", {}, title)),
     ...prose(details.description),
-    ...parameters(details.parameters ?? [], path),
-    ...requestBody(body, path),
+    ...parameters(details.parameters ?? [], `${method.toUpperCase()} ${path}`),
+    ...requestBody(body, `${method.toUpperCase()} ${path}`),
     h("h3", {}, "Answers"),
     answers(details.responses ?? {}, `Answers of ${method} ${path}`),
     h("h3", {}, "Try it"),
@@ -94,7 +94,7 @@ function operation(path, method, details) {
   );
 }
 
-function parameters(list, path) {
+function parameters(list, operation) {
   if (!list.length) return [];
   const rows = list.map(resolve).map((parameter) => h(
     "tr",
@@ -103,7 +103,7 @@ function parameters(list, path) {
     h("td", {}, ...typeOf(parameter.schema)),
     h("td", {}, ...prose(parameter.description ?? parameter.schema?.description)),
   ));
-  return [h("h3", {}, "Parameters"), table(`Parameters of ${path}`, ["Name", "Type", "Meaning"], rows)];
+  return [h("h3", {}, "Parameters"), table(`Parameters of ${operation}`, ["Name", "Type", "Meaning"], rows)];
 }
 
 function requestBody(body, path) {

@@ -99,7 +99,7 @@ function curve(calibration) {
 /** Push labels apart that would touch, and lead a line from each to its place on the scale. */
 function separate(scale) {
   const { width } = scale.getBoundingClientRect();
-  const labels = [...scale.querySelectorAll(".mark")];
+  const labels = fitting([...scale.querySelectorAll(".mark")], width);
   const goals = labels.map((label) => (width * Number(label.dataset.distance)) / LONGEST);
   const widths = labels.map((label) => label.offsetWidth);
   const centres = spread(goals, widths, width);
@@ -109,6 +109,19 @@ function separate(scale) {
   leaders.replaceChildren(...goals.map((goal, index) => s("path", {
     d: `M${goal},0 V5 L${centres[index]},${LEADER_HEIGHT - 3} V${LEADER_HEIGHT}`,
   })));
+}
+
+/** The labels for which there is room; on a phone those of the loosest rates are hidden. */
+function fitting(labels, room) {
+  labels.forEach((label) => { label.hidden = false; });
+  const shown = [...labels];
+  const needed = () => shown.reduce((sum, label) => sum + label.offsetWidth + LABEL_GAP, 0);
+  while (shown.length > 1 && needed() > room) {
+    const index = shown.findLastIndex((label) => !label.classList.contains("chosen"));
+    shown[index].hidden = true;
+    shown.splice(index, 1);
+  }
+  return shown;
 }
 
 /** Centres as near to `goals` (ascending) as labels of these widths allow within `room`. */

@@ -61,7 +61,7 @@ export class People {
       const picture = await preparePicture(file);
       picture.bitmap?.close();
       try {
-        const answer = await askCollection(`${COLLECTION}/faces`, { person, images: [picture.base64] });
+        const answer = await askCollection(`${COLLECTION}/faces`, { person, images: [picture.image] });
         added += answer.images[0].faces.filter((face) => face.added).length;
       } catch (failure) {
         if (failure.status !== 422 && failure.status !== 415) throw failure;
