@@ -134,9 +134,10 @@ class Student:
 
     def averaged(self) -> dict[str, Layer]:
         """The moving average of the weights: what is measured and exported."""
+        layers: dict[str, Any] = dict(self._layers("average"))  # of variables, not arrays
         return {
             name: Layer(layer.kernel.numpy(), layer.bias.numpy(), layer.slope)
-            for name, layer in self._layers("average").items()
+            for name, layer in layers.items()
         }
 
     def state(self) -> dict[str, Any]:
