@@ -1,12 +1,18 @@
 """Collections on the deployed stack: their routes, and what the function may do to their bucket."""
 
 import base64
+import io
 import json
 import uuid
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
+import boto3
 import pytest
 import yaml
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from urllib3.response import HTTPResponse
 
 from tests.deploy.breaking import EVALUATED, broken, check_deny, plain
 from tests.deploy.callers import Endpoint, User, make_user
@@ -16,6 +22,7 @@ from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
 from tests.deploy.test_permissions import may
 from tests.deploy.workload import PICTURES
+from tools.client import rekognition
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +131,45 @@ def test_their_routes_answer_signed_callers_alone(
     assert answer.status not in (401, 403, 500, 502)
     assert answer.headers.get("x-request-id") or path == "/"
     REPORT.calls.append(f"IAM {method} {path}: a refusal, and {answer.status} to who may call")
+
+
+def sending_through(endpoint: Endpoint) -> Callable[..., AWSResponse]:
+    """Takes a signed request to the emulator, which no name server knows by the API's own name."""
+
+    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        def text(value: Any) -> str:
+            return value.decode() if isinstance(value, bytes) else str(value)
+
+        body = request.body.encode() if isinstance(request.body, str) else request.body
+        headers = {name.lower(): text(value) for name, value in request.headers.items()}
+        answer = endpoint.call(request.method, urlsplit(request.url).path or "/", body, **headers)
+        raw = HTTPResponse(body=io.BytesIO(answer.body), preload_content=False)
+        return AWSResponse(request.url, answer.status, HeadersDict(answer.headers), raw)
+
+    return send
+
+
+def test_a_program_for_rekognition_runs_against_the_stack(searching: Stack, caller: User) -> None:
+    """Create, index, search, compare, delete: boto3's own client and the lines for signing."""
+    url = searching.outputs["ApiUrl"]
+    session = boto3.Session(caller.key, caller.secret)
+    client = rekognition(url, session)
+    endpoint = Endpoint(searching.emulator, url)
+    client.meta.events.register("before-send.rekognition", sending_through(endpoint))
+
+    def image(name: str) -> dict[str, bytes]:
+        return {"Bytes": (PICTURES / f"{name}.jpg").read_bytes()}
+
+    name = f"people-{uuid.uuid4().hex[:8]}"
+    client.create_collection(CollectionId=name)
+    for person in ("eileen_collins", "grace_hopper"):
+        client.index_faces(CollectionId=name, Image=image(person), ExternalImageId=person)
+    found = client.search_faces_by_image(CollectionId=name, Image=image("eileen_collins_second"))
+    compared = client.compare_faces(
+        SourceImage=image("grace_hopper"), TargetImage=image("two_people")
+    )
+    client.delete_collection(CollectionId=name)
+    assert [each["Face"]["ExternalImageId"] for each in found["FaceMatches"]] == ["eileen_collins"]
+    assert (len(compared["FaceMatches"]), len(compared["UnmatchedFaces"])) == (1, 1)
+    assert name not in client.list_collections()["CollectionIds"]
+    REPORT.calls.append("Rekognition: boto3's client indexed, searched, compared and deleted")
