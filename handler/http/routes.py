@@ -11,7 +11,7 @@ from handler.faces.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
 from handler.faces.service import AnyService, Service, ready
 from handler.http import collections
 from handler.http.bodies import read_job
-from handler.http.message import HttpRequest, HttpResponse
+from handler.http.message import HttpRequest, HttpResponse, require_deliverable
 from handler.invocation import Invocation
 from handler.settings import Settings
 
@@ -84,9 +84,15 @@ def table(page: bool, rekognition: bool) -> Mapping[str, Mapping[str, Endpoint]]
 def _rekognition(request: HttpRequest, service: AnyService, invocation: Invocation) -> HttpResponse:
     from handler.rekognition import protocol
 
+    limits = service.settings.limits
+
+    def require_room(body: bytes) -> None:
+        require_deliverable(request, HttpResponse(200, body, protocol.CONTENT_TYPE), limits)
+
     reply = protocol.answer(
         request.headers.get("x-amz-target", ""),
-        lambda: request.body(service.settings.limits),
+        lambda: request.body(limits),
+        require_room,
         service,
         invocation,
     )

@@ -60,17 +60,23 @@ class Reply:
 
 
 def answer(
-    target: str, read_body: Callable[[], bytes], service: AnyService, invocation: Invocation
+    target: str,
+    read_body: Callable[[], bytes],
+    require_room: Callable[[bytes], None],
+    service: AnyService,
+    invocation: Invocation,
 ) -> Reply:
     """The answer to one call, an error too.
 
     Args:
         target: The header X-Amz-Target.
         read_body: Gives the body's bytes; may raise ApiError.
+        require_room: Raises ApiError where an answer's body is too large to be delivered.
     """
     try:
         shown = run(target, read_body, ready(service), invocation)
         body, status = msgspec.json.encode(shown), 200
+        require_room(body)
     except RekognitionError as failure:
         invocation.note(code=failure.kind, status=failure.status)
         body, status = _error(failure), failure.status

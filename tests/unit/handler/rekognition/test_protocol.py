@@ -250,6 +250,17 @@ def test_a_function_that_could_not_start_says_so_in_the_protocol() -> None:
     assert json.loads(answer["body"])["__type"] == "InternalServerError"
 
 
+def test_an_answer_that_does_not_fit_is_an_error_of_the_protocol(
+    serve: Callable[..., str], real_service: Service, pictures: Callable[[str], bytes]
+) -> None:
+    """An ALB, or a function with a lower limit, takes less than an answer may need."""
+    limits = replace(real_service.settings.limits, response_bytes=1500)
+    small = replace(real_service, settings=replace(real_service.settings, limits=limits))
+    body = json.dumps({"Image": {"Bytes": base64.b64encode(pictures("two_people")).decode()}})
+    status, answer = post(serve(small), "RekognitionService.DetectFaces", body.encode())
+    assert (status, answer["__type"]) == (400, "ServiceQuotaExceededException")
+
+
 def test_answers_are_text_with_the_protocols_type_and_the_request_id(
     real_service: Service,
 ) -> None:
