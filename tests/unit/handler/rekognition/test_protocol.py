@@ -135,6 +135,7 @@ def test_a_picture_above_five_megabytes_is_too_large_wherever_the_body_fits(
     reply = protocol.answer(
         "RekognitionService.DetectFaces",
         lambda: b'{"Image": {"Bytes": "' + text + b'"}}',
+        lambda _: None,
         service,
         Invocation(),
     )
