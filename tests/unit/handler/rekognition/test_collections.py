@@ -443,6 +443,7 @@ def test_work_that_time_does_not_reach_is_repeated_by_the_client(
     reply = protocol.answer(
         "RekognitionService.AssociateFaces",
         lambda: json.dumps(body).encode(),
+        lambda _: None,
         real_service,
         Invocation(FakeContext(100)),
     )
