@@ -116,14 +116,21 @@ def print_hours(seconds: float) -> None:
     print()
     for way in WAYS:
         print(f"- {way.name}: at most {way.most:,} functions ({way.limit}).")
+    print_limits(seconds)
+
+
+def print_limits(seconds: float) -> None:
+    """What S3 and the engines take."""
     puts, vectors = prices.PREFIX_PUT, prices.VECTORS_A_SECOND
+    indexes = -(-SIZES[-1] // prices.VECTORS_AN_INDEX)
     print(
-        f"- S3 takes {puts:,} writes a second below a prefix that it has not split yet: the results of "
-        f"{puts * seconds:,.0f} functions. Beyond, ramp up over an hour, or give each job its prefix.\n"
-        f"- S3 Vectors takes {vectors:,} vectors a second and index: {vectors * seconds:,.0f} functions, "
-        f"and {prices.VECTORS_AN_INDEX / 1e9:.0f} billion vectors an index: {SIZES[-1] / 1e9:.0f} billion "
-        f"faces need {-(-SIZES[-1] // prices.VECTORS_AN_INDEX)} collections. The embedded engine "
-        f"holds as many as fit the function's memory (docs/search.md).\n"
+        f"- S3 takes {puts:,} writes a second below a prefix that it has not split yet: the "
+        f"results of {puts * seconds:,.0f} functions. With more, begin slowly; S3 splits "
+        "prefixes as they grow busy, and its 503s are retried.\n"
+        f"- S3 Vectors takes {vectors:,} vectors a second and index: {vectors * seconds:,.0f} "
+        f"functions. An index holds {prices.VECTORS_AN_INDEX / 1e9:.0f} billion vectors; "
+        f"{SIZES[-1] / 1e9:.0f} billion faces need {indexes} collections.\n"
+        "- The embedded engine holds what fits a function's memory (docs/search.md).\n"
     )
 
 
@@ -168,8 +175,8 @@ def lambda_dollars(seconds: float, way: Way) -> float:
 def print_queues(seconds: float) -> None:
     """Simulated: how old messages become, and what it costs, as burst and concurrency change."""
     print(
-        "| 100,000 pictures within | functions at most | 95 % have a result after | longest wait in the queue "
-        "| empty after | cold starts | dead letters | dollars |"
+        "| 100,000 pictures within | functions at most | 95 % have a result after "
+        "| longest wait in the queue | empty after | cold starts | dead letters | dollars |"
     )
     print("|---|" + "---|" * 7)
     for burst in (10, 60, 600):
