@@ -80,7 +80,7 @@ def decode(
     reduction = reduction if header.format == "jpeg" else 1
     stored = _decode_stored(data, header, reduction)
     _check_size(header, stored, reduction)
-    if header.format == "jpeg" and _runs_dry(data, header, stored, reduction):
+    if header.format == "jpeg" and _ends_early(data, header, stored, reduction):
         raise InvalidImage("the JPEG is cut short: a part of its picture is missing")
     width, height = header.upright_size
     return Picture(_upright(stored, header.orientation), width, height, reduction)
@@ -92,7 +92,7 @@ def check_limits(
     """Raises ImageTooLarge for what `decode` would refuse with the same limits."""
     size = {"width": header.width, "height": header.height}
     tiles = " with tiles and transparency" if header.coded_pixels else ""
-    heavy = _heavy(header)
+    heavy = _memory_reason(header)
     max_pixels = max_pixels // 2 if heavy else max_pixels
     decoded = header.coded_pixels * 8 // 9  # an eighth more for padding and tiles at the edges
     if max(header.width * header.height, decoded) > max_pixels:
@@ -109,7 +109,7 @@ def check_limits(
         )
 
 
-def _heavy(header: Header) -> str:
+def _memory_reason(header: Header) -> str:
     """Why a picture takes twice the memory, for the message; empty where it does not."""
     if header.depth > 8:
         return f" of {header.depth} bits"
@@ -164,7 +164,7 @@ def _to_eight_bits(samples: Samples, bits: int) -> Pixels:
     return samples.astype(np.uint8)
 
 
-def _runs_dry(data: bytes, header: Header, pixels: Pixels, reduction: int) -> bool:
+def _ends_early(data: bytes, header: Header, pixels: Pixels, reduction: int) -> bool:
     """Whether a JPEG's data ended before its picture did.
 
     The decoder then fills the rest with middle grey and says nothing. Where the last pixel is of

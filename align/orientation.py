@@ -29,7 +29,7 @@ Ask = Callable[[Face], Floats]
 Improve = Callable[[Face, int], Sequence[Face]]
 
 
-def stand(faces: Iterable[Face], ask: Ask, improve: Improve) -> list[Face]:
+def correct_orientations(faces: Iterable[Face], ask: Ask, improve: Improve) -> list[Face]:
     """The faces as they stand. One whose orientation is in doubt has a lower score.
 
     Args:
@@ -39,10 +39,10 @@ def stand(faces: Iterable[Face], ask: Ask, improve: Improve) -> list[Face]:
         improve: faces found anew at a face's place after so many quarter turns, in the frame of
             the picture as it is.
     """
-    return [_stand(face, ask, improve) for face in faces if is_face_like(face)]
+    return [_correct_orientation(face, ask, improve) for face in faces if is_face_like(face)]
 
 
-def _stand(face: Face, ask: Ask, improve: Improve) -> Face:
+def _correct_orientation(face: Face, ask: Ask, improve: Improve) -> Face:
     if face.score >= SURE:
         return face
     logits = ask(face)

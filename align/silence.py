@@ -20,7 +20,7 @@ class Silence:
 
     def __init__(self) -> None:
         self._variable = _stderr_variable()
-        self._nowhere = _open_nowhere() if self._variable is not None else None
+        self._nowhere = _open_null_stream() if self._variable is not None else None
         self._lock = threading.Lock()
         self._inside = 0
         self._before: int | None = None
@@ -54,7 +54,7 @@ def _stderr_variable() -> ctypes.c_void_p | None:
     return None
 
 
-def _open_nowhere() -> int | None:
+def _open_null_stream() -> int | None:
     """A FILE that swallows what is written to it, for the life of the process."""
     fopen = ctypes.CDLL(None).fopen
     fopen.restype = ctypes.c_void_p

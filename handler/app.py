@@ -54,5 +54,8 @@ def count_failure(failure: Exception, invocation: Invocation, service: AnyServic
     error = as_api_error(failure, invocation)
     invocation.note(request_id=invocation.request_id)
     log_errors(
-        {error.code: 1}, service.settings.metrics_namespace, level="ERROR", **invocation.ended()
+        {error.code: 1},
+        service.settings.metrics_namespace,
+        level="ERROR",
+        **invocation.final_facts(),
     )

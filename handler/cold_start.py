@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import align
 import model_layer
 from handler import __version__
-from handler.errors import ApiError, where
+from handler.errors import ApiError, innermost_frames
 from handler.faces.decision import default_decision
 from handler.faces.embedding import EmbeddingProfile
 from handler.faces.service import AnyService, BrokenService, Service
@@ -36,7 +36,7 @@ def start() -> AnyService:
             level="ERROR",
             code=error.code,
             error_type=type(failure).__name__,
-            where=where(failure),
+            where=innermost_frames(failure),
         )
         return BrokenService(settings, error)
     log(

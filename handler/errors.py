@@ -103,13 +103,13 @@ class ApiError(Exception):
     def about_image(self, index: int) -> "ApiError":
         """The same error, which also says which image of the request it is about."""
         message = f"images[{index}]: {self.message}"
-        return self._saying(message, {**self.details, "image": index})
+        return self._with_message(message, {**self.details, "image": index})
 
-    def untraced(self) -> "ApiError":
+    def without_traceback(self) -> "ApiError":
         """The same error, for keeping: a traceback holds its frames, and they hold pictures."""
-        return self._saying(self.message, self.details)
+        return self._with_message(self.message, self.details)
 
-    def _saying(self, message: str, details: Mapping[str, Any]) -> "ApiError":
+    def _with_message(self, message: str, details: Mapping[str, Any]) -> "ApiError":
         return ApiError(
             self.code,
             message,
@@ -132,7 +132,7 @@ def render(error: ApiError, request_id: str) -> dict[str, Any]:
         "error": {
             "code": error.code,
             "message": printable(error.message),
-            "details": {name: _plain(value) for name, value in error.details.items()},
+            "details": {name: _to_json(value) for name, value in error.details.items()},
             "retryable": error.retryable,
         },
         "request_id": request_id,
@@ -147,20 +147,20 @@ def printable(text: str, limit: int = MAX_MESSAGE) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in kept)
 
 
-def where(failure: BaseException) -> list[str]:
+def innermost_frames(failure: BaseException) -> list[str]:
     """The innermost frames as `file:line:function`: a stack trace without data, for the log."""
     frames = traceback.extract_tb(failure.__traceback__)[-4:]
     return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}:{frame.name}" for frame in frames]
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """`value` as JSON, whatever a library put into its details."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     if isinstance(value, Mapping):
-        return {printable(str(name)): _plain(item) for name, item in value.items()}
+        return {printable(str(name)): _to_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     return printable(str(value))

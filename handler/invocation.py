@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from align.errors import AlignError
-from handler.errors import ApiError, where
+from handler.errors import ApiError, innermost_frames
 from model_layer.errors import ModelError
 
 
@@ -25,7 +25,7 @@ class Invocation:
         self._stages: dict[str, float] = {}
         self._afterwards: list[Callable[[], None]] = []
 
-    def keeping(self, kept_ms: float, request_id: str | None = None) -> "Invocation":
+    def begin_part(self, reserve_ms: float, request_id: str | None = None) -> "Invocation":
         """A part of this invocation's work, with facts and timings of its own, on the same clock.
 
         `kept_ms` of the time that is left are not for this part.
@@ -33,7 +33,7 @@ class Invocation:
         part = Invocation()
         part.request_id = request_id or self.request_id
         part._remaining = self._remaining
-        part._kept_ms = self._kept_ms + kept_ms
+        part._kept_ms = self._kept_ms + reserve_ms
         return part
 
     def end_within(self, seconds: float) -> None:
@@ -65,16 +65,16 @@ class Invocation:
         """Facts for the log line of this invocation; `observability` decides which it prints."""
         self.facts.update(facts)
 
-    def ended(self) -> dict[str, Any]:
+    def final_facts(self) -> dict[str, Any]:
         """All facts, and how long it took."""
         timings = self.timings_ms()
         return {**self.facts, "timings_ms": timings, "duration_ms": timings["total"]}
 
-    def afterwards(self, work: Callable[[], None]) -> None:
+    def defer(self, work: Callable[[], None]) -> None:
         """Keeps `work` for when the answer stands; an answer that is an error does without."""
         self._afterwards.append(work)
 
-    def answered(self) -> None:
+    def run_deferred(self) -> None:
         """Does what was kept for now: the answer can be delivered."""
         while self._afterwards:
             self._afterwards.pop()()
@@ -107,7 +107,7 @@ def as_api_error(failure: Exception, invocation: Invocation) -> ApiError:
     invocation.note(code=error.code, status=error.status)
     if error.code == "InternalError":
         cause = failure.__cause__ or failure
-        invocation.note(error_type=type(cause).__name__, where=where(cause))
+        invocation.note(error_type=type(cause).__name__, where=innermost_frames(cause))
     return error
 
 

@@ -255,7 +255,7 @@ class S3Store:
         except ClientError as failure:
             if fault_of(failure) is Fault.GONE:
                 return None
-            raise transient(failure) from None
+            raise as_transient(failure) from None
         except (BotoCoreError, OSError) as failure:
             raise connection_failure(failure) from None
         etag = response["ETag"].strip('"')
@@ -452,13 +452,13 @@ def batch_error(failure: Any) -> Exception:
         return ObjectGone()
     if fault is Fault.ENCRYPTED:
         return TransientFailure(code_of(failure), ENCRYPTED)
-    return ObjectArchived() if fault is Fault.ARCHIVED else transient(failure)
+    return ObjectArchived() if fault is Fault.ARCHIVED else as_transient(failure)
 
 
 def write_error(failure: Any) -> TransientFailure:
     """Why a result could not be written. Somebody can fix a refusal, so it is tried again."""
     if fault_of(failure) is not Fault.REFUSED:
-        return transient(failure)
+        return as_transient(failure)
     return TransientFailure(
         code_of(failure),
         "S3 refused the result: check that the output bucket belongs to the account of "
@@ -467,7 +467,7 @@ def write_error(failure: Any) -> TransientFailure:
     )
 
 
-def transient(failure: Any) -> TransientFailure:
+def as_transient(failure: Any) -> TransientFailure:
     """A ClientError as a TransientFailure with S3's code."""
     return TransientFailure(code_of(failure), f"S3 answered {status_of(failure)}")
 

@@ -129,7 +129,7 @@ def move(collections: Collections, options: argparse.Namespace) -> str:
     contract, dimension = first_contract(options, without=old.record.contract)
     generation = names.digest(f"{old.record.generation}\n{contract}")[:12]
     record = replace_record(old.record, contract, dimension, generation)
-    new = replace(collections.of(record), moving=True)
+    new = replace(collections.open_record(record), moving=True)
     fill_from(collections, new, options)
     lost = sorted(set(persons(old)) - set(persons(new)))
     if lost and not options.leave:

@@ -53,7 +53,7 @@ class Deadline:
         left = self.seconds_left()
         return None if left is None or not seconds else max(1, int(left / seconds))
 
-    def within(self, seconds: float) -> bool:
+    def passes_within(self, seconds: float) -> bool:
         """Whether new work may no longer begin so many seconds from now."""
         return self.remaining() - self.reserve <= seconds
 

@@ -111,7 +111,7 @@ class Embedder:
         Raises Timeout and ModelUnavailable, as ApiError.
         """
         vectors = self._vectors(pictures, profile, invocation)
-        return [_embedded(picture, vectors) for picture in pictures]
+        return [_add_embeddings(picture, vectors) for picture in pictures]
 
     def embed_in_time(
         self, pictures: Sequence[PictureFaces], profile: EmbeddingProfile, invocation: Invocation
@@ -121,11 +121,11 @@ class Embedder:
         done: list[PictureFaces | ApiError] = []
         try:
             for picture in pictures:
-                done.append(_embedded(picture, vectors))
+                done.append(_add_embeddings(picture, vectors))
         except ApiError as failure:
             if failure.code != "Timeout":
                 raise
-            done += [failure.untraced()] * (len(pictures) - len(done))
+            done += [failure.without_traceback()] * (len(pictures) - len(done))
         return done
 
     def _vectors(
@@ -163,7 +163,7 @@ def vectors_of(picture: PictureFaces) -> NDArray[np.float32]:
     return np.stack([face.embedding for face in picture.faces if face.embedding is not None])
 
 
-def _embedded(picture: PictureFaces, vectors: Iterator[Embedded]) -> PictureFaces:
+def _add_embeddings(picture: PictureFaces, vectors: Iterator[Embedded]) -> PictureFaces:
     faces = []
     for face in picture.faces:
         vector, indistinct = next(vectors)

@@ -118,12 +118,12 @@ def _decode_lines(text: str, what: str) -> bytes:
     """A second try for text wrapped into lines, as `base64 FILE` prints it."""
     pieces = text.split()
     if not _are_lines(text, pieces):
-        raise _lost_plus(what)
+        raise _lost_plus_error(what)
     try:
         return pybase64.b64decode("".join(pieces), validate=True)
     except ValueError:
         inside = " " in text.strip()
-        raise _lost_plus(what) if inside else _no_base64(what) from None
+        raise _lost_plus_error(what) if inside else _invalid_base64(what) from None
 
 
 def _are_lines(text: str, pieces: Sequence[str]) -> bool:
@@ -142,11 +142,11 @@ def _are_lines(text: str, pieces: Sequence[str]) -> bool:
     )
 
 
-def _no_base64(what: str) -> ApiError:
+def _invalid_base64(what: str) -> ApiError:
     return ApiError("InvalidBase64", f"The {what} is not valid base64.")
 
 
-def _lost_plus(what: str) -> ApiError:
+def _lost_plus_error(what: str) -> ApiError:
     return ApiError(
         "InvalidBase64",
         f"The {what} is not valid base64: it has spaces, as if each + was read as one on its way. "

@@ -197,7 +197,7 @@ def to_job(request: Request, limits: Limits, operation: str | None = None) -> Jo
     wanted = _operation(request.operation, operation)
     check_count(request.cnt, request.images, limits)
     default = "compare" if len(request.images) == 2 else "embed"
-    return _checked(Job(wanted or default, tuple(request.images), request))
+    return _require_images(Job(wanted or default, tuple(request.images), request))
 
 
 def from_fields(
@@ -210,7 +210,7 @@ def from_fields(
     )
     _operation(named.operation, operation)
     check_count(named.cnt, pictures, limits)
-    return _checked(Job(operation, tuple(pictures), convert(texts, Options, strict=False)))
+    return _require_images(Job(operation, tuple(pictures), convert(texts, Options, strict=False)))
 
 
 def check_count(count: int | None, images: Sequence[Any], limits: Limits) -> None:
@@ -252,7 +252,7 @@ def _operation(named: str | None, routed: str | None) -> str | None:
     return routed or named
 
 
-def _checked(job: Job) -> Job:
+def _require_images(job: Job) -> Job:
     if job.operation == "compare" and len(job.sources) < 2:
         raise ApiError(
             "InvalidRequest",

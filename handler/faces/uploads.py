@@ -137,4 +137,4 @@ def delete_afterwards(keys: Sequence[str], settings: Settings, invocation: Invoc
     """Has uploaded pictures removed once the answer can be delivered; the log counts them."""
     assert settings.uploads is not None
     store = UploadStore(settings.uploads, settings.output_owner)
-    invocation.afterwards(lambda: invocation.note(deleted=store.delete(keys)))
+    invocation.defer(lambda: invocation.note(deleted=store.delete(keys)))

@@ -66,7 +66,7 @@ def read_content(request: HttpRequest, limits: Limits, options: Iterable[str]) -
         return body
     if kind == "multipart":
         return _multipart(request, body, limits)
-    return Form([_whole(body)], _options(request))
+    return Form([_require_binary(body)], _options(request))
 
 
 def _refuse_query(request: HttpRequest, options: Iterable[str]) -> None:
@@ -115,7 +115,7 @@ def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
     chosen = [part for part in parts if not _is_empty_input(part)]
     for part in chosen:
         if _is_file(part):
-            pictures.append(_whole(part.raw))
+            pictures.append(_require_binary(part.raw))
         else:
             fields[part.name] = _field_text(part)
     if len(chosen) < len(parts) and not pictures:
@@ -140,7 +140,7 @@ def _is_file(part: "MultipartPart") -> bool:
     return "filename*" in parameters
 
 
-def _whole(picture: bytes) -> bytes:
+def _require_binary(picture: bytes) -> bytes:
     """`picture`, unless it was taken for text on its way here, which no decoder can undo."""
     if picture.startswith(REPLACED):
         raise ApiError(

@@ -73,7 +73,7 @@ def read_request(event: Mapping[str, Any]) -> HttpRequest:
     shape = _shape(context)
     outer = _mapping(context.get("http")) if shape == "v2" else event
     multiple = isinstance(event.get("multiValueHeaders"), Mapping)
-    query = _joined(event, "queryStringParameters", "multiValueQueryStringParameters")
+    query = _merge_parameters(event, "queryStringParameters", "multiValueQueryStringParameters")
     if shape == "alb":  # the only one that hands the query over as it was typed
         query = {unquote_plus(name): unquote_plus(value) for name, value in query.items()}
     path = event.get("rawPath") if shape == "v2" else event.get("path")
@@ -84,7 +84,7 @@ def read_request(event: Mapping[str, Any]) -> HttpRequest:
         stage=_string(context.get("stage")),
         headers={
             name.lower(): value
-            for name, value in _joined(event, "headers", "multiValueHeaders").items()
+            for name, value in _merge_parameters(event, "headers", "multiValueHeaders").items()
         },
         query=query,
         raw_body=_string(event.get("body")),
@@ -141,7 +141,7 @@ def _gateway(shape: Shape, context: Mapping[str, Any]) -> Gateway:
     return "function-url" if is_url else "http-api"
 
 
-def _joined(event: Mapping[str, Any], single: str, multiple: str) -> dict[str, str]:
+def _merge_parameters(event: Mapping[str, Any], single: str, multiple: str) -> dict[str, str]:
     """The parameters of either kind as single strings. Of a repeated one the last counts, but in
     payload v2 they come joined by commas.
     """

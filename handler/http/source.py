@@ -39,7 +39,7 @@ def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService
         invocation.end_within(PATIENCE_SECONDS[request.gateway])
     response = _respond(request, service, invocation)
     invocation.note(status=response.status)
-    log_invocation(invocation.ended(), service.settings.metrics_namespace)
+    log_invocation(invocation.final_facts(), service.settings.metrics_namespace)
     return write_response(request, response)
 
 
@@ -48,7 +48,7 @@ def _respond(request: HttpRequest, service: AnyService, invocation: Invocation) 
     try:
         response = _preflight(request, settings) or _run(request, service, invocation)
         require_deliverable(request, response, settings.limits)
-        invocation.answered()
+        invocation.run_deferred()
     except Exception as failure:
         response = error_response(as_api_error(failure, invocation), invocation.request_id)
     headers = {

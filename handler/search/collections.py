@@ -59,7 +59,7 @@ class Collections:
         """Makes a collection, or gives the one that is there, whatever its contract."""
         there = self.record(names.check_collection(name))
         if there is not None:
-            return self.of(there)
+            return self.open_record(there)
         self.create_new(name, contract, dimension)
         return self.open(name)
 
@@ -79,9 +79,9 @@ class Collections:
         record = self.record(names.check_collection(name))
         if record is None:
             raise not_found()
-        return self.of(record)
+        return self.open_record(record)
 
-    def of(self, record: CollectionRecord) -> "Collection":
+    def open_record(self, record: CollectionRecord) -> "Collection":
         """The collection that `record` describes, whether or not it is the current one."""
         with self._lock:
             index = self._indexes.get(record.prefix)
@@ -122,7 +122,7 @@ class Collections:
         persons = 0
         faces: list[str] = []
         for generation in generations:
-            collection = self.of(_record_of(name, generation, record))
+            collection = self.open_record(_record_of(name, generation, record))
             removed = collection.delete_below("", check)
             collection.index.drop()
             with self._lock:
@@ -174,14 +174,14 @@ class Collection:
             self.truth.write_new(self._key(face.key), face.document(self.record.contract))
             for face in faces
         ]
-        self.index.put(faces)
+        self.index.upsert(faces)
         self._confirm(faces)
         return added
 
     def face_keys(self, group: str, face_prefix: str = "") -> list[str]:
         """Keys of a group's faces whose ids begin with `face_prefix`."""
         below = group if group.endswith(names.FACE_SUFFIX) else f"{group}/{face_prefix}"
-        return self._listed(below)
+        return self._list_keys(below)
 
     def find_face(self, face: str) -> str | None:
         """Key of the face with an id; None where there is none."""
@@ -248,7 +248,7 @@ class Collection:
             raise ApiError("PersonNotFound", "The collection has no such face.")
         self.delete_keys([key])
         group = names.group_of_key(key)
-        left = key != group and self._listed(f"{group}/")
+        left = key != group and self._list_keys(f"{group}/")
         return Removed(0 if left else 1, (face,))
 
     def delete_keys(self, keys: Sequence[str]) -> None:
@@ -266,7 +266,7 @@ class Collection:
         groups: set[str] = set()
         faces: list[str] = []
         for _ in range(DELETE_ROUNDS):
-            keys = self._listed(below)
+            keys = self._list_keys(below)
             if not keys:
                 return Removed(len(groups), tuple(faces))
             for start in range(0, len(keys), DELETE_STEP):
@@ -283,13 +283,13 @@ class Collection:
         faces = self.faces()
         while batch := list(islice(faces, REBUILD_STEP)):
             check()
-            self.index.put(batch)
+            self.index.upsert(batch)
             total += len(batch)
         return total
 
     def sweep(self) -> int:
         """Removes from the index what the truth does not hold; how many that were."""
-        stray = sorted(self.index.stored_keys() - set(self._listed("")))
+        stray = sorted(self.index.stored_keys() - set(self._list_keys("")))
         confirmed = [key for key in stray if self.truth.read(self._key(key)) is None]
         self.index.delete(confirmed)
         return len(confirmed)
@@ -299,7 +299,7 @@ class Collection:
         name = names.person_of_group(group)
         if name is not None:
             return name
-        first = next(iter(self._listed(f"{group}/")), None)
+        first = next(iter(self._list_keys(f"{group}/")), None)
         face = self.read(first) if first else None
         return (face.person if face else None) or ""
 
@@ -321,7 +321,7 @@ class Collection:
             raise not_found()
         gone: list[str] = []
         for group in {face.key.rpartition("/")[0] for face in faces}:
-            there = set(self._listed(f"{group}/"))
+            there = set(self._list_keys(f"{group}/"))
             gone += [
                 face.key
                 for face in faces
@@ -333,7 +333,7 @@ class Collection:
     def _key(self, key: str) -> str:
         return self.record.prefix + key
 
-    def _listed(self, below: str) -> list[str]:
+    def _list_keys(self, below: str) -> list[str]:
         prefix = self.record.prefix
         return [key[len(prefix) :] for key in self.truth.keys(prefix + below)]
 

@@ -65,7 +65,7 @@ def _read(job: SearchJob, reader: ProbeReader) -> list[Probe | ApiError]:
         except ApiError as failure:
             if failure.status not in ABOUT_THE_PICTURE:
                 raise
-            read.append(failure.untraced())
+            read.append(failure.without_traceback())
     refusals = [each for each in read if isinstance(each, ApiError)]
     if len(refusals) == len(read):
         raise refusals[0]

@@ -96,12 +96,12 @@ def decide(request: SearchOptions, persons: int, manifest: Manifest) -> Decision
     wanted = request.far or (max_fpir or 0.0) / max(1, persons)
     found = threshold_at(manifest, wanted)
     if found is None:
-        return _without_table(request, manifest)
+        return _decide_without_table(request, manifest)
     missed = None if found.measured else wanted
     return Decision(found.distance, found.far, max_fpir, missed)
 
 
-def _without_table(request: SearchOptions, manifest: Manifest) -> Decision:
+def _decide_without_table(request: SearchOptions, manifest: Manifest) -> Decision:
     if request.far is not None or request.max_fpir is not None:
         raise ApiError(
             "InvalidRequest",

@@ -64,7 +64,7 @@ class Follower:
         """What an event of a deletion asks for: out of the collection what is not there now."""
         record = self.collections.record(self.name)
         if record is not None:
-            self._reconcile(self.collections.of(record), reference)
+            self._reconcile(self.collections.open_record(record), reference)
 
     def person_of(self, key: str) -> str | None:
         """The person whom a key names; None for any other picture."""
@@ -114,7 +114,7 @@ def forget(settings: Settings, key: str) -> None:
         return
     _, name, generation, rest = parts
     record = CollectionRecord(name=name, contract="", dimension=1, generation=generation)
-    collections.of(record).index.delete([rest])
+    collections.open_record(record).index.delete([rest])
 
 
 def truth_prefix(settings: Settings) -> str:

@@ -20,7 +20,7 @@ class Index(Protocol):
     def most_faces(self) -> int:
         """How many faces the engine holds."""
 
-    def put(self, faces: Sequence[Face]) -> None:
+    def upsert(self, faces: Sequence[Face]) -> None:
         """Adds the faces; those that are there are replaced."""
 
     def delete(self, keys: Sequence[str]) -> None:

@@ -66,7 +66,7 @@ def handle_records(
 ) -> dict[str, Any]:
     """As `handle`, for the records alone. Raises InvalidRequest where they are not SQS's."""
     records: list[Record] = convert(listed, list[Record])
-    messages = [understand(record, service) for record in records]
+    messages = [parse_message(record, service) for record in records]
     failed = {message.identifier for message in messages if message.unknown}
     if any(message.references or message.request for message in messages):
         batch = batch_service.open_batch(service, invocation)
@@ -76,7 +76,7 @@ def handle_records(
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in sorted(failed)]}
 
 
-def understand(record: Record, service: AnyService) -> Message:
+def parse_message(record: Record, service: AnyService) -> Message:
     """What a message is about.
 
     One that is broken, or about nothing we know, stays in the queue and ends, whole, in the
@@ -86,15 +86,17 @@ def understand(record: Record, service: AnyService) -> Message:
         body = parse(record.body)
         references = unwrap(body)
     except ApiError:
-        return unknown(record)
+        return report_unknown(record)
     if references is not None:
-        return Message(record.identifier, tuple(batch_service.relevant(references, service)))
+        return Message(
+            record.identifier, tuple(batch_service.drop_ignored_deletions(references, service))
+        )
     if isinstance(body, Mapping) and direct.matches(body):
         return Message(record.identifier, request=body)
-    return unknown(record)
+    return report_unknown(record)
 
 
-def unknown(record: Record) -> Message:
+def report_unknown(record: Record) -> Message:
     log(
         "message of no known kind",
         level="ERROR",
