@@ -85,7 +85,7 @@ def main() -> int:
 
 def measure(world: World, options: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds that each way took, in each round."""
-    references = put_all(world, make_pictures(options.pictures, options.side))
+    references = upload_all(world, make_pictures(options.pictures, options.side))
     service = cold_start.load(batch_world.function_settings())
     world.proxy.latency = options.latency / 1000
     run(service, one_by_one, references[:4], "warm-up")
@@ -98,7 +98,7 @@ def measure(world: World, options: argparse.Namespace) -> dict[str, list[float]]
     return seconds
 
 
-def put_all(world: World, pictures: Mapping[str, bytes]) -> list[ObjectReference]:
+def upload_all(world: World, pictures: Mapping[str, bytes]) -> list[ObjectReference]:
     put = partial(world.s3.put_object, Bucket=INPUT)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda item: put(Key=item[0], Body=item[1]), pictures.items()))

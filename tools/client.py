@@ -115,7 +115,7 @@ class Client:
         except CallError as failure:
             if not is_off(failure):
                 raise
-            return self.call(operation, {**request_of(smaller(read)), **options})
+            return self.call(operation, {**request_of(shrink(read)), **options})
         return self.call(operation, {**request_of(sent), "delete": True, **options})
 
     def upload(self, picture: bytes) -> Json:
@@ -209,7 +209,7 @@ def is_off(failure: CallError) -> bool:
     return failure.status == 404 or failure.code == "RouteNotFound"
 
 
-def smaller(images: Sequence[bytes | Json]) -> list[bytes | Json]:
+def shrink(images: Sequence[bytes | Json]) -> list[bytes | Json]:
     """The pictures with a longest side of 1,600 pixels, as JPEG, as the page makes them."""
     import cv2
     import numpy as np
@@ -363,13 +363,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("--encoding", choices=["float", "base64"])
     parser.add_argument("--aligned", action="store_true", default=None)
     chosen = parser.parse_intermixed_args(arguments)
-    lacking = missing(chosen)
+    lacking = missing_option(chosen)
     if lacking:
         parser.error(f"{chosen.operation} needs {lacking}")
     return chosen
 
 
-def missing(options: Any) -> str | None:
+def missing_option(options: Any) -> str | None:
     """What the verb needs and was not given."""
     needed = PLAIN_VERBS.get(options.operation)
     if needed is None:
@@ -382,7 +382,7 @@ def missing(options: Any) -> str | None:
     return next((names[name] for name in needed if not given[name]), None)
 
 
-def ask(client: Client, options: Any) -> Json:
+def run_operation(client: Client, options: Any) -> Json:
     """The answer to what the command line asks."""
     names = ("face", "threshold", "far", "min_quality", "encoding", "aligned", "limit", "max_fpir")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
@@ -408,18 +408,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         client = over_lambda(options.function) if options.function else over_http(options.url)
-        answer = ask(client, options)
+        answer = run_operation(client, options)
     except EndpointConnectionError:
-        return fail(
+        return report_failure(
             f"nothing answers at {options.url}; `make serve` starts a server, --url names it"
         )
     except (CallError, BotoCoreError, ClientError, OSError) as exc:
-        return fail(str(exc))
+        return report_failure(str(exc))
     print(json.dumps(answer, indent=2))
     return 0
 
 
-def fail(why: str) -> int:
+def report_failure(why: str) -> int:
     """Say why there is no answer; gives the exit status."""
     print(f"failed: {why}", file=sys.stderr)
     return 1

@@ -55,15 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(COMMANDS[options.command](collections_of(), options))
     except (CollectionError, ApiError, SettingsError, storage.TransientFailure) as failure:
-        return stop(str(failure), 1)
+        return report_failure(str(failure), 1)
     except (BotoCoreError, ClientError, OSError) as failure:
-        return stop(f"{failure}; check names, credentials and region, then repeat the command", 1)
+        return report_failure(
+            f"{failure}; check names, credentials and region, then repeat the command", 1
+        )
     except KeyboardInterrupt:
-        return stop("interrupted; the same command goes on", 130)
+        return report_failure("interrupted; the same command goes on", 130)
     return 0
 
 
-def stop(why: str, status: int) -> int:
+def report_failure(why: str, status: int) -> int:
     """Say why it is not done; gives the exit status."""
     print(f"collection: {why}", file=sys.stderr)
     return status
@@ -188,7 +190,7 @@ def fill_from(collections: Collections, collection: Collection, options: argpars
         contract=collection.record.contract,
         dimension=collection.record.dimension,
         people=options.people,
-        identify=asking_s3(options),
+        identify=identity_from_s3(options),
         target=collection,
     )
     count = 0
@@ -199,18 +201,18 @@ def fill_from(collections: Collections, collection: Collection, options: argpars
         reference = ObjectReference(found.bucket, found.key)
         picture = StoredObject(found.etag, found.version_id, found.size, b"")
         if options.unchecked:
-            follower = replace(follower, identify=partial(trusting, picture))
+            follower = replace(follower, identify=partial(identity_in_result, picture))
         follower.follow(reference, picture, faces_of(result))
         count += 1
     return count
 
 
-def trusting(picture: StoredObject, _reference: ObjectReference) -> str | None:
+def identity_in_result(picture: StoredObject, _reference: ObjectReference) -> str | None:
     """The result's own word for what lies in the bucket now."""
     return picture.identity
 
 
-def asking_s3(options: argparse.Namespace) -> Identify:
+def identity_from_s3(options: argparse.Namespace) -> Identify:
     """S3's word for it; with --unchecked there is no S3 to ask."""
     return S3Store(None if options.unchecked else storage.client(), "", 0).identity
 

@@ -61,11 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = over_lambda(options.function) if options.function else over_http(options.url)
         counts = enrol(client, options)
     except EndpointConnectionError:
-        return stop(f"nothing answers at {options.url}; `make serve` starts a server", 1)
+        return report_failure(f"nothing answers at {options.url}; `make serve` starts a server", 1)
     except (CallError, BotoCoreError, ClientError, OSError, pa.ArrowInvalid) as failure:
-        return stop(f"{failure}. The same command goes on where it stopped", 1)
+        return report_failure(f"{failure}. The same command goes on where it stopped", 1)
     except KeyboardInterrupt:
-        return stop("interrupted; the same command goes on where it stopped", 130)
+        return report_failure("interrupted; the same command goes on where it stopped", 130)
     print(
         f"{options.collection}: {counts['added']:,} faces added, {counts['there']:,} were there, "
         f"{counts['refused']:,} pictures refused"
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def stop(why: str, status: int) -> int:
+def report_failure(why: str, status: int) -> int:
     """Say why it is not done; gives the exit status."""
     print(f"enrol: {why}", file=sys.stderr)
     return status
@@ -148,13 +148,13 @@ def enrol_one(client: Client, collection: str, item: Item) -> list[Json]:
     named = {"model_id": model["id"], "contract": model["contract"],
              "model_sha256": model["sha256"]}  # fmt: skip
     return [
-        {**row, **named, **place_of(face["face"]), "face": index, "face_id": face["id"],
+        {**row, **named, **face_columns(face["face"]), "face": index, "face_id": face["id"],
          "added": face["added"]}
         for index, face in enumerate(answer["images"][0]["faces"])
     ]  # fmt: skip
 
 
-def place_of(face: Json | None) -> Json:
+def face_columns(face: Json | None) -> Json:
     """Where a face lies and how good it is, in tools.collect's columns."""
     if face is None:
         return {}

@@ -27,7 +27,7 @@ import align
 import model_layer
 from align.alignment import TEMPLATE
 from tools.evaluate import cache
-from tools.evaluate.__main__ import BUNDLED, failing_in_words
+from tools.evaluate.__main__ import BUNDLED, exit_with_message
 from tools.evaluate.dataset import Pictures, open_pictures
 from tools.evaluate.embedding import (
     Chips,
@@ -70,7 +70,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for path in (options.groups, options.images or options.chips):
         if not path.exists():
             raise SystemExit(f"{path} does not exist; name your own with --groups and --images")
-    with failing_in_words():
+    with exit_with_message():
         model = model_layer.load(options.model)
         measured = measure(model, options.groups, options.chips, options.out, options.images)
         write(measured, options.out)
@@ -167,7 +167,7 @@ def align_chips(
     def make(rows: Sequence[int]) -> cache.Arrays:
         return {"pixels": np.stack([chip(names[row]) for row in rows])}
 
-    made = cache.in_chunks(folder / f"aligned-{key}", len(names), "aligning", make)
+    made = cache.compute_in_chunks(folder / f"aligned-{key}", len(names), "aligning", make)
     return Chips(made["pixels"], np.ones(len(names), bool), key)
 
 
