@@ -58,6 +58,10 @@ local-api: $(TEST) $(SAM) ## build the image and serve it with SAM, as the HTTP 
 evaluate: $(TEST) ## measure a model on pairs of pictures
 	@$(PY) -m tools.evaluate $(ARGS)
 
+# Prints the table of docs/rekognition.md from a model's manifest: ARGS="--model FOLDER".
+rekognition-table: $(RUN)
+	@$(PY) -m tools.similarity_table $(ARGS)
+
 import-model: $(TEST_ALL) ## make a FaceNet of your own servable: ARGS="20180402-114759.pb --out models/mine"
 	@$(PY) -m tools.import_model $(ARGS)
 
