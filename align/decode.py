@@ -74,7 +74,7 @@ def decode(
         MemoryError: the decoder got too little memory.
     """
     if reduction not in SCALED:
-        raise ValueError(f"no reduction {reduction}: choose from {sorted(SCALED)}")
+        raise ValueError(f"unknown reduction {reduction}: choose from {sorted(SCALED)}")
     header = header or read_header(data)
     check_limits(header, max_pixels, max_side)
     reduction = reduction if header.format == "jpeg" else 1
@@ -141,7 +141,7 @@ def _decode_with(data: bytes, flags: int) -> Pixels:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:  # no fault of the picture
-            raise MemoryError("no memory to decode the picture") from error
+            raise MemoryError("not enough memory to decode the picture") from error
         raise InvalidImage("the picture cannot be decoded") from error
     if pixels is None:
         raise InvalidImage("the picture is damaged and cannot be decoded")
@@ -224,7 +224,7 @@ def _over_white(strip: Pixels) -> Pixels:
 def _check_size(header: Header, pixels: Pixels, reduction: int) -> None:
     expected = (-(-header.height // reduction), -(-header.width // reduction))
     if pixels.shape[:2] != expected or pixels.dtype != np.uint8:
-        raise InvalidImage("the picture does not have the size that its header gives")
+        raise InvalidImage("the decoded picture differs in size from its header")
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:

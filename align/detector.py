@@ -63,7 +63,9 @@ class Detector:
             WeightsDamaged: a weight file is missing or not the released one.
         """
         if profile not in PROFILES:
-            raise ValueError(f"no detector profile {profile!r}: choose from {sorted(PROFILES)}")
+            raise ValueError(
+                f"unknown detector profile {profile!r}: choose from {sorted(PROFILES)}"
+            )
         chosen = PROFILES[profile]
         if min_face is not None:
             if not min_face > 0:

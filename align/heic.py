@@ -90,10 +90,10 @@ def _crop_size(payload: bytes, width: int, height: int) -> tuple[int, int]:
     """The size of a clean aperture, which has to lie inside the picture."""
     columns, per_column, rows, per_row = struct.unpack_from(">4I", payload)
     if not per_column or not per_row or columns % per_column or rows % per_row:
-        raise InvalidImage("the HEIC is cropped to a part of a pixel")
+        raise InvalidImage("the HEIC's crop does not end on whole pixels")
     cropped = columns // per_column, rows // per_row
     if not (0 < cropped[0] <= width and 0 < cropped[1] <= height):
-        raise InvalidImage("the HEIC is cropped to more than it has")
+        raise InvalidImage("the HEIC's crop is larger than its picture")
     return cropped
 
 
@@ -104,10 +104,12 @@ def _alpha_items(file: HeifFile) -> list[int]:
         if kind != b"auxl" or not _is_alpha(file, item):
             continue
         if targets != (file.primary,):
-            raise UnsupportedFormat("a HEIC with transparency of another picture")
+            raise UnsupportedFormat(
+                "HEIC with the transparency of another picture is not supported"
+            )
         found.append(item)
     if len(found) > 1 or any(kind == b"prem" for kind, _ in file.references):
-        raise UnsupportedFormat("a HEIC with premultiplied or repeated transparency")
+        raise UnsupportedFormat("HEIC with premultiplied or repeated transparency is not supported")
     return found
 
 
@@ -123,7 +125,7 @@ def _find_parts(file: HeifFile, item: int) -> list[Part]:
         return [_read_coded(file, item)]
     if kind == b"grid":
         return _tiles(file, item)
-    raise UnsupportedFormat("a HEIC whose picture is neither HEVC nor tiles of it")
+    raise UnsupportedFormat("HEIC whose picture is neither HEVC nor HEVC tiles is not supported")
 
 
 def _tiles(file: HeifFile, item: int) -> list[Part]:
@@ -138,7 +140,7 @@ def _tiles(file: HeifFile, item: int) -> list[Part]:
         raise InvalidImage(f"the HEIC has more than {MAX_TILES} tiles")
     for tile in tiles:
         if file.kinds.get(tile) != b"hvc1" or _has_turns(file.properties.get(tile, ())):
-            raise UnsupportedFormat("a HEIC whose tiles are not plain HEVC")
+            raise UnsupportedFormat("HEIC whose tiles are not plain HEVC is not supported")
     sizes = {_stored_size(file, tile) for tile in tiles}
     if len(sizes) != 1 or not _tiles_cover(sizes.pop(), (columns, rows), size):
         raise InvalidImage("the HEIC's tiles do not cover its picture")
@@ -168,9 +170,9 @@ def _check_coded(picture: CodedPicture, size: tuple[int, int]) -> None:
     """The coded picture is the stored one, up to padding to blocks of at most 64 pixels."""
     for coded, stored in zip((picture.width, picture.height), size, strict=True):
         if not stored <= coded < stored + 64:
-            raise InvalidImage("the HEIC's HEVC data have another size than its header gives")
+            raise InvalidImage("the HEIC's header and its HEVC data give different sizes")
     if picture.depth not in DEPTHS:
-        raise UnsupportedFormat(f"a HEIC of {picture.depth} bits a sample")
+        raise UnsupportedFormat(f"HEIC with {picture.depth} bits per sample is not supported")
 
 
 def _single_property(file: HeifFile, item: int, kind: bytes) -> bytes:
@@ -199,7 +201,7 @@ def decode_heic(data: bytes, header: Header) -> Pixels:
     except OSError as failure:
         if "limit" in str(failure).lower():
             raise InvalidImage("the HEIC exceeds a limit of its decoder") from failure
-        raise MemoryError("no memory to decode the picture") from failure
+        raise MemoryError("not enough memory to decode the picture") from failure
     except (ValueError, EOFError, SyntaxError, RuntimeError) as failure:
         raise InvalidImage("the HEIC is damaged and cannot be decoded") from failure
 
@@ -210,7 +212,7 @@ def _copy_pixels(primary: list[Any], header: Header) -> Pixels:
     (width, height), mode = primary[0].size_mode
     grey = mode.startswith(("L", "I"))
     if (width, height) != (header.width, header.height) or mode.endswith("A") != header.alpha:
-        raise InvalidImage("the HEIC is not read as its header describes it")
+        raise InvalidImage("the decoded HEIC differs from its header")
     # Of 16 bits, little-endian, the upper 8. A copy, as the decoder's memory goes with its object.
     lent = np.frombuffer(primary[0].data, np.uint8)
     lent = lent[1::2] if "16" in mode else lent
@@ -230,5 +232,7 @@ def _decoder() -> Any:
     try:
         import _pi_heif
     except ImportError as failure:
-        raise UnsupportedFormat("a HEIC: reading these needs the package pi-heif") from failure
+        raise UnsupportedFormat(
+            "reading HEIC needs the package pi-heif, which is not installed"
+        ) from failure
     return _pi_heif

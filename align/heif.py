@@ -65,7 +65,7 @@ class HeifFile:
     def _read_meta(self) -> Mapping[bytes, Box]:
         metas = [box for box in read_boxes(self.data, 0, len(self.data)) if box.kind == b"meta"]
         if not metas:
-            raise UnsupportedFormat("a HEIC without a still picture: send a still picture")
+            raise UnsupportedFormat("the HEIC has no still picture; send a still picture")
         if len(metas) > 1 or metas[0].end - metas[0].start > MAX_META_BYTES:
             raise InvalidImage("the HEIC has several tables of contents, or one that is too long")
         found: dict[bytes, Box] = {}
@@ -205,7 +205,7 @@ class HeifFile:
         if extent.method == IN_META and b"idat" in self._boxes:
             first, last = self._boxes[b"idat"].start, self._boxes[b"idat"].end
         elif extent.method != IN_FILE:
-            raise UnsupportedFormat("a HEIC whose data are stored in a way that is not read")
+            raise UnsupportedFormat("HEIC with data stored in this way is not supported")
         start = first + extent.offset
         if extent.length < 1 or start + extent.length > last:
             raise InvalidImage("the HEIC is cut short: it ends inside its picture")

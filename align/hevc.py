@@ -55,7 +55,7 @@ def read_picture(configuration: bytes, data: bytes) -> CodedPicture:
         raise InvalidImage("the HEIC has no size in its HEVC data, or several")
     slices = [unit for unit in units if _unit_type(unit) < FIRST_OTHER_UNIT]
     if any(_unit_type(unit) not in RANDOM_ACCESS for unit in slices):
-        raise InvalidImage("the HEIC needs pictures that are not there")
+        raise InvalidImage("the HEIC picture depends on other pictures, which are missing")
     # Of each picture's slices one says that it is the first.
     if sum(unit[2] >> 7 for unit in slices) != 1:
         raise InvalidImage("an item of the HEIC does not hold exactly one picture")
@@ -106,7 +106,7 @@ def _read_parameters(unit: bytes) -> CodedPicture:
     chroma = bits.number()
     separate = chroma == CHROMA_444 and bits.take(1)
     if chroma > CHROMA_444 or separate:
-        raise UnsupportedFormat("a HEIC with a chroma format that is not read")
+        raise UnsupportedFormat("HEIC with this chroma format is not supported")
     width, height = bits.number(), bits.number()
     if bits.take(1):  # what is cut off at the edges
         for _ in range(4):

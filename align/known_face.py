@@ -38,8 +38,8 @@ def require_found(faces: Sequence[Face]) -> None:
     """Raises WeightsDamaged unless the one face that is there was found where it is."""
     if not (len(faces) == 1 and _is_known(faces[0])):
         raise WeightsDamaged(
-            "it does not find the face of a known picture on this processor, so faces would be "
-            "missed; use another machine"
+            "it does not find a known face on this processor, so it would miss others; use "
+            "another machine"
         )
 
 

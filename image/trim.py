@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     """Trims the folder given and prints how much went, by kind."""
     site = Path(arguments[0])
     if site.name != "site-packages":
-        raise SystemExit(f"{site} is no site-packages folder")
+        raise SystemExit(f"{site} is not a site-packages folder")
     before = tree_size(site)
     for label, paths in (
         ("botocore services", unused_services(site)),

@@ -190,7 +190,7 @@ def _check_network(model: Model, kind: FileKind, file_name: str) -> None:
     if expected and not deviation(normalise(raw)[0], expected) <= CHECK_TOLERANCE:
         raise ModelUnavailable(
             f"model file {file_name} gives a wrong embedding of the known check chip on this "
-            "processor, so faces would be confused; use another machine or another precision",
+            "processor, so it would confuse faces; use another machine or another precision",
             file=file_name,
         )
 

@@ -40,7 +40,7 @@ def check_digests(folder: Path) -> str:
         content = (folder / entry.name).read_bytes()
         found = hashlib.sha256(content).hexdigest()
         if found != entry.sha256 or len(content) != entry.bytes:
-            raise CheckError(f"{kind}: {entry.name} is not the file of the manifest ({found})")
+            raise CheckError(f"{kind}: {entry.name} does not match the manifest ({found})")
     return f"digests of {', '.join(files)} are those of the manifest"
 
 

@@ -321,7 +321,7 @@ def answer_of(status: int, content: bytes) -> Json:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        message = text if status >= 400 else f"no JSON object but {text!r}"
+        message = text if status >= 400 else f"expected a JSON object, got {text!r}"
         raise CallError(status, code, message, retryable)
     error = document.get("error")
     if isinstance(error, dict):
@@ -411,7 +411,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer = run_operation(client, options)
     except EndpointConnectionError:
         return report_failure(
-            f"nothing answers at {options.url}; `make serve` starts a server, --url names it"
+            f"no server answers at {options.url}; `make serve` starts a server, --url names it"
         )
     except (CallError, BotoCoreError, ClientError, OSError) as exc:
         return report_failure(str(exc))

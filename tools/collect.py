@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BotoCoreError, ClientError) as failure:
         return report_failure(
             f"{options.source} cannot be read ({failure}); check its name, credentials and region. "
-            "The same command goes on where it stopped",
+            "Run the same command again to continue",
             1,
         )
     except OSError as failure:
@@ -80,10 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{failure.filename or options.source}: {failure.strerror or failure}", 1
         )
     except KeyboardInterrupt:
-        return report_failure("interrupted; the same command goes on where it stopped", 130)
+        return report_failure("interrupted; run the same command again to continue", 130)
     print(f"{options.output}: {counts['rows']:,} rows of {counts['results']:,} results")
     if counts["strange"]:
-        print(f"{counts['strange']:,} objects are no results and were left out", file=sys.stderr)
+        print(f"{counts['strange']:,} objects are not results and were skipped", file=sys.stderr)
     return 0
 
 
@@ -155,10 +155,10 @@ def last_key(parts: Sequence[Path], source: str) -> str | None:
         schema = pq.read_schema(part)
         if not schema.equals(SCHEMA):
             raise CollectError(
-                f"{part.parent} has other columns, of another version of this tool; use --restart"
+                f"{part.parent} was written by another version of this tool; use --restart"
             )
         if schema.metadata[SOURCE_KEY].decode() != source:
-            raise CollectError(f"{part.parent} is of another source; use --restart")
+            raise CollectError(f"{part.parent} was made from another source; use --restart")
         last = str(schema.metadata[LAST_KEY].decode())
     return last
 
@@ -213,7 +213,7 @@ def join(parts: Sequence[Path], options: argparse.Namespace, folder: Path) -> di
     if not counts["results"]:
         remove_parts(folder)
         what = f"results of the model {options.model!r}" if options.model else "results"
-        raise CollectError(f"there are no {what} here; name the prefix of FACENET_OUTPUT")
+        raise CollectError(f"found no {what}; name the prefix of FACENET_OUTPUT")
     unfinished = folder / "joined.unfinished"
     with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
         for table in read_tables(parts):

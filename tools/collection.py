@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"{failure}; check names, credentials and region, then repeat the command", 1
         )
     except KeyboardInterrupt:
-        return report_failure("interrupted; the same command goes on", 130)
+        return report_failure("interrupted; run the same command again to continue", 130)
     return 0
 
 
@@ -109,12 +109,12 @@ def collections_of() -> Collections:
 def rebuild(collections: Collections, options: argparse.Namespace) -> str:
     collection = collections.open(options.collection)
     count = collection.rebuild()
-    return f"{count:,} faces put into the index; {collection.sweep():,} taken out"
+    return f"{count:,} faces added to the index; {collection.sweep():,} removed"
 
 
 def sweep(collections: Collections, options: argparse.Namespace) -> str:
     count = collections.open(options.collection).sweep()
-    return f"{count:,} faces taken out of the index that the collection does not hold"
+    return f"{count:,} faces removed from the index that the collection does not hold"
 
 
 def fill(collections: Collections, options: argparse.Namespace) -> str:
@@ -143,7 +143,7 @@ def move(collections: Collections, options: argparse.Namespace) -> str:
     count = fill_from(collections, new, options)
     old.delete_below("")
     old.index.drop()
-    return f"{options.collection} is of {contract} now, from {count:,} results"
+    return f"{options.collection} now has the contract {contract}, filled from {count:,} results"
 
 
 def replace_record(
@@ -171,7 +171,7 @@ def first_contract(options: argparse.Namespace, without: str | None = None) -> t
         found = {each: size for each, size in found.items() if each == options.contract}
     if len(found) != 1:
         raise CollectionError(
-            f"the results are of {len(found)} contracts ({', '.join(sorted(found)) or 'none'}); "
+            f"the results have {len(found)} contracts ({', '.join(sorted(found)) or 'none'}); "
             "name one with --contract"
         )
     return next(iter(found.items()))

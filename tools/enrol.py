@@ -61,13 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = over_lambda(options.function) if options.function else over_http(options.url)
         counts = enrol(client, options)
     except EndpointConnectionError:
-        return report_failure(f"nothing answers at {options.url}; `make serve` starts a server", 1)
+        return report_failure(
+            f"no server answers at {options.url}; `make serve` starts a server", 1
+        )
     except (CallError, BotoCoreError, ClientError, OSError, pa.ArrowInvalid) as failure:
-        return report_failure(f"{failure}. The same command goes on where it stopped", 1)
+        return report_failure(f"{failure}. Run the same command again to continue", 1)
     except KeyboardInterrupt:
-        return report_failure("interrupted; the same command goes on where it stopped", 130)
+        return report_failure("interrupted; run the same command again to continue", 130)
     print(
-        f"{options.collection}: {counts['added']:,} faces added, {counts['there']:,} were there, "
+        f"{options.collection}: {counts['added']:,} faces added, "
+        f"{counts['there']:,} already there, "
         f"{counts['refused']:,} pictures refused"
     )
     return 0
@@ -106,7 +109,7 @@ def enrol(client: Client, options: argparse.Namespace) -> dict[str, int]:
     client.create_collection(options.collection)
     items = list(items_of(options.source))
     if not items:
-        raise OSError(f"{options.source} has no pictures of people: a folder for each is needed")
+        raise OSError(f"{options.source} has no pictures of people; make one folder per person")
     left = [item for item in items if item.name not in done]
     with journal.open("a", encoding="utf-8") as file:
         for item in tqdm(left, unit=" pictures", disable=options.quiet):

@@ -76,7 +76,7 @@ def find_and_align(
     faces = detector.detect(picture)
     chosen = align.select(faces, rule, picture.width, picture.height)
     if not chosen:
-        raise SystemExit(f"{path}: no face found; --detector exact looks for smaller ones")
+        raise SystemExit(f"{path}: no face found; --detector exact finds smaller faces")
     chip = align.align(picture, faces[chosen[0]], alignment)
     return View(path.name, picture, faces, chosen[0], chip)
 
@@ -258,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         model = model_layer.load(options.model or default_model())
     except model_layer.ModelUnavailable as exc:
-        raise SystemExit(f"{exc}; name one with --model") from exc
+        raise SystemExit(f"{exc}; name another with --model") from exc
     comparison = compare(options.pictures, model, options)
     figure = draw(comparison)
     try:

@@ -84,7 +84,7 @@ class Batch:
         if reference.removed:
             return self.remove(reference)
         if not reference.can_exist:
-            return skipped_outcome(reference, "ObjectNotFound", "S3 allows no object of this name")
+            return skipped_outcome(reference, "ObjectNotFound", "not a valid S3 key")
         if self.output.holds(reference):
             return skipped_outcome(reference, "OutputObject", "this is a result, not a picture")
         if reference.bucket not in self.buckets:
@@ -137,7 +137,9 @@ class Batch:
             self.follower.remove(reference)
         except Exception as failure:
             return self.report_failure(reference, failure)
-        return skipped_outcome(reference, "ObjectRemoved", "its faces left the collection")
+        return skipped_outcome(
+            reference, "ObjectRemoved", "its faces were removed from the collection"
+        )
 
     def report_failure(self, reference: ObjectReference, failure: Exception) -> Outcome:
         """A failure of one object must not stop the others; it is retried, then dead-lettered."""

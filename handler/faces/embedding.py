@@ -82,7 +82,7 @@ def choose_profile(model: Model, options: Options) -> EmbeddingProfile:
     if not isinstance(own, BoxAlignment):
         raise ApiError(
             "InvalidRequest",
-            f"profile: uai needs a FaceNet with box alignment, which {model.id} is not.",
+            f"profile: uai needs a model with box alignment; {model.id} is aligned by landmarks.",
             details={"field": "profile"},
         )
     contract = model.contract(

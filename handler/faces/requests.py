@@ -224,7 +224,7 @@ def check_count(count: int | None, images: Sequence[Any], limits: Limits) -> Non
     if len(images) > limits.images:
         raise ApiError(
             "PayloadTooLarge",
-            f"A call takes at most {limits.images} images.",
+            f"A request may have at most {limits.images} images.",
             details={"images": len(images), "limit": limits.images},
         )
 
@@ -247,7 +247,7 @@ def _operation(named: str | None, routed: str | None) -> str | None:
     if routed and named and named != routed:
         raise ApiError(
             "InvalidRequest",
-            f"operation: this route answers {routed}, but the request says {named}.",
+            f"operation: this route is for {routed}, but the request asks for {named}.",
         )
     return routed or named
 

@@ -255,7 +255,9 @@ class Service:
         self, collection: str, person: str, profile: EmbeddingProfile
     ) -> NDArray[np.float32]:
         if self.persons is None:
-            raise ApiError("CollectionNotFound", "This function keeps no collections.")
+            raise ApiError(
+                "CollectionNotFound", "Collections are off: FACENET_COLLECTIONS is not set."
+            )
         return self.persons(self, collection, person, profile)
 
     def _common_fields(self, profile: EmbeddingProfile, invocation: Invocation) -> dict[str, Any]:

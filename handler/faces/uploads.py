@@ -90,7 +90,7 @@ def answer(request: UploadRequest, settings: Settings, invocation: Invocation) -
     if request.count > limits.images:
         raise ApiError(
             "PayloadTooLarge",
-            f"count: a call takes at most {limits.images} images.",
+            f"count: a request may ask for at most {limits.images} uploads.",
             details={"field": "count", "limit": limits.images},
         )
     store = UploadStore(settings.uploads, settings.output_owner)

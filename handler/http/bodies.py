@@ -141,12 +141,12 @@ def _is_file(part: "MultipartPart") -> bool:
 
 
 def _require_binary(picture: bytes) -> bytes:
-    """`picture`, unless it was taken for text on its way here, which no decoder can undo."""
+    """`picture`, unless a gateway decoded it as text, which cannot be undone."""
     if picture.startswith(REPLACED):
         raise ApiError(
             "UnsupportedFormat",
-            "The picture's bytes were replaced on the way, as if they were text: let the API "
-            "pass bodies as binary (binaryMediaTypes */*), or send base64 in JSON.",
+            "A gateway decoded the picture as text, which corrupted it: let the API pass bodies "
+            "as binary (binaryMediaTypes */*), or send base64 in JSON.",
         )
     return picture
 

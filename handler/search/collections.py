@@ -275,7 +275,10 @@ class Collection:
                 self.delete_keys(step)
                 groups |= {names.group_of_key(key) for key in step}
                 faces += [names.face_of_key(key) for key in step]
-        raise ApiError("StorageUnavailable", "Faces are being added while these are deleted.")
+        raise ApiError(
+            "StorageUnavailable",
+            "Other requests keep adding faces to what is being deleted; try again.",
+        )
 
     def rebuild(self, check: Check = lambda: None) -> int:
         """Puts every face of the truth into the index; how many there are."""
@@ -308,7 +311,8 @@ class Collection:
         if held + more > self.most_faces:
             raise ApiError(
                 "CollectionFull",
-                f"The collection holds {held} faces of at most {self.most_faces}.",
+                f"The collection has no room for these faces: it holds {held} of at "
+                f"most {self.most_faces}.",
                 details={"faces": held, "limit": self.most_faces},
             )
 
@@ -351,7 +355,7 @@ def open_collections(settings: Settings) -> Collections:
     if settings.collections is None:
         raise ApiError(
             "CollectionNotFound",
-            "This function keeps no collections: FACENET_COLLECTIONS is not set.",
+            "Collections are off: FACENET_COLLECTIONS is not set.",
             fixable=True,
         )
     truth = open_truth(settings.collections)

@@ -201,7 +201,7 @@ def _job(
     if named is not None and named != operation:
         raise ApiError(
             "InvalidRequest",
-            f"operation: this path does {operation}, the request asks for another.",
+            f"operation: this route is for {operation}, but the request asks for another.",
             details={"field": "operation"},
         )
     collection = getattr(request, "collection", None)
@@ -236,7 +236,9 @@ def _check_images(
 
 def _named_by_path(field: str) -> ApiError:
     return ApiError(
-        "InvalidRequest", f"{field}: the path names it already.", details={"field": field}
+        "InvalidRequest",
+        f"{field}: the path sets it; leave it out of the request.",
+        details={"field": field},
     )
 
 

@@ -66,7 +66,7 @@ def test_collect_goes_on_after_the_last_whole_part(root: Path, tmp_path: Path) -
     command = Command(root, "tools.collect", str(results), "-o", str(output), "--page", "20")
     first = tmp_path / "faces.parquet.parts" / "000000.parquet"
     status, said = command.interrupt_when(first.exists)
-    assert (status, "goes on where it stopped" in said) == (130, True)
+    assert (status, "to continue" in said) == (130, True)
     assert not output.exists()
     # What the first part holds is not read again: it is not even there any more.
     for number in range(20):
@@ -101,7 +101,7 @@ def test_evaluate_goes_on_after_the_last_whole_chunk(root: Path, tmp_path: Path)
     data = ("--pairs", str(tmp_path / "pairs.csv"), "--images", str(images), "--out", str(out))
     command = Command(root, "tools.evaluate", "--model", "facenet-mobile-128", *data)
     status, said = command.interrupt_when(lambda: bool(chunks(out)))
-    assert (status, "goes on where it stopped" in said) == (1, True)
+    assert (status, "to continue" in said) == (1, True)
     assert not (out / "report.md").exists()
     kept = chunks(out)
     status, said = command.run()

@@ -91,7 +91,7 @@ def exit_with_message() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise SystemExit("\ninterrupted; the same command goes on where it stopped") from None
+        raise SystemExit("\ninterrupted; run the same command again to continue") from None
     except OSError as exc:
         raise SystemExit(str(exc)) from exc
     except model_layer.ModelUnavailable as exc:

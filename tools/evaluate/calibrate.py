@@ -5,8 +5,8 @@
   `tools.evaluate.groups`),
 - refusal: which faces the model cannot tell apart (worn pictures, as `tools.evaluate.conditions`).
 
-Each is written into MODEL/manifest.json in one step; `--only` chooses. Interrupt it as you like:
-the same command goes on where it stopped. A manifest of format 1 is brought to the present format
+Each is written into MODEL/manifest.json in one step; `--only` chooses. You can interrupt it: the
+same command continues where it stopped. A manifest of format 1 is brought to the present format
 first.
 """
 

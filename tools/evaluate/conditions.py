@@ -5,7 +5,7 @@ product's own way once more. The threshold is the model's default, as in use. Th
 Markdown: one picture of each labelled pair is worse, the other as it is; both pictures are worse in
 the same way, for all pairs of strangers among the pictures, before and after the model's refusal of
 faces that it cannot tell apart; and the untouched pairs, by how far the more turned of the two
-faces is turned. Interrupt it as you like: the same command goes on where it stopped.
+faces is turned. You can interrupt it: the same command continues where it stopped.
 """
 
 from __future__ import annotations

@@ -92,7 +92,9 @@ def require_measurable(pairs: Pairs) -> None:
     """Exits unless thresholds can be chosen on some folds and tried on another."""
     folds = np.unique(pairs.folds)
     if len(folds) < 2:
-        raise SystemExit("the pairs need at least two folds: each is judged by the others")
+        raise SystemExit(
+            "the pairs need at least two folds: the threshold for each fold comes from the others"
+        )
     for fold in folds:
         if len(set(pairs.same[pairs.folds == fold].tolist())) < 2:
             raise SystemExit(f"fold {fold} needs pairs of one person and pairs of two")

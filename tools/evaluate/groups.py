@@ -120,7 +120,7 @@ def read_labels(path: Path) -> list[dict[str, str]]:
         raise SystemExit(f"{path} needs the column image (or chip), a column to group by, and rows")
     for line, row in enumerate(rows, 1):
         if row.get("age") and not row["age"].replace(".", "", 1).isdecimal():
-            raise SystemExit(f"{path}, row {line} to measure: age {row['age']!r} is no number")
+            raise SystemExit(f"{path}, row {line} to measure: age {row['age']!r} is not a number")
     return rows
 
 

@@ -42,7 +42,7 @@ def test_a_changed_file_is_found(folder: Path) -> None:
     content = bytearray((folder / "int8.tflite").read_bytes())
     content[-1] ^= 1
     (folder / "int8.tflite").write_bytes(content)
-    with pytest.raises(CheckError, match="not the file of the manifest"):
+    with pytest.raises(CheckError, match="does not match the manifest"):
         check_digests(folder)
 
 

@@ -121,7 +121,7 @@ def test_error_of_the_gateway_is_raised_too(wire: Wire, content: bytes) -> None:
 @pytest.mark.parametrize("content", [b"<html>ok</html>", b"null", b"[]", b"\xff", b""])
 def test_what_is_no_json_object_is_no_answer(wire: Wire, content: bytes) -> None:
     wire.content = content
-    with pytest.raises(CallError, match="HTTP200: no JSON object") as failure:
+    with pytest.raises(CallError, match="HTTP200: expected a JSON object") as failure:
         client.over_http("http://127.0.0.1:8080").compare(b"a", b"b")
     assert not failure.value.retryable
 

@@ -225,7 +225,7 @@ def test_parts_of_an_older_version_are_not_gone_on_with(
     capsys.readouterr()
     assert run(folder) == 1
     said = capsys.readouterr().err
-    assert ("other columns" in said, "--restart" in said) == (True, True)
+    assert ("another version" in said, "--restart" in said) == (True, True)
     assert run(folder, "--restart") == 0
 
 

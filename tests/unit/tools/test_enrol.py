@@ -120,4 +120,4 @@ def test_a_source_without_people_says_so(
 ) -> None:
     (tmp_path / "none").mkdir()
     assert run(tmp_path / "none") == 1
-    assert "a folder for each is needed" in capsys.readouterr().err
+    assert "make one folder per person" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_an_interruption_is_said_in_words(data: list[str], monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     monkeypatch.setattr(conditions, "find_faces", interrupt)
-    with pytest.raises(SystemExit, match="goes on where it stopped"):
+    with pytest.raises(SystemExit, match="to continue"):
         conditions.main(data)
 
 

@@ -182,7 +182,7 @@ def test_numbers_too_small_are_refused_in_words(
 ) -> None:
     with pytest.raises(SystemExit):
         command.parse_arguments([f"{option}={value}"])
-    assert f"{option}: '{value}' is no whole number" in capsys.readouterr().err
+    assert f"{option}: '{value}' is not a whole number" in capsys.readouterr().err
 
 
 def test_a_mean_is_not_subtracted_twice(
