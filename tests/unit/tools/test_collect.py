@@ -137,7 +137,7 @@ def test_other_files_and_answers_to_requests_are_left_out(
     assert len({row["key"] for row in rows(folder)}) == 4
     captured = capsys.readouterr()
     assert f"of {before} results" in captured.out
-    assert "3 objects are no results" in captured.err
+    assert "3 objects are not results" in captured.err
 
 
 def test_a_key_may_be_named_like_the_answers_to_requests(folder: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_folder_for_each_person_is_enrolled(
     output = tmp_path / "enrolled.parquet"
     assert run(people, "-o", output) == 0
     assert persons(function) == ["Ann", "Zoë B."]
-    assert "2 faces added, 0 were there, 1 pictures refused" in capsys.readouterr().out
+    assert "2 faces added, 0 already there, 1 pictures refused" in capsys.readouterr().out
     rows = pq.read_table(output).to_pylist()
     assert [(row["key"], row["added"], row["error_code"]) for row in rows] == [
         ("Ann/0.png", True, None),
