@@ -17,7 +17,7 @@ Indices = npt.NDArray[np.intp]
 
 STRIDE = 2
 CELL = 12
-SUPPRESSED_AT_ONCE = 512  # between two looks at the clock: ten milliseconds, and 7 MB
+SUPPRESSED_AT_ONCE = 512  # boxes per deadline check: ten milliseconds, and 7 MB
 
 
 def cells_to_boxes(rows: Indices, columns: Indices, scale: float) -> Boxes:
@@ -134,7 +134,7 @@ def suppress_nested(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
 def best_first(scores: Scores, most: int) -> Indices:
     """Indices of at most `most` candidates, the best; all, in their order, where there are fewer.
 
-    This bounds the work that a hostile picture can cause; no honest one gets there.
+    This bounds the work that a hostile picture can cause; ordinary pictures stay below it.
     """
     if len(scores) <= most:
         return np.arange(len(scores))

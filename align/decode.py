@@ -21,13 +21,13 @@ DEFAULT_MAX_SIDE = 16_384
 # Transparent pictures are laid over white in strips of about so many pixels: they stay in the
 # processor's cache, and no second copy of the picture is ever in memory.
 STRIP_PIXELS = 1 << 17
-# What becomes of data that is missing: middle grey, also of each ink (CMYK) and of YCCK.
+# What decoders put in place of missing data: middle grey, for each ink (CMYK) and for YCCK.
 MISSING = (128, 65, 64)
-# More data, and the same after any restart marker, which ends an interval that ran dry.
+# More data, repeated after each restart marker, which ends an interval that ran out.
 _RUN = bytes(range(1, 241)) * 4
 FILLER = _RUN + b"".join(bytes((0xFF, marker)) + _RUN for marker in range(0xD0, 0xD8))
 
-# OpenCV looks at nothing shorter as a WebP; what follows a RIFF container is not read.
+# OpenCV does not treat anything shorter as a WebP; what follows a RIFF container is not read.
 SHORTEST_WEBP = 32
 # Samples of a 12-bit sensor, stored as they are in 16 bits, stay below this.
 TWELVE_BITS = 1 << 12
@@ -64,7 +64,7 @@ def decode(
         max_side: longest allowed side in pixels, before any reduction.
         reduction: 1, 2, 4 or 8. A JPEG is decoded at that fraction of its size (fewer DCT
             coefficients, so less work); other formats ignore it.
-        header: what `read_header` said of the same bytes, where it has been asked already.
+        header: what `read_header` said of the same bytes, if it was already called.
 
     Raises:
         ValueError: another reduction.
@@ -140,7 +140,7 @@ def _decode_with(data: bytes, flags: int) -> Pixels:
         with silence:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:  # no fault of the picture
+        if error.code == cv2.Error.StsNoMem:  # not the picture's fault
             raise MemoryError("not enough memory to decode the picture") from error
         raise InvalidImage("the picture cannot be decoded") from error
     if pixels is None:
@@ -167,9 +167,9 @@ def _to_eight_bits(samples: Samples, bits: int) -> Pixels:
 def _ends_early(data: bytes, header: Header, pixels: Pixels, reduction: int) -> bool:
     """Whether a JPEG's data ended before its picture did.
 
-    The decoder then fills the rest with middle grey and says nothing. Where the last pixel is of
-    that grey, or the header leaves it open, decode again with more data before the end marker: a
-    whole picture takes no notice.
+    The decoder then fills the rest with middle grey and reports no error. Where the last pixel is
+    of that grey, or the header leaves it open, decode again with more data before the end marker: a
+    whole picture does not change.
     """
     if not header.unsure_end and not np.isin(pixels[-1, -1], MISSING).all():
         return False

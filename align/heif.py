@@ -1,7 +1,7 @@
 """The boxes of a HEIC file that lead to its primary picture, read without a decoder.
 
-Every walk is bounded, every item is read once, and what contradicts itself is refused: a decoder
-might take the other meaning.
+Every walk is bounded, every item is read once, and contradictions are refused: a decoder might
+interpret them differently.
 
 Source: ISO/IEC 14496-12 (boxes, sections 4.2 and 8.11), ISO/IEC 23008-12 (items, sections 6 and 9).
 """

@@ -1,7 +1,7 @@
 """What an HEVC picture inside a HEIC file says about itself, read without a decoder.
 
-A decoder makes room for what the sequence parameter set says, whatever the container around it
-says, and decodes as many pictures as there are. Both are read here first.
+A decoder allocates memory for what the sequence parameter set says, whatever the container around
+it says, and decodes as many pictures as there are. Both are read here first.
 
 Source: ITU-T H.265 (V10), sections 7.3.1 (units), 7.3.2.2 (sequence parameter set), 7.3.3
 (profile, tier and level) and table 7-1; ISO/IEC 14496-15, section 8.3.3.1 (hvcC).

@@ -15,10 +15,10 @@ from align.exif import read_orientation
 from align.types import Header
 
 JPEG_MAGIC = b"\xff\xd8\xff"
-# A JPEG has some ten segments before its pixels and ten scans: beyond this number, hostile.
+# A JPEG has some ten segments before its pixels and ten scans; more than this number is hostile.
 MAX_SEGMENTS = 4096
-# A progressive JPEG has about ten scans. Each costs a pass over all pixels, so their number is
-# the classic way to make a small file slow.
+# A progressive JPEG has about ten scans. Each costs a pass over all pixels, so many scans make a
+# small file slow to decode.
 MAX_SCANS = 32
 
 START_OF_SCAN = 0xDA

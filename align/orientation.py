@@ -1,9 +1,9 @@
-"""Does a face stand upright? O-Net says, and where it stands otherwise, how.
+"""Finds which way up a face is, by O-Net's scores after quarter turns.
 
 The nets were trained on upright faces, yet find one in five that is turned by quarters, with
 landmarks as if it stood upright. Seen upright, such a face scores much higher than seen as it was
 found: of 354 of them (LFW turned, `fast`) every one scored below 0.998, and a portrait upside down
-0.9987. Beyond 0.999 nothing needs to be asked, which spares 65 % of upright faces the question.
+0.9987. Faces above 0.999 need no check, which skips it for 65 % of upright faces.
 `python -m bench.recall` counts what is still found the wrong way up.
 """
 
@@ -14,11 +14,11 @@ from dataclasses import replace
 from align.types import Face, Floats
 
 SURE = 0.999
-# An orientation whose logit comes this near to that of the face as it was found is looked into.
+# An orientation is examined when its logit is within this distance of the original one.
 RIVAL = 1.0
-# Most faces stand upright: what that is worth where two orientations score alike, as a logit.
+# Bonus for upright, as a logit, when two orientations score alike: most faces are upright.
 UPRIGHT = 1.0
-# Two boxes are one face from this share of their union on, or of the smaller of them.
+# Two boxes are the same face above this share of their union, or of the smaller box.
 SAME_FACE, NESTED = 0.3, 0.7
 # Widths of eyes and mouth, and where the tip of the nose is, in lengths from eyes to mouth. Of 670
 # faces (LFW, and tight crops that include profiles) the extremes are 0.56, 1.26, 0.09 and 0.86.
@@ -55,7 +55,7 @@ def _correct_orientation(face: Face, ask: Ask, improve: Improve) -> Face:
 
 
 def best_of(faces: Sequence[Face]) -> Face:
-    """The likeliest face; its score is lowered where another orientation comes near."""
+    """The most likely face; its score is lowered if another orientation is nearly as likely."""
     best = max(faces, key=_likelihood)
     others = [_likelihood(face) for face in faces if face.turns != best.turns]
     if not others:

@@ -9,7 +9,7 @@ from align.exif import read_orientation
 from align.types import Header
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-# A PNG has one chunk per 8 KB: beyond this number, hostile.
+# A PNG has one chunk per 8 KB; more than this number is hostile.
 MAX_CHUNKS = 65536
 # Each may unpack to megabytes, which the decoder does before the first pixel.
 PACKED_CHUNKS = frozenset({b"zTXt", b"iTXt", b"iCCP"})

@@ -1,4 +1,4 @@
-"""Can this face be judged? Size, sharpness, brightness and pose, from the box and landmarks."""
+"""Quality of a face: size, sharpness, brightness and pose, from the box and landmarks."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a second look is: how a picture is looked at again where no face was found that is sure.
+"""The second look: repeated detection where the first pass found no face with certainty.
 
 Each step is taken only if those before it found no such face. Together they cost at most three
 times the first look (`python -m bench.recall` measures it): a step that looks for larger faces
@@ -55,7 +55,7 @@ STEPS: tuple[tuple[str, Look], ...] = (
     ("detect_faint", FAINT),
     ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.2, most=(600, 24, 6))),
 )
-# What P-Net and R-Net let pass, and O-Net where a look does not ask for more.
+# Thresholds of P-Net and R-Net, and of O-Net unless a look sets a higher one.
 THRESHOLDS = (0.4, 0.5, 0.7)
 
 
@@ -244,7 +244,7 @@ def _surroundings(face: Face, width: int, height: int) -> tuple[int, int, int, i
 
 
 def _merge(known: Sequence[Face], found: Sequence[Face]) -> list[Face]:
-    """Both, each face once: as it scores best, and lower where it may stand otherwise."""
+    """Both lists, each face once, with its best score (lowered if its orientation is in doubt)."""
     merged = list(known)
     for face in found:
         same = [other for other in merged if same_face(face, other)]

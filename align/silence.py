@@ -3,10 +3,10 @@
 libpng and libjpeg print their warnings, and libpng's may quote the file, line breaks and all: a
 picture could write a line of its own into the log. OpenCV offers no way to hand them a handler.
 
-While a decoder runs, the C library's own variable `stderr` points to a stream that goes nowhere.
-File descriptor 2 stays as it is, so what other threads write by Python, and what the kernel or a
-crash handler writes, arrives. Threads may decode at once: the first one in changes the variable,
-the last one out restores it.
+While a decoder runs, the C library's own variable `stderr` points to a stream that discards
+everything. File descriptor 2 stays as it is, so what other threads write by Python, and what the
+kernel or a crash handler writes, arrives. Threads may decode at once: the first one in changes the
+variable, the last one out restores it.
 """
 
 import ctypes
@@ -55,7 +55,7 @@ def _stderr_variable() -> ctypes.c_void_p | None:
 
 
 def _open_null_stream() -> int | None:
-    """A FILE that swallows what is written to it, for the life of the process."""
+    """A FILE that discards what is written to it, open for the life of the process."""
     fopen = ctypes.CDLL(None).fopen
     fopen.restype = ctypes.c_void_p
     stream: int | None = fopen(os.devnull.encode(), b"w")

@@ -28,7 +28,7 @@ LARGEST_CROP = 2048
 
 
 class View(Protocol):
-    """What the cascade asks of a picture."""
+    """How the cascade reads a picture."""
 
     check: Check
 

@@ -1,4 +1,5 @@
-"""The reference engine: TensorFlow itself. Seconds to load and gigabytes of memory; chosen only.
+"""The reference engine: TensorFlow itself. It takes seconds to load and gigabytes of memory, and
+runs only where it is chosen.
 
 A frozen graph (`.pb`, as tools/import_model writes it) runs in a TensorFlow session. A folder
 without one still runs under TensorFlow, through the LiteRT interpreter that TensorFlow carries.
@@ -56,8 +57,8 @@ class TensorFlowLiteEngine:
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         """Raises ModelUnavailable where the file is not a LiteRT model."""
-        # TensorFlow follows the first offset of the file before it looks at the mark behind it,
-        # which in any other file points anywhere: a bus error, now and then.
+        # TensorFlow follows the first offset of the file before it checks the magic bytes; in any
+        # other file the offset points anywhere, which can cause a bus error.
         with path.open("rb") as file:
             if file.read(8)[4:] != LITERT_MARK:
                 raise ModelUnavailable(

@@ -1,4 +1,4 @@
-"""Finding model folders, and trusting no file in them before its digest is checked."""
+"""Finds model folders and checks the digest of every file before it is used."""
 
 import hashlib
 from pathlib import Path
