@@ -1,7 +1,8 @@
 """The cold start: settings, detector and model are loaded and warmed up once.
 
 A failure is stored and answered by every invocation as a clear error. Raising it here instead
-would make Lambda start the function over and over, which costs ten seconds each time and says less.
+would make Lambda start the function over and over, which costs ten seconds each time and gives no
+clear error.
 """
 
 import time
@@ -22,13 +23,13 @@ from handler.uai.config import load_settings
 
 
 def start() -> AnyService:
-    """The warm service; or, where anything fails, a BrokenService that answers with the reason."""
+    """The warm service or, if anything fails, a BrokenService that answers with the reason."""
     started = time.perf_counter()
     settings = Settings.for_refusals()
     try:
         settings = load_settings()
         service = load(settings)
-        service.detector.warm_up()  # the model ran once as it was loaded
+        service.detector.warm_up()  # loading the model ran it once
     except Exception as failure:
         error = _explain(failure)
         log(

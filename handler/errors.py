@@ -32,7 +32,7 @@ STATUSES: Mapping[str, int] = MappingProxyType(
         "Timeout": 503,
     }
 )
-# Facts about the bytes of a picture: reading them again would change nothing.
+# Properties of a picture's bytes: a retry would give the same error.
 ABOUT_THE_PICTURE = frozenset(
     {
         "FaceNotFound",
@@ -43,9 +43,9 @@ ABOUT_THE_PICTURE = frozenset(
         "UnsupportedFormat",
     }
 )
-# Worth the same request again, later: the cause is on our side and passes.
+# Retryable: the cause is on our side and temporary.
 RETRYABLE = frozenset({"InternalError", "StorageUnavailable", "Timeout"})
-# Our side, too, but only a new deployment changes it. A queue can wait for that; a caller cannot.
+# Also on our side, but only a new deployment fixes it. A queue can wait for that; a caller cannot.
 OURS = RETRYABLE | {"ModelUnavailable"}
 MAX_MESSAGE = 500
 
@@ -78,14 +78,14 @@ class ApiError(Exception):
 
     @property
     def can_wait(self) -> bool:
-        """Whether a queue keeps what failed so: it may succeed later, without a change to it."""
+        """Whether a queue keeps the request: it may succeed later, unchanged."""
         return self.code in OURS or self.retryable or self.fixable
 
     @classmethod
     def from_library(cls, failure: Exception) -> "ApiError":
         """An error of `align` or `model_layer`: its class name is the code.
 
-        A class that the table does not know says nothing of itself to the caller.
+        An unknown class becomes InternalError, without details.
         """
         code = type(failure).__name__
         if code not in STATUSES or not hasattr(failure, "details"):
@@ -106,7 +106,7 @@ class ApiError(Exception):
         return self._with_message(message, {**self.details, "image": index})
 
     def without_traceback(self) -> "ApiError":
-        """The same error, for keeping: a traceback holds its frames, and they hold pictures."""
+        """A copy that is safe to store: a traceback keeps frames alive, and they hold pictures."""
         return self._with_message(self.message, self.details)
 
     def _with_message(self, message: str, details: Mapping[str, Any]) -> "ApiError":

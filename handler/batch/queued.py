@@ -27,7 +27,7 @@ class QueuedRequests:
     invocation: Invocation
 
     def answer(self, identifier: str, request: Mapping[str, Any]) -> bool:
-        """Answer one request and write the answer; False where its message has to come again."""
+        """Answers one request, writes the answer; False if its message has to come again."""
         if self.deadline.passes_within(0):
             return False
         part = self.invocation.begin_part(self.deadline.reserve_ms, request_id=identifier)
@@ -40,7 +40,7 @@ class QueuedRequests:
         return written
 
     def _document(self, request: Mapping[str, Any], part: Invocation) -> bytes | None:
-        """What a direct invocation would answer; None where a retry may give another answer."""
+        """The answer of a direct invocation; None if a retry may succeed."""
         try:
             return encode(questions.answer(request, self.service, part))
         except Exception as failure:
@@ -48,7 +48,7 @@ class QueuedRequests:
             return None if error.can_wait else encode(render(error, part.request_id))
 
     def _write(self, document: bytes, part: Invocation) -> bool:
-        """Write an answer unless it is there. A failure must not stop the other messages."""
+        """Writes an answer unless it exists. A failure must not stop the other messages."""
         try:
             self.store.put_new(self.output.request_key(part.request_id), document)
         except Exception as failure:

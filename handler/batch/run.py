@@ -1,9 +1,8 @@
 """Many objects at once: downloads run ahead of inference, and each object gets one result.
 
-An event may come twice, or at the same time twice, or stop in the middle. Nothing here remembers
-anything: the name of a result is made from what was read, and a result is only written where none
-is yet. So every delivery may do the whole work again and change nothing. docs/batch.md has the
-reasoning.
+An event may be delivered twice, even concurrently, or stop halfway. No state is kept: the name of a
+result is made from what was read, and a result is only written where none is yet. So a repeated
+delivery repeats the work and changes nothing. docs/batch.md has the reasoning.
 """
 
 from collections import Counter, deque
@@ -74,13 +73,14 @@ class Batch:
         try:
             outcomes = _Run(self, pool).outcomes(list(dict.fromkeys(references)))
         finally:
-            # Whoever still waits for the network ends by its own timeout; not at our expense.
+            # Threads that still wait for the network end by their own timeout; do not wait for
+            # them.
             pool.shutdown(wait=False, cancel_futures=True)
         self.log_outcomes(outcomes.values())
         return [outcomes[reference] for reference in references]
 
     def fetch(self, reference: ObjectReference) -> StoredObject | Outcome:
-        """The object, or how it ended already."""
+        """The object, or its outcome if there is nothing to embed."""
         if reference.removed:
             return self.remove(reference)
         if not reference.can_exist:
@@ -102,7 +102,7 @@ class Batch:
             return self.report_failure(reference, failure)
 
     def embed(self, group: Sequence[StoredObject]) -> list[Answer]:
-        """The answer for each object; one that breaks the group is found by going one by one."""
+        """The answer for each object. If the group fails, its objects are embedded one by one."""
         try:
             return list(self.embed_pictures([picture.data for picture in group]))
         except Exception as failure:
@@ -116,7 +116,7 @@ class Batch:
             ]
 
     def write(self, reference: ObjectReference, picture: StoredObject, answer: Answer) -> Outcome:
-        """Write the result of an object unless it is there, and say how the object ended."""
+        """Writes the result of an object unless it exists; returns the outcome."""
         try:
             key = self.output.key(reference, picture)
             self.store.put_new(key, self.output.document(reference, picture, answer))
@@ -130,7 +130,7 @@ class Batch:
         return Outcome(reference, Status.WRITTEN, uri)
 
     def remove(self, reference: ObjectReference) -> Outcome:
-        """Let the collection forget a deleted object; how that ended."""
+        """Removes a deleted object's faces from the collection; returns the outcome."""
         if self.follower is None or not reference.can_exist:
             return skipped_outcome(reference, "ObjectRemoved", "no collection follows the bucket")
         try:
@@ -142,7 +142,7 @@ class Batch:
         )
 
     def report_failure(self, reference: ObjectReference, failure: Exception) -> Outcome:
-        """A failure of one object must not stop the others; it is retried, then dead-lettered."""
+        """The outcome of an unexpected failure, which is logged, retried and then dead-lettered."""
         if isinstance(failure, TransientFailure):
             return failed_outcome(reference, failure)
         if isinstance(failure, ApiError) and failure.code != "InternalError":
@@ -232,7 +232,7 @@ class _Run:
     def select_readable(
         self, read: Sequence[tuple[ObjectReference, StoredObject | Outcome]]
     ) -> Group:
-        """The objects that have bytes to embed; the others end here."""
+        """The objects that have bytes to embed; the outcomes of the others are recorded."""
         group: Group = []
         for reference, result in read:
             if isinstance(result, Outcome):
@@ -262,7 +262,7 @@ class _Run:
             failure = TransientFailure(answer.code, answer.message)
             self.ended[reference] = failed_outcome(reference, failure)
         else:
-            # Its bytes have done their work; a queue of writes need not hold them.
+            # Drop the bytes: pending writes need not hold them.
             picture = replace(picture, data=b"")
             future = self.pool.submit(self.batch.write, reference, picture, answer)
             self.writing[reference] = future

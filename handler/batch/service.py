@@ -65,7 +65,7 @@ def _open_follower(service: Service, store: S3Store) -> Follows | None:
 def drop_ignored_deletions(
     references: Sequence[ObjectReference], service: AnyService
 ) -> list[ObjectReference]:
-    """Without deletions where no collection follows the bucket: nothing is to be done then."""
+    """The references, without deletions unless a collection follows the bucket."""
     return [
         reference
         for reference in references
@@ -76,7 +76,7 @@ def drop_ignored_deletions(
 def _forget_expired(
     references: Sequence[ObjectReference], service: AnyService
 ) -> list[ObjectReference]:
-    """Forgets the faces that left the collections' own bucket; the other references."""
+    """Removes expired faces from the index; returns the other references."""
     if not any(reference.removed for reference in references):
         return list(references)
     location = service.settings.collections or ""

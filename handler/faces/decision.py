@@ -1,4 +1,4 @@
-"""Which distance still means one person, and the false-accept rate behind it."""
+"""The decision threshold: the largest distance of one person, and its false-accept rate."""
 
 from dataclasses import dataclass
 

@@ -24,7 +24,7 @@ Embedded = tuple[NDArray[np.float32], bool]
 
 
 class Model(Protocol):
-    """What the handler needs of `model_layer.Model`; tests bring their own."""
+    """The part of `model_layer.Model` that the handler uses; tests substitute their own."""
 
     @property
     def manifest(self) -> Manifest: ...
@@ -116,7 +116,7 @@ class Embedder:
     def embed_in_time(
         self, pictures: Sequence[PictureFaces], profile: EmbeddingProfile, invocation: Invocation
     ) -> list[PictureFaces | ApiError]:
-        """As `embed`, with a Timeout in the place of each picture that time did not reach."""
+        """As `embed`, with a Timeout in place of each picture that was not reached in time."""
         vectors = self._vectors(pictures, profile, invocation)
         done: list[PictureFaces | ApiError] = []
         try:

@@ -1,4 +1,4 @@
-"""What a caller may ask: the models that validate a request and describe it in /openapi.json."""
+"""The models that validate a request and describe it in /openapi.json."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

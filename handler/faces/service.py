@@ -77,7 +77,7 @@ class Service:
     def _run_and_delete(
         self, operation: Callable[[Job, Invocation], AnyAnswer], job: Job, invocation: Invocation
     ) -> AnyAnswer:
-        """The answer, once whose delivery is sure the uploaded pictures are removed."""
+        """The answer; the uploaded pictures are deleted once it can be delivered."""
         from handler.faces import uploads  # most functions have no upload bucket
 
         keys = uploads.keys_to_delete(job, self.settings)
@@ -294,7 +294,7 @@ def ready(service: AnyService) -> Service:
 
 
 def no_face() -> ApiError:
-    """For a picture without a face, where the request needs one."""
+    """The error for a picture without a face."""
     return ApiError("FaceNotFound", "No face was found in the picture.")
 
 
@@ -314,7 +314,7 @@ def _require_distinct(index: int, picture: PictureFaces, job: Job) -> PictureFac
 
 
 def _try_require_distinct(answer: PictureFaces | ApiError) -> PictureFaces | ApiError:
-    """As `_distinct`, for a picture of a batch."""
+    """As `_require_distinct`, for a picture of a batch."""
     if isinstance(answer, ApiError):
         return answer
     try:
@@ -324,7 +324,7 @@ def _try_require_distinct(answer: PictureFaces | ApiError) -> PictureFaces | Api
 
 
 def _no_similarity(_distance: float) -> None:
-    """The similarity of embeddings that nothing was measured of."""
+    """The similarity for a profile without calibration."""
 
 
 def _face_rule(job: Job, index: int) -> FaceRule:

@@ -25,9 +25,9 @@ OTHER_PICTURE_TYPES = (
 )
 # Bytes of whatever kind; the second is what S3 calls an object that nobody named a type for.
 BYTES_TYPES = ("application/octet-stream", "binary/octet-stream")
-# What curl and others send when nobody said what the body is.
+# Sent by curl and others when no content type is given.
 UNSAID_TYPES = ("", "application/x-www-form-urlencoded", *BYTES_TYPES)
-# U+FFFD in UTF-8: what a gateway that takes a body for text writes for each byte that is none.
+# U+FFFD in UTF-8: a gateway that decodes a body as text writes it for each invalid byte.
 REPLACED = "\ufffd".encode()
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 SIGNATURE = "x-amz-"
@@ -70,7 +70,7 @@ def read_content(request: HttpRequest, limits: Limits, options: Iterable[str]) -
 
 
 def _refuse_query(request: HttpRequest, options: Iterable[str]) -> None:
-    """A JSON body holds everything; a parameter of the query must not be ignored in silence."""
+    """A JSON body holds all options; a query parameter must not be silently ignored."""
     given = sorted(_options(request))
     if given:
         known = given[0] in set(options)
@@ -83,7 +83,7 @@ def _refuse_query(request: HttpRequest, options: Iterable[str]) -> None:
 
 
 def _options(request: HttpRequest) -> dict[str, str]:
-    """The query without a signature, which a gateway has checked and passes on."""
+    """The query parameters without those of a signature, which the gateway has checked."""
     return {
         name: value
         for name, value in request.query.items()
@@ -125,7 +125,7 @@ def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
 
 
 def _is_empty_input(part: "MultipartPart") -> bool:
-    """What a browser sends for a file input without a file: an empty name and no content."""
+    """Whether a browser sent a file input without a file: an empty name and no content."""
     empty: bool = part.filename == "" and part.size == 0
     return empty
 

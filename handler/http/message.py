@@ -1,4 +1,4 @@
-"""HTTP in the four shapes that AWS wraps it in: HTTP API v2, REST v1, Function URL and ALB."""
+"""HTTP events in AWS's four forms: HTTP API v2, REST v1, Function URL and ALB."""
 
 import base64
 import http
@@ -74,7 +74,7 @@ def read_request(event: Mapping[str, Any]) -> HttpRequest:
     outer = _mapping(context.get("http")) if shape == "v2" else event
     multiple = isinstance(event.get("multiValueHeaders"), Mapping)
     query = _merge_parameters(event, "queryStringParameters", "multiValueQueryStringParameters")
-    if shape == "alb":  # the only one that hands the query over as it was typed
+    if shape == "alb":  # the only one that passes the raw query string
         query = {unquote_plus(name): unquote_plus(value) for name, value in query.items()}
     path = event.get("rawPath") if shape == "v2" else event.get("path")
     return HttpRequest(
@@ -116,7 +116,7 @@ def write_response(request: HttpRequest, response: HttpResponse) -> dict[str, An
 
 
 def require_deliverable(request: HttpRequest, response: HttpResponse, limits: Limits) -> None:
-    """Raises ResponseTooLarge where the response would not leave Lambda (or the ALB)."""
+    """Raises ResponseTooLarge if Lambda (or the ALB) would refuse the response."""
     require_http(
         response.body,
         response.content_type.startswith(TEXT_TYPES),

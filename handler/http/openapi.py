@@ -36,12 +36,12 @@ OPERATIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "detect": ("Where are the faces?", "DetectAnswer"),
     }
 )
-# What can go wrong with any request that carries pictures, by status.
+# The error codes of any request that carries pictures, by status.
 WORK_STATUSES = (400, 403, 404, 409, 413, 415, 422, 500, 503)
 
 
 def document() -> Schema:
-    """The whole description, as `/openapi.json` answers it."""
+    """The whole description, as served at `/openapi.json`."""
     return {
         "openapi": "3.1.0",
         "info": {

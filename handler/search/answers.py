@@ -1,4 +1,4 @@
-"""What the caller gets about collections."""
+"""The models of answers about collections."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,7 +9,7 @@ from handler.search.types import ObjectSource
 
 
 class GalleryAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How much a collection holds."""
+    """The size of a collection."""
 
     persons: Annotated[int, Meta(description="A face without a person counts as one.")]
     faces: int
@@ -66,7 +66,7 @@ class PersonAnswer(Struct, frozen=True, kw_only=True):
 
 
 class RemovedAnswer(Struct, frozen=True, kw_only=True):
-    """What a deletion took away, complete when it answers."""
+    """What a deletion removed; the deletion is complete when it answers."""
 
     operation: Literal["delete_collection", "delete_person", "delete_face"]
     collection: str
@@ -84,7 +84,7 @@ class EnrolledFace(Struct, frozen=True, kw_only=True):
 
 
 class EnrolledImage(Struct, frozen=True, kw_only=True):
-    """What became of one picture: its faces, or why it has none."""
+    """The result for one picture: its faces, or why none was enrolled."""
 
     index: int
     faces: list[EnrolledFace]

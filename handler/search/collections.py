@@ -1,9 +1,9 @@
-"""Collections as truth and index keep them: no pictures, no requests.
+"""Collections in the store of record (the truth) and the index: no pictures, no requests.
 
-Writes go to the truth, then to the index, then look at the truth again; deletions go to the index,
-to the truth, and to the index again. In whatever order two of them meet, and wherever one of them
-stops, a face that the truth does not hold is found by nobody, and the same call made again
-completes what was left. docs/search.md has the argument.
+A write goes to the truth, then to the index, then checks the truth again; a deletion goes to the
+index, the truth, and the index again. In whatever order two of them interleave, and wherever one of
+them stops, no search finds a face that the truth does not hold, and repeating the call completes
+the rest. docs/search.md has the argument.
 """
 
 import secrets
@@ -24,13 +24,14 @@ from handler.search.truth import Truth, open_truth
 from handler.search.types import CollectionRecord, Face, Gallery, read_face
 from handler.settings import Settings
 
-# Keys that a deletion handles between two looks at the clock.
+# Keys that a deletion handles between two deadline checks.
 DELETE_STEP = 500
 REBUILD_STEP = 500
 # Indexes kept open: those in memory hold all their faces.
 MOST_INDEXES = 16
 READERS = 16  # as many connections as the client of S3 keeps
-# Deletions list again until nothing is left; a writer that never rests must not keep one for ever.
+# Deletions list again until nothing is left, but at most this often, since a writer may keep
+# adding.
 DELETE_ROUNDS = 8
 
 Check = Callable[[], None]
@@ -56,7 +57,7 @@ class Collections:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def create(self, name: str, contract: str, dimension: int) -> "Collection":
-        """Makes a collection, or gives the one that is there, whatever its contract."""
+        """Creates a collection, or returns the existing one, whatever its contract."""
         there = self.record(names.check_collection(name))
         if there is not None:
             return self.open_record(there)
@@ -64,7 +65,7 @@ class Collections:
         return self.open(name)
 
     def create_new(self, name: str, contract: str, dimension: int) -> bool:
-        """Makes a collection unless it is there; whether it was made."""
+        """Creates a collection unless it exists; returns whether it was created."""
         record = CollectionRecord(
             name=names.check_collection(name),
             contract=contract,
@@ -101,7 +102,7 @@ class Collections:
         return list(islice(self.truth.folders("collections/", after), limit))
 
     def replace_record(self, record: CollectionRecord) -> None:
-        """Makes `record` the current one of its name: what a move ends with."""
+        """Makes `record` the current one of its name, which completes a move."""
         self.truth.replace(names.collection_key(record.name), msgspec.json.encode(record))
 
     def delete(self, name: str, check: Check = lambda: None) -> Removed:
@@ -262,7 +263,7 @@ class Collection:
         self.index.delete(keys)
 
     def delete_below(self, below: str, check: Check = lambda: None) -> Removed:
-        """Removes all faces whose keys begin with `below`, and looks whether any is left."""
+        """Removes all faces whose keys begin with `below`, until none is left."""
         groups: set[str] = set()
         faces: list[str] = []
         for _ in range(DELETE_ROUNDS):
@@ -281,7 +282,7 @@ class Collection:
         )
 
     def rebuild(self, check: Check = lambda: None) -> int:
-        """Puts every face of the truth into the index; how many there are."""
+        """Adds every face of the truth to the index; returns how many there are."""
         total = 0
         faces = self.faces()
         while batch := list(islice(faces, REBUILD_STEP)):
@@ -291,7 +292,7 @@ class Collection:
         return total
 
     def sweep(self) -> int:
-        """Removes from the index what the truth does not hold; how many that were."""
+        """Removes from the index what the truth does not hold; returns how many."""
         stray = sorted(self.index.stored_keys() - set(self._list_keys("")))
         confirmed = [key for key in stray if self.truth.read(self._key(key)) is None]
         self.index.delete(confirmed)
@@ -317,7 +318,7 @@ class Collection:
             )
 
     def _confirm(self, faces: Sequence[Face]) -> None:
-        """Takes back what was deleted while it was being added."""
+        """Removes from the index what was deleted while it was being added."""
         current = self.record if self.moving else self.whole.record(self.record.name)
         if current is None or current.generation != self.record.generation:
             self.delete_keys([face.key for face in faces])

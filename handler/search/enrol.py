@@ -15,7 +15,7 @@ from handler.search.probes import Probe, ProbeReader
 from handler.search.requests import EnrolOptions, SearchJob, options_of
 from handler.search.types import Face
 
-# Refusals that are about a picture and not about the request: others may still be enrolled.
+# Errors of one picture, not of the request: the others may still be enrolled.
 ABOUT_THE_PICTURE = frozenset({413, 415, 422})
 
 

@@ -100,7 +100,7 @@ class MemoryIndex:
         return [_with_vector(self._faces[row], self._matrix[row]) for row in rows]
 
     def _refresh(self, group: str | None = None) -> None:
-        """Reads what the truth has and this lacks, and forgets what it has no more."""
+        """Reads faces that are new in the truth, and drops those that are gone."""
         stamp = self.truth.stamp()
         if self._loaded and stamp is not None and stamp == self._stamp:
             return

@@ -1,9 +1,9 @@
 """Amazon S3 Vectors as the index: one vector index for each making of a collection.
 
-Its writes know no conditions, so each may be repeated: the same key takes the same vector. What a
-query finds is scored only after the truth has confirmed it, so a vector that a crash left behind
-is never an answer. Distances are computed here, from the vectors: the service's own are rounded
-and its euclidean metric is not said to be a distance or its square.
+It has no conditional writes, so every write is idempotent: the same key gets the same vector. What
+a query finds is scored only after the truth has confirmed it, so a vector that a crash left behind
+is never an answer. Distances are computed here, from the vectors: the service's own are rounded and
+its euclidean metric is not said to be a distance or its square.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-vectors-limitations.html
 """
 
@@ -36,7 +36,7 @@ TOP_K = 100
 QUERY_ROUNDS = 4
 WORKERS = 8
 GALLERY_SECONDS = 60.0
-# Cannot be chosen anew for an index, so it is here once and for all.
+# Cannot be changed after an index is created.
 UNFILTERED = ["person", "bucket", "key", "box", "note"]
 
 

@@ -1,4 +1,4 @@
-"""What a caller may ask of collections: the models that validate a request and describe it."""
+"""The models that validate a request about collections and describe it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal

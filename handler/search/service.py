@@ -1,4 +1,4 @@
-"""Requests about collections, answered."""
+"""Answers requests about collections."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -25,7 +25,7 @@ from handler.sources.notifications import parse, unwrap
 from handler.storage import ObjectReference
 
 SOURCE = "aws:sqs"
-# SQS makes UUIDs. The id becomes a part of a key, so nothing else may pass for one.
+# SQS ids are UUIDs. The id becomes part of a key, so any other text is refused.
 IDENTIFIER = r"^[\w-]{1,100}\Z"
 
 
@@ -38,7 +38,7 @@ class Record(Struct):
 
 @dataclass(frozen=True)
 class Message:
-    """A message understood: the objects that it names, a request of ours, or neither."""
+    """A parsed message: the objects that it names, a request of ours, or neither."""
 
     identifier: str
     references: tuple[ObjectReference, ...] = ()
@@ -54,7 +54,7 @@ def matches(event: Mapping[str, Any]) -> bool:
 
 
 def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
-    """Do what the messages say; those that have to come again are named in `batchItemFailures`.
+    """Handles the messages; `batchItemFailures` names those to deliver again.
 
     A queue with its event source mapping set to ReportBatchItemFailures deletes all others.
     """
@@ -79,8 +79,8 @@ def handle_records(
 def parse_message(record: Record, service: AnyService) -> Message:
     """What a message is about.
 
-    One that is broken, or about nothing we know, stays in the queue and ends, whole, in the
-    dead-letter queue; it does not disturb the others.
+    A malformed or unknown message stays in the queue until it is dead-lettered, unchanged; it does
+    not affect the others.
     """
     try:
         body = parse(record.body)
