@@ -1,11 +1,11 @@
-"""Every picture of a bucket becomes one result: put, deliver badly, count.
+"""Every picture of a bucket becomes one result, under duplicate deliveries and failures.
 
     python -m bench.batch_tally --pictures 1000
 
-Ceph's S3 holds the pictures and tells of them, moto's SQS delivers, several functions work at
-once on the bundled model. On purpose, notifications come twice or three times, S3 answers 503,
-cuts downloads and swallows receipts, and invocations die before or after their work. At the end
-each object must have exactly one result, and that one right. Exits with 1 where any has not.
+Ceph's S3 stores the pictures and sends notifications, moto's SQS delivers, and several functions
+run at once with the bundled model. On purpose, notifications are duplicated, S3 answers 503,
+truncates downloads and drops responses, and invocations crash before or after their work. At the
+end each object must have exactly one result, and that one right. Exits with 1 where any has not.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def main() -> int:
 
 
 def run(world: World, pictures: Mapping[str, bytes], functions: int, patience: float) -> Tally:
-    """Put everything, let the functions work while it comes, and look at what is there.
+    """Uploads everything while the functions work, then counts the results.
 
     Raises TimeoutError where that takes longer than `patience` seconds.
     """
@@ -148,7 +148,7 @@ class Progress:
 
 
 def consume_queue(world: World, service: Service, progress: Progress, seed: int) -> None:
-    """Take batches from the queue until it is empty for good, or all is over."""
+    """Handles batches from the queue until it stays empty, or the run is stopped."""
     function = CrashingFunction(service, world.counts, random.Random(seed))
     mapping = QueueMapping(world.sqs, world.queue, function)
     while not progress.stopped.is_set():
@@ -159,7 +159,7 @@ def consume_queue(world: World, service: Service, progress: Progress, seed: int)
 
 
 def embed_alone(service: Service, pictures: Sequence[bytes]) -> list[Answer]:
-    """What each picture must come to: embedded alone, without S3 or a queue."""
+    """The expected result of each picture: embedded alone, without S3 or a queue."""
     return [service.embed_pictures([data])[0] for data in pictures]
 
 

@@ -3,7 +3,7 @@
     python -m bench.batch_throughput --pictures 64 --latency 30
 
 Reads from and writes to Ceph's S3 through a proxy that adds the waiting time of a request to S3,
-which loopback does not have. The ways take turns, so that a busy machine is unfair to none.
+which loopback does not have. The variants take turns, so that other load affects all of them.
 """
 
 import argparse
@@ -115,7 +115,7 @@ def run(service: Service, way: Way, references: Sequence[ObjectReference], prefi
 
 
 def require_all(world: World, prefix: str, count: int) -> None:
-    """A way that leaves something out would be fast."""
+    """Fails if a variant left an object out."""
     pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=OUTPUT, Prefix=f"{prefix}/")
     found = sum(page["KeyCount"] for page in pages)
     if found != count:

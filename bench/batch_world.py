@@ -1,4 +1,4 @@
-"""The world around a function that embeds a bucket: Ceph as S3, moto as SQS, and what goes wrong.
+"""The environment of a function that embeds a bucket: Ceph as S3, moto as SQS, and faults.
 
 Ceph's notification of a new object is what S3's would be; a listener puts it into the queue, as S3
 does, and some of them twice or three times, as S3 may.
@@ -20,7 +20,7 @@ from fixtures.servers.radosgw import Account, RadosGateway
 from handler.settings import Settings
 
 INPUT, OUTPUT, PREFIX = "photos-in", "faces-out", "results"
-# A message is given up after so many receives; random faults must not get there.
+# Receives before a message is dead-lettered; random faults must stay below it.
 RECEIVES = 25
 
 
@@ -40,7 +40,7 @@ class World:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, notification: Any) -> None:
-        """Send a notification to the queue: mostly once, sometimes more often."""
+        """Sends a notification to the queue: mostly once, sometimes two or three times."""
         with self.lock:
             times = self.dice.choices((1, 2, 3), (0.75, 0.2, 0.05))[0]
             self.counts["notifications"] += 1
@@ -50,7 +50,7 @@ class World:
         self.sqs.send_message_batch(QueueUrl=self.queue, Entries=entries)
 
     def count_waiting(self) -> int:
-        """Messages that are in the queue or in somebody's hands."""
+        """Messages that are in the queue or being processed."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)
         return sum(int(value) for value in answer["Attributes"].values())

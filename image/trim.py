@@ -1,4 +1,4 @@
-"""Takes out of site-packages what a face verification never reads: run while the image is built.
+"""Removes from site-packages what the function never reads; run while the image is built.
 
     python trim.py /opt/venv/lib/python3.11/site-packages
 

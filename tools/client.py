@@ -1,4 +1,4 @@
-"""A client in a few lines: plain HTTP for a local server, signed (SigV4) for one on AWS.
+"""A small client: plain HTTP for a local server, signed (SigV4) requests for AWS.
 
     python -m tools.client --url http://127.0.0.1:8080 compare A.jpg B.jpg
     python -m tools.client --url https://abc.execute-api.eu-west-1.amazonaws.com embed A.jpg
@@ -7,10 +7,10 @@
     python -m tools.client search --collection staff PARTY.jpg
     python -m tools.client delete-person --collection staff --person Ann
 
-Credentials come from where every AWS tool takes them: environment, profile, role.
+Credentials are found as by every AWS tool: environment, profile, role.
 
 Pictures that do not fit into a request are sent to the function's upload bucket, and removed once
-they are answered. Where there is no such bucket they are made smaller here.
+they are answered. Without such a bucket they are reduced here.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from botocore.httpsession import URLLib3Session
 Json = dict[str, Any]
 Image = str | Path | bytes | Json
 TIMEOUT_S = 35
-# Lambda takes 6 MB with whatever wraps a request, and base64 makes 3 bytes 4.
+# Lambda takes 6 MB including the event around the request; base64 turns 3 bytes into 4.
 UPLOAD_TIMEOUT_S = 300
 REQUEST_BYTES = 4_300_000
 SMALLER_SIDE = 1600
@@ -196,7 +196,7 @@ def size_of(images: Sequence[bytes | Json]) -> int:
 
 
 def content_type_of(picture: bytes) -> str:
-    """The picture's type by its first bytes; what is none is the function's to refuse."""
+    """The picture's type by its first bytes; the function refuses unknown ones."""
     if picture[4:8] == b"ftyp":
         return "image/heic"
     if picture.startswith(b"\x89PNG"):
@@ -210,7 +210,7 @@ def is_off(failure: CallError) -> bool:
 
 
 def shrink(images: Sequence[bytes | Json]) -> list[bytes | Json]:
-    """The pictures with a longest side of 1,600 pixels, as JPEG, as the page makes them."""
+    """Reduces the pictures to a longest side of 1,600 pixels, as JPEG, as the page does."""
     import cv2
     import numpy as np
 
@@ -370,7 +370,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
 
 
 def missing_option(options: Any) -> str | None:
-    """What the verb needs and was not given."""
+    """The option that the verb needs and was not given."""
     needed = PLAIN_VERBS.get(options.operation)
     if needed is None:
         about = {"enrol": ("collection", "person"), "search": ("collection",)}
@@ -383,7 +383,7 @@ def missing_option(options: Any) -> str | None:
 
 
 def run_operation(client: Client, options: Any) -> Json:
-    """The answer to what the command line asks."""
+    """Runs the operation of the command line; returns its answer."""
     names = ("face", "threshold", "far", "min_quality", "encoding", "aligned", "limit", "max_fpir")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     verb = options.operation.replace("-", "_")
@@ -420,7 +420,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def report_failure(why: str) -> int:
-    """Say why there is no answer; gives the exit status."""
+    """Prints why there is no answer; returns the exit status."""
     print(f"failed: {why}", file=sys.stderr)
     return 1
 

@@ -88,13 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def report_failure(why: str, status: int) -> int:
-    """Say why there is no file; gives the exit status."""
+    """Prints why there is no file; returns the exit status."""
     print(f"collect: {why}", file=sys.stderr)
     return status
 
 
 def collect(options: argparse.Namespace) -> dict[str, int]:
-    """Read what is not read yet, part by part, and put the parts together.
+    """Reads the remaining results, part by part, and joins the parts.
 
     Raises:
         CollectError: There is nothing, or the parts cannot be gone on with or removed.
@@ -121,9 +121,9 @@ def collect(options: argparse.Namespace) -> dict[str, int]:
 
 
 def count(source: Source, last: str | None, bar: Any) -> None:
-    """Tell the bar how much there is, once a listing beside the work has come to its end."""
+    """Sets the progress bar's total, once a concurrent listing has finished."""
     begun_at = bar.n
-    with suppress(BotoCoreError, ClientError, OSError):  # the work itself says what is wrong
+    with suppress(BotoCoreError, ClientError, OSError):  # the work itself reports the error
         total = begun_at + sum(len(keys) for keys in source.pages(last, MAX_PAGE))
         if not bar.disable:  # which it also is once it is closed
             bar.total = total
@@ -143,7 +143,7 @@ def finished_parts(folder: Path) -> list[Path]:
     """The parts in their order. Raises CollectError where one is missing."""
     parts = sorted(folder.glob("*.parquet"))
     if [part.name for part in parts] != [part_name(number) for number in range(len(parts))]:
-        # The run would go on after the last one, and the results of the missing ones be lost.
+        # The run would continue after the last part and lose the results of missing ones.
         raise CollectError(f"parts are missing in {folder}; use --restart")
     return parts
 
@@ -208,7 +208,7 @@ def decode(body: bytes) -> Result | None:
 
 
 def join(parts: Sequence[Path], options: argparse.Namespace, folder: Path) -> dict[str, int]:
-    """Put the parts together, a row group each, and forget them."""
+    """Joins the parts, one row group each, and removes them."""
     counts: Mapping[str, int] = {"results": sum(map(results_in, parts))}
     if not counts["results"]:
         remove_parts(folder)
@@ -229,13 +229,13 @@ def read_tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
 
 
 def remove_parts(parts: Path) -> None:
-    """Remove all parts in one step: some, left by an interrupt, would be gone on with."""
+    """Removes all parts in one step: after an interruption, leftover ones would be continued."""
     os.replace(parts, discarded_folder(parts))
     remove(discarded_folder(parts))
 
 
 def discarded_folder(parts: Path) -> Path:
-    """Where parts are that no run will use again."""
+    """The folder of parts that no run will use again."""
     return parts.with_name(parts.name + ".done")
 
 

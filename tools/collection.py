@@ -1,4 +1,4 @@
-"""Looks after collections where they are kept: fills, moves, rebuilds and checks them.
+"""Maintains collections where they are stored: fills, moves, rebuilds and checks them.
 
     python -m tools.collection rebuild staff               the index again, from the truth
     python -m tools.collection sweep staff                 out of the index what the truth lacks
@@ -6,7 +6,7 @@
     python -m tools.collection move photos s3://out/embeddings     to the contract of those results
 
 FACENET_COLLECTIONS and FACENET_INDEX say where collections are kept, as for the function. Every
-command may be repeated, and goes on where it stopped.
+command may be repeated, and continues where it stopped.
 
 `move` fills a second generation while the first still answers, then makes it the current one.
 Deploy a function with the new model first, beside the old one: its results fill the new generation.
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def report_failure(why: str, status: int) -> int:
-    """Say why it is not done; gives the exit status."""
+    """Prints why the command failed; returns the exit status."""
     print(f"collection: {why}", file=sys.stderr)
     return status
 
@@ -126,7 +126,7 @@ def fill(collections: Collections, options: argparse.Namespace) -> str:
 
 
 def move(collections: Collections, options: argparse.Namespace) -> str:
-    """Fills another generation, makes it the current one, fills what came since, ends the old."""
+    """Fills a new generation, makes it current, adds newer results, deletes the old one."""
     old = collections.open(options.collection)
     contract, dimension = first_contract(options, without=old.record.contract)
     generation = names.digest(f"{old.record.generation}\n{contract}")[:12]
@@ -183,7 +183,7 @@ def contract_of(result: Result) -> str:
 
 
 def fill_from(collections: Collections, collection: Collection, options: argparse.Namespace) -> int:
-    """Puts every result of the collection's contract into it, once; how many there were."""
+    """Adds every result of the collection's contract to it, once; returns how many."""
     follower = Follower(
         collections=collections,
         name=collection.record.name,
@@ -208,12 +208,12 @@ def fill_from(collections: Collections, collection: Collection, options: argpars
 
 
 def identity_in_result(picture: StoredObject, _reference: ObjectReference) -> str | None:
-    """The result's own word for what lies in the bucket now."""
+    """The identity of the object by its result, without asking S3 (--unchecked)."""
     return picture.identity
 
 
 def identity_from_s3(options: argparse.Namespace) -> Identify:
-    """S3's word for it; with --unchecked there is no S3 to ask."""
+    """A function that asks S3 for an object's identity; unused with --unchecked."""
     return S3Store(None if options.unchecked else storage.client(), "", 0).identity
 
 

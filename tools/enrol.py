@@ -34,7 +34,7 @@ with packages_of("enrol"):
 
 Json = dict[str, Any]
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic"})
-# Facts about a picture; another try would say the same.
+# Errors of a picture; a retry would give the same.
 REFUSALS = frozenset(
     {"FaceNotFound", "LowQuality", "InvalidImage", "UnsupportedFormat", "ImageTooLarge",
      "PayloadTooLarge"}
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def report_failure(why: str, status: int) -> int:
-    """Say why it is not done; gives the exit status."""
+    """Prints why the command failed; returns the exit status."""
     print(f"enrol: {why}", file=sys.stderr)
     return status
 

@@ -1,4 +1,4 @@
-"""Draws a comparison to look at: boxes, landmarks, aligned faces, distance, verdict.
+"""Draws a comparison: boxes, landmarks, aligned faces, distance, verdict.
 
 python -m tools.show A.jpg B.jpg -o out.png
 """
@@ -51,7 +51,7 @@ class View:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is drawn: two views, their distance, and what the model makes of it."""
+    """What is drawn: two views, their distance, and the model's decision."""
 
     left: View
     right: View
@@ -236,7 +236,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
 
 
 def default_model() -> str:
-    """What the service would load: FACENET_MODEL, or the bundled model."""
+    """The model that the service would load: FACENET_MODEL, or the bundled one."""
     bundled = model_layer.bundled_models()
     named = os.environ.get("FACENET_MODEL", "")
     if not named and not bundled:

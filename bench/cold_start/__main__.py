@@ -122,7 +122,7 @@ def files(folder: Path) -> Iterable[Path]:
 
 
 def measure(ways: Sequence[Contender], rounds: int) -> Results:
-    """All take turns, so that a busy moment hits none of them alone."""
+    """All contenders take turns, so that other load affects all of them."""
     results: Results = {way.name: {"cold": [], "warm": []} for way in ways}
     for number in range(rounds):
         for way in ways:

@@ -55,7 +55,7 @@ class Tally:
         return statistics.median(last) - statistics.median(middle)
 
     def verdict(self) -> list[str]:
-        """What is wrong; nothing, if all is well."""
+        """The problems found; empty if there are none."""
         found = [f"{name}: {count}" for name, count in self.wrong.items()]
         if len(self.distances) > 1:
             found.append(f"{WATCHED} gave {len(self.distances)} distances")

@@ -87,7 +87,7 @@ def check_inputs(options: Any) -> None:
 
 @contextmanager
 def exit_with_message() -> Iterator[None]:
-    """Around a measurement: exits with words where it is interrupted or has no model."""
+    """Around a measurement: exits with a message if it is interrupted or has no model."""
     try:
         yield
     except KeyboardInterrupt:

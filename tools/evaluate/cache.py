@@ -1,4 +1,4 @@
-"""Work kept in the output folder, so that an interrupted run goes on where it stopped."""
+"""Caches results in the output folder, so that an interrupted run continues where it stopped."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ def compute_in_chunks(
 
 @contextmanager
 def cancel_pending(workers: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
-    """Drops what has not begun when the block ends early: an interrupt should not wait for all."""
+    """Cancels tasks that have not started when the block ends early, as by an interrupt."""
     try:
         yield workers
     finally:
@@ -75,7 +75,7 @@ def cancel_pending(workers: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
 def load_or_make(
     path: Path, rows: Sequence[int], make: Callable[[Sequence[int]], Arrays]
 ) -> Arrays:
-    """What `path` holds for `rows`, made first where it is absent; never a half-written file."""
+    """The arrays in `path` for `rows`, made and stored if absent; never half-written."""
     if not path.exists():
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:

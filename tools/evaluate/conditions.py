@@ -1,4 +1,4 @@
-"""`python -m tools.evaluate.conditions`: what a model loses where pictures are worse.
+"""`python -m tools.evaluate.conditions`: what a model loses on worse pictures.
 
 Pictures are made worse (smaller, blurred, darker, noisier, tilted, with a drawn mask) and go the
 product's own way once more. The threshold is the model's default, as in use. Three tables in
