@@ -97,7 +97,7 @@ def measure(folder: Path, lfw: Path, out: Path, precision: str, *, flip: bool) -
 
 
 def check(folder: Path, lfw: Path, out: Path) -> None:
-    """Runs all checks that the data allows; yields a line each. Raises CheckError."""
+    """Runs all checks that the data allows; prints a line each. Raises CheckError."""
     print(check_digests(folder))
     print(check_parity(folder))
     if not (lfw / "pairs.csv").exists():
