@@ -340,7 +340,8 @@ def answer_of(status: int, content: bytes) -> Json:
 
 def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser = argparse.ArgumentParser(
-        prog="python -m tools.client", description="Compare, embed or detect faces by the service."
+        prog="python -m tools.client",
+        description="Compare, embed, detect, enrol or search faces with the service.",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--url", default="http://127.0.0.1:8080", help="(%(default)s)")
@@ -349,16 +350,16 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("operation", choices=[*pictures, *PLAIN_VERBS], metavar="VERB")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="a file or s3://bucket/key")
     parser.add_argument("--collection", help="of enrol, search and all verbs about collections")
-    parser.add_argument("--person", help="whom to enrol, describe or delete")
+    parser.add_argument("--person", help="the person to enrol, describe or delete")
     parser.add_argument("--id", dest="face_id", help="the face to delete")
     parser.add_argument("--limit", type=int, help="persons per face, or names per page")
-    parser.add_argument("--max-fpir", type=float, help="chance that a stranger is named")
+    parser.add_argument("--max-fpir", type=float, help="probability that a stranger is matched")
     parser.add_argument("--face", choices=["largest", "central", "all"])
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--threshold", type=float, help="largest distance of one person")
     decision.add_argument("--far", type=float, help="false-accept rate, in place of a threshold")
     parser.add_argument(
-        "--min-quality", type=float, help="0 to 1; 0 takes faces that are refused by default"
+        "--min-quality", type=float, help="0 to 1; 0 accepts faces that are refused by default"
     )
     parser.add_argument("--encoding", choices=["float", "base64"])
     parser.add_argument("--aligned", action="store_true", default=None)

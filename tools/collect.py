@@ -60,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--page", type=int, default=MAX_PAGE, help="results in a part (%(default)s)"
     )
-    parser.add_argument("--restart", action="store_true", help="forget parts of an earlier run")
+    parser.add_argument(
+        "--restart", action="store_true", help="discard the parts of an earlier run"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
     if not 1 <= options.page <= MAX_PAGE:

@@ -74,7 +74,7 @@ class Box(Struct):
 
 
 class Quality(Struct):
-    """How well a face can be judged."""
+    """Quality of a face."""
 
     size: int
     sharpness: float

@@ -86,14 +86,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument("results", help="s3://bucket/prefix of results, or a folder")
         command.add_argument("--contract", help="only results of this contract (<id>@<digest>)")
         command.add_argument(
-            "--people", default="people/", help="keys below it name persons (%(default)s)"
+            "--people", default="people/", help="prefix of keys that name persons (%(default)s)"
         )
         command.add_argument(
-            "--unchecked", action="store_true", help="do not ask S3 whether the pictures are there"
+            "--unchecked", action="store_true", help="do not ask S3 whether the pictures exist"
         )
         command.add_argument("--quiet", action="store_true", help="no progress bar")
     commands.choices["move"].add_argument(
-        "--leave", action="store_true", help="leave persons behind whom no result names"
+        "--leave", action="store_true", help="drop persons that no result names"
     )
     return parser.parse_args(arguments)
 

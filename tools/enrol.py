@@ -94,7 +94,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     where.add_argument("--url", default="http://127.0.0.1:8080", help="(%(default)s)")
     where.add_argument("--function", help="name or ARN of the Lambda function, called directly")
     parser.add_argument("-o", "--output", type=Path, help="Parquet of what was enrolled")
-    parser.add_argument("--restart", action="store_true", help="forget what an earlier run did")
+    parser.add_argument(
+        "--restart", action="store_true", help="discard the journal of an earlier run"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser.parse_args(arguments)
 

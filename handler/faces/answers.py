@@ -31,7 +31,7 @@ class Box(Struct, frozen=True):
 
 
 class FaceQuality(Struct, frozen=True):
-    """How well a face can be judged."""
+    """Quality of a face."""
 
     size: Annotated[int, Meta(description="Shorter side of the box, pixels.")]
     sharpness: Annotated[float, Meta(ge=0, le=1)]
@@ -80,7 +80,7 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
 
 
 class DetectAnswer(Struct, frozen=True, kw_only=True):
-    """Where the faces are; no face is an empty list."""
+    """Where the faces are; an empty list if there are none."""
 
     operation: Literal["detect"] = "detect"
     images: list[ImageAnswer]
@@ -161,7 +161,7 @@ class ErrorAnswer(Struct, frozen=True, kw_only=True):
 
 
 class HealthAnswer(Struct, frozen=True, kw_only=True):
-    """The function is up, and which model it holds."""
+    """The function is up, with the model that it serves."""
 
     status: Literal["ok"]
     model: ModelAnswer
@@ -186,7 +186,7 @@ class ThresholdAnswer(Struct, frozen=True, kw_only=True):
 
 
 class ModelCardAnswer(Struct, frozen=True, kw_only=True):
-    """What the model's manifest says of it."""
+    """The model card, from the model's manifest."""
 
     id: str
     contract: str

@@ -11,10 +11,10 @@ from handler.search.types import ObjectSource
 class GalleryAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The size of a collection."""
 
-    persons: Annotated[int, Meta(description="A face without a person counts as one.")]
+    persons: Annotated[int, Meta(description="A face without a person counts as one person.")]
     faces: int
     estimated: Annotated[
-        bool, Meta(description="Counted from a sample, to about 3 %; else exact.")
+        bool, Meta(description="Estimated from a sample, to about 3 %; otherwise exact.")
     ] = False
 
 
@@ -70,7 +70,7 @@ class RemovedAnswer(Struct, frozen=True, kw_only=True):
 
     operation: Literal["delete_collection", "delete_person", "delete_face"]
     collection: str
-    persons: Annotated[int, Meta(description="Persons that have no face left.")]
+    persons: Annotated[int, Meta(description="Number of persons that have no face left.")]
     faces: list[str]
     request_id: str
 
@@ -150,7 +150,7 @@ class SearchAnswer(Struct, frozen=True, kw_only=True):
     ]
     far_wanted: Annotated[
         float | UnsetType,
-        Meta(description="The rate asked for, where the model's table does not reach it."),
+        Meta(description="The requested rate, where the model's table does not reach it."),
     ] = UNSET
     threshold: float
     score: Literal["mean", "best"]
