@@ -16,8 +16,12 @@ from align.types import Face, Floats
 SURE = 0.999
 # An orientation is examined when its logit is within this distance of the original one.
 RIVAL = 1.0
-# Bonus for upright, as a logit, when two orientations score alike: most faces are upright.
-UPRIGHT = 1.0
+# Bonus for upright, as a logit, when two orientations score alike: most faces are upright. With 1,
+# one of LFW's 2,320 upright pictures is turned; with 2 none, and 1 in 100 stays upside down.
+UPRIGHT = 2.0
+# The same bonus where the doubt is computed: a turned face that scores as high as the upright one
+# counts as a rival.
+UPRIGHT_IN_DOUBT = 1.0
 # Two boxes are the same face above this share of their union, or of the smaller box.
 SAME_FACE, NESTED = 0.3, 0.7
 # Widths of eyes and mouth, and where the tip of the nose is, in lengths from eyes to mouth. Of 670
@@ -56,16 +60,16 @@ def _correct_orientation(face: Face, ask: Ask, improve: Improve) -> Face:
 
 def best_of(faces: Sequence[Face]) -> Face:
     """The most likely face; its score is lowered if another orientation is nearly as likely."""
-    best = max(faces, key=_likelihood)
-    others = [_likelihood(face) for face in faces if face.turns != best.turns]
+    best = max(faces, key=lambda face: _likelihood(face, UPRIGHT))
+    others = [_likelihood(face, UPRIGHT_IN_DOUBT) for face in faces if face.turns != best.turns]
     if not others:
         return best
-    lead = _likelihood(best) - max(others)
+    lead = _likelihood(best, UPRIGHT_IN_DOUBT) - max(others)
     return replace(best, score=best.score / (1 + math.exp(-lead)))
 
 
-def _likelihood(face: Face) -> float:
-    return logit(face.score) + (0.0 if face.turns else UPRIGHT)
+def _likelihood(face: Face, upright: float) -> float:
+    return logit(face.score) + (0.0 if face.turns else upright)
 
 
 def logit(score: float) -> float:

@@ -33,6 +33,7 @@ READERS = 16  # as many connections as the client of S3 keeps
 # Deletions list again until nothing is left, but at most this often, since a writer may keep
 # adding.
 DELETE_ROUNDS = 8
+BUSY = "Other requests keep adding faces to what is being deleted; try again."
 
 Check = Callable[[], None]
 
@@ -253,17 +254,42 @@ class Collection:
         return Removed(0 if left else 1, (face,))
 
     def delete_keys(self, keys: Sequence[str]) -> None:
-        """Removes faces by their keys: from the index, the truth, and the index once more."""
-        if not keys:
-            return
+        """Removes faces by their keys; one that somebody adds meanwhile stays, whole."""
+        if keys:
+            self._remove(keys)
+            self._restore(keys)
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        """Removes faces from the index, the truth, and the index once more."""
         self.index.delete(keys)
         place = self.record.name, self.record.generation
         moves = [names.moved_key(*place, key) for key in keys]
         self.truth.delete([*(self._key(key) for key in keys), *moves])
         self.index.delete(keys)
 
+    def _restore(self, keys: Sequence[str]) -> None:
+        """Adds to the index again, after a deletion, those of these faces that the truth holds.
+
+        Another writer may have added a face between the last two steps of `_remove`, and a listing
+        of a folder may miss a file while others come and go.
+        """
+        for _ in range(DELETE_ROUNDS):
+            held = self.read_all(keys)
+            if not held:
+                return
+            self.index.upsert(held)
+            there = {face.key for face in self.read_all([face.key for face in held])}
+            keys = [face.key for face in held if face.key not in there]
+            if not keys:
+                return
+            self.index.delete(keys)
+        raise ApiError("StorageUnavailable", BUSY)
+
     def delete_below(self, below: str, check: Check = lambda: None) -> Removed:
-        """Removes all faces whose keys begin with `below`, until none is left."""
+        """Removes all faces whose keys begin with `below`, until none is left.
+
+        The truth is checked last, so no face that it then holds is missing in the index.
+        """
         groups: set[str] = set()
         faces: list[str] = []
         for _ in range(DELETE_ROUNDS):
@@ -273,13 +299,10 @@ class Collection:
             for start in range(0, len(keys), DELETE_STEP):
                 check()
                 step = keys[start : start + DELETE_STEP]
-                self.delete_keys(step)
+                self._remove(step)
                 groups |= {names.group_of_key(key) for key in step}
                 faces += [names.face_of_key(key) for key in step]
-        raise ApiError(
-            "StorageUnavailable",
-            "Other requests keep adding faces to what is being deleted; try again.",
-        )
+        raise ApiError("StorageUnavailable", BUSY)
 
     def rebuild(self, check: Check = lambda: None) -> int:
         """Adds every face of the truth to the index; returns how many there are."""
@@ -321,7 +344,7 @@ class Collection:
         """Removes from the index what was deleted while it was being added."""
         current = self.record if self.moving else self.whole.record(self.record.name)
         if current is None or current.generation != self.record.generation:
-            self.delete_keys([face.key for face in faces])
+            self._remove([face.key for face in faces])
             self.index.drop()
             raise not_found()
         gone: list[str] = []
@@ -334,6 +357,7 @@ class Collection:
             ]
         if gone:
             self.index.delete(gone)
+            self._restore(gone)
 
     def _key(self, key: str) -> str:
         return self.record.prefix + key
