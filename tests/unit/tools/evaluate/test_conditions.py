@@ -79,8 +79,8 @@ def test_worsened_pictures_are_files_that_tell_conditions_apart(
     root: Path, face: align.Face
 ) -> None:
     pictures = open_pictures(root / "events" / "pictures")
-    grey = conditions.worsened(pictures, {NAME: face}, "no colour")
-    tilted = conditions.worsened(pictures, {NAME: face}, "tilted by 30 degrees")
+    grey = conditions.worsen(pictures, {NAME: face}, "no colour")
+    tilted = conditions.worsen(pictures, {NAME: face}, "tilted by 30 degrees")
     assert len({pictures.digest, grey.digest, tilted.digest}) == 3
     decoded = cv2.imdecode(np.frombuffer(grey.read(NAME), np.uint8), cv2.IMREAD_COLOR)
     assert np.array_equal(decoded[..., 0], decoded[..., 2])

@@ -60,7 +60,7 @@ def test_a_name_that_a_label_contradicts_is_not_believed() -> None:
 
 
 def test_a_draw_has_as_many_people_and_a_pair_as_often_as_both() -> None:
-    for drawn in people.draws(50, rounds=5, seed=0):
+    for drawn in people.draw_people(50, rounds=5, seed=0):
         assert drawn.sum() == 50
     drawn = np.array([0, 2, 3])
     left, right = np.array([1, 1, 0]), np.array([1, 2, 2])
@@ -74,5 +74,5 @@ def test_a_picture_belongs_to_the_fold_of_its_first_pair() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_draws_repeat(seed: int) -> None:
-    first, again = (list(people.draws(9, rounds=3, seed=seed)) for _ in range(2))
+    first, again = (list(people.draw_people(9, rounds=3, seed=seed)) for _ in range(2))
     assert np.array_equal(first, again)
