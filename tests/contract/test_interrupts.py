@@ -59,7 +59,7 @@ def wait_until(ready: Callable[[], bool]) -> None:
         time.sleep(POLL_S)
 
 
-def test_collect_goes_on_after_the_last_whole_part(root: Path, tmp_path: Path) -> None:
+def test_collect_continues_after_the_last_whole_part(root: Path, tmp_path: Path) -> None:
     results, output = tmp_path / "results", tmp_path / "faces.parquet"
     for number in range(3000):
         write_result(results / f"{number:04}.json", f"{number:04}.jpg")
@@ -85,7 +85,7 @@ def write_result(path: Path, key: str) -> None:
     path.write_text(json.dumps({"format": 1, "object": picture, "model": model, "faces": [face]}))
 
 
-def test_evaluate_goes_on_after_the_last_whole_chunk(root: Path, tmp_path: Path) -> None:
+def test_evaluate_continues_after_the_last_whole_chunk(root: Path, tmp_path: Path) -> None:
     images, out = tmp_path / "images", tmp_path / "out"
     images.mkdir()
     faces = ("eileen_collins", "eileen_collins_second", "grace_hopper", "grace_hopper_second")

@@ -167,7 +167,7 @@ def test_the_size_inside_the_hevc_data_is_read() -> None:
 
 
 @pytest.mark.parametrize("brand", [b"avif", b"avis", b"mif1", b"mp42", b"qt  "])
-def test_other_families_of_the_container_are_not_taken_for_heic(brand: bytes) -> None:
+def test_other_families_of_the_container_are_not_mistaken_for_heic(brand: bytes) -> None:
     data = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1miaf"
     assert not align.is_heic(data)
     with pytest.raises(align.UnsupportedFormat):

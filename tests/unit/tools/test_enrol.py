@@ -91,7 +91,7 @@ def test_a_folder_for_each_person_is_enrolled(
     assert len(rows[0]["face_id"]) == 40
 
 
-def test_it_goes_on_where_it_stopped(function: Function, people: Path) -> None:
+def test_it_continues_where_it_stopped(function: Function, people: Path) -> None:
     function.fails = {4}  # the third picture
     assert run(people) == 1
     function.fails = set()

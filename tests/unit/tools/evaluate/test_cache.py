@@ -41,7 +41,7 @@ def test_second_run_makes_only_what_the_first_did_not(tmp_path: Path) -> None:
     assert len(stored["values"]) == 150
 
 
-def test_half_written_file_is_not_taken_for_a_result(tmp_path: Path) -> None:
+def test_half_written_file_is_not_mistaken_for_a_result(tmp_path: Path) -> None:
     (tmp_path / "000000.partial").write_bytes(b"cut off")
     stored = cache.compute_in_chunks(tmp_path, 3, "squaring", squares)
     assert stored["values"].tolist() == [0, 1, 4]

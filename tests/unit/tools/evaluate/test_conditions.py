@@ -102,12 +102,14 @@ def data(tmp_path: Path) -> list[str]:
     return ["--pairs", str(tmp_path / "pairs.csv"), "--images", str(tmp_path)]
 
 
-def test_an_unknown_model_is_said_in_words(data: list[str]) -> None:
+def test_an_unknown_model_is_reported_with_a_message(data: list[str]) -> None:
     with pytest.raises(SystemExit, match=r"nope.*\nPick a bundled model"):
         conditions.main(["--model", "nope", *data])
 
 
-def test_an_interruption_is_said_in_words(data: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_is_reported_with_a_message(
+    data: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(*_: Any) -> NoReturn:
         raise KeyboardInterrupt
 

@@ -54,7 +54,7 @@ def test_labels_alone_join_pictures_in_chains_and_say_that_more_is_unknown() -> 
     assert not found.complete
 
 
-def test_a_name_that_a_label_contradicts_is_not_believed() -> None:
+def test_a_name_that_a_label_contradicts_is_ignored() -> None:
     rows = (("ann/1.jpg", "ann/2.jpg", False), ("bo/1.jpg", "bo/2.jpg", True))
     assert not people.identify(pairs_of(*rows)).complete
 
