@@ -29,6 +29,27 @@ def at_least(smallest: int) -> Callable[[str], int]:
     return parse
 
 
+def make_parser(
+    module: str, description: str, epilog: str | None = None
+) -> argparse.ArgumentParser:
+    """The command line of a packer, with the options that both have."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m tools.{module}", description=description, epilog=epilog
+    )
+    parser.add_argument(
+        "--image_files", "--image-files", type=Path, nargs="+", required=True, metavar="FILE"
+    )
+    parser.add_argument(
+        "--image_size",
+        "--image-size",
+        type=at_least(1),
+        default=160,
+        help="side of the packed images in pixels (160)",
+    )
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
+    return parser
+
+
 def read_picture(path: Path) -> align.Picture:
     """Decodes a JPEG, PNG or WebP file; exits naming the file where it is none or is broken."""
     try:
