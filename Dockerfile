@@ -5,7 +5,7 @@
 # Pin the base by digest with --build-arg BASE=debian@sha256:... ; docs/deploy.md says how.
 ARG BASE=debian:bookworm-slim
 
-# ---------------------------------------------------------------- what both images stand on
+# ---------------------------------------------------------------- base of both images
 FROM ${BASE} AS base
 ARG SOURCE_DATE_EPOCH=1735689600
 COPY image/settle.sh /usr/local/bin/settle
@@ -13,12 +13,12 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11 \
  && settle /
 
-# ---------------------------------------------------------------- packages, built apart
+# ---------------------------------------------------------------- packages, built separately
 FROM base AS builder
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11-venv \
  && rm -rf /var/lib/apt/lists/*
-# `on` adds the decoder of HEIC, which the setting FACENET_HEIC then may use: docs/heic.md.
+# `on` adds the HEIC decoder, which FACENET_HEIC=on needs: docs/heic.md.
 ARG HEIC=off
 COPY requirements/heic.txt /tmp/heic.txt
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
@@ -30,7 +30,7 @@ RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv \
 
 FROM builder AS packages-litert
 ARG SOURCE_DATE_EPOCH=1735689600
-# `no` shows what trimming gains: bench/cold_start.
+# `no` skips trimming, to measure its gain: bench/cold_start.
 ARG TRIM=yes
 COPY requirements/run.txt /tmp/lock.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
@@ -81,5 +81,5 @@ ENV FACENET_ENGINE=tensorflow TF_CPP_MIN_LOG_LEVEL=2
 COPY --from=packages-tensorflow /opt/venv /opt/venv
 COPY --from=code /var/task /var/task
 
-# What `docker build .` gives without --target.
+# The default target of `docker build .`.
 FROM litert AS default

@@ -106,7 +106,7 @@ def embed(
         return {"vectors": np.stack(vectors), "found": np.array(found)}
 
     key = cache.key_of(pictures=pictures.digest, names=names, version=dlib.__version__)
-    kept = cache.in_chunks(folder / f"dlib-{key}", len(names), "dlib", make)
+    kept = cache.compute_in_chunks(folder / f"dlib-{key}", len(names), "dlib", make)
     return kept["vectors"], kept["found"]
 
 

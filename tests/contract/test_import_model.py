@@ -383,7 +383,7 @@ def test_numbers_that_no_picture_has_are_refused(
     with pytest.raises(SystemExit):
         parse_arguments(["x.pb", "--out", "out", *words])
 
-    assert f"{words[1]!r} is no whole number" in capsys.readouterr().err
+    assert f"{words[1]!r} is not a whole number" in capsys.readouterr().err
 
 
 def test_a_damaged_picture_is_named_before_any_file_is_written(
