@@ -24,95 +24,20 @@ from model_layer.engine_tensorflow import FrozenGraphEngine
 from model_layer.manifest import MANIFEST_NAME, BoxAlignment, FileKind, SimilarityAlignment
 from model_layer.standardize import check_chip, standardize
 from tools.evaluate.dataset import open_pictures, read_pairs, require_measurable
-from tools.import_model import check_parity
+from tools.import_model import check_parity, published
+from tools.import_model.arguments import parse_arguments
 from tools.import_model.calibrate import calibrate
+from tools.import_model.canonical import canonical
 from tools.import_model.convert import PRECISIONS, convert
 from tools.import_model.errors import ImportFailed
 from tools.import_model.fetch import fetch
-from tools.import_model.freeze import freeze, simplify
+from tools.import_model.freeze import freeze, serialized, simplify
 from tools.import_model.known_models import KnownModel, recognise
 from tools.import_model.read_graph import TensorNames, read_graph
 from tools.import_model.write_manifest import Description, provenance, public_name, write_manifest
-from tools.pack_images import at_least
 
 # How much of an embedding a manifest keeps of the check chip, and how exactly.
 CHECK_VALUES, CHECK_DECIMALS = 16, 5
-
-EXAMPLES = """\
-examples:
-  python -m tools.import_model 20180402-114759.pb --out models/20180402-114759
-  python -m tools.import_model s3://my-models/20180402-114759/ --out models/20180402-114759
-  FACENET_MODEL=models/20180402-114759 make run
-"""
-
-
-def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """All options; `--help` says what each is for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.import_model",
-        description="Turn a trained FaceNet into a model folder that this project serves.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # the manifest quotes the command, and knows paths by their option
-    )
-    parser.add_argument(
-        "source",
-        help="frozen .pb, folder with .meta and .ckpt-*, SavedModel folder, .npz of named arrays, "
-        "or a .zip of one of them; a path, s3://bucket/key (a trailing / for all under it) or https://",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="model folder")
-    _add_model_options(parser.add_argument_group("the model"))
-    _add_graph_options(parser.add_argument_group("the graph"))
-    more = parser.add_argument_group("checks")
-    more.add_argument(
-        "--faces",
-        type=Path,
-        metavar="FOLDER",
-        help="pictures with faces to check the files on (default: those in events/pictures)",
-    )
-    more.add_argument("--pairs", type=Path, metavar="CSV", help="calibrate on these labelled pairs")
-    more.add_argument("--images", type=Path, metavar="ZIP|DIR", help="the pictures of --pairs")
-    more.add_argument(
-        "--max-bytes", type=int, default=2 << 30, help="largest download (default 2 GiB)"
-    )
-    return parser.parse_args(arguments)
-
-
-def _add_model_options(group: Any) -> None:
-    group.add_argument("--id", help="name of the model (default: from the source)")
-    group.add_argument("--licence", help="licence of the weights (default: known, or 'unknown')")
-    group.add_argument("--standardization", choices=["fixed", "prewhiten"], help="default: fixed")
-    group.add_argument("--alignment", choices=["box", "similarity"], default="box")
-    group.add_argument(
-        "--margin", type=at_least(0), help="of the box, in picture pixels (default: 32)"
-    )
-    group.add_argument(
-        "--size", type=at_least(1), help="side of a chip (default: the graph's, or 160)"
-    )
-    group.add_argument("--colour-order", choices=["RGB", "BGR"], default="RGB")
-
-
-def _add_graph_options(group: Any) -> None:
-    group.add_argument("--input-tensor", type=_tensor, default="input:0", metavar="NAME")
-    group.add_argument("--phase-tensor", type=_tensor, default="phase_train:0", metavar="NAME")
-    group.add_argument("--output-tensor", type=_tensor, default="embeddings:0", metavar="NAME")
-    group.add_argument(
-        "--fix",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="give another placeholder a constant value (JSON), e.g. keep_probability:0=1.0",
-    )
-    group.add_argument(
-        "--no-frozen-graph",
-        action="store_true",
-        help="leave out the .pb that FACENET_ENGINE=tensorflow runs",
-    )
-
-
-def _tensor(name: str) -> str:
-    """A tensor's name; of an operation's name, its first output."""
-    return name if ":" in name else f"{name}:0"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,17 +62,18 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
     _check_pictures(options)
     _make_folder(options.out)
     work = options.out / ".download"
-    path = fetch(options.source, work, options.max_bytes)
+    source, path = locate(options, work)
     names = TensorNames(options.input_tensor, options.phase_tensor, options.output_tensor)
-    source = read_graph(path, names)
-    original = freeze(source, options.size, _fixed_values(options.fix))
-    description = describe(options, path, _input_size(original))
+    original = freeze(read_graph(path, names), options.size, _fixed_values(options.fix))
+    size = _input_size(original)
+    description = describe(options, path, size, _release_inside(options, path, original, size))
     chips = check_parity.read_chips(options.faces or check_parity.PICTURES, description.alignment)
-    files = write_files(original, options.out, frozen_graph=not options.no_frozen_graph)
+    served = canonical(original, size)
+    files = write_files(served, options.out, frozen_graph=not options.no_frozen_graph)
     rows, dimension = check(original, files, chips, description)
     print(check_parity.table(rows, chips.description))
     _refuse_deviation(options.out, rows)
-    facts = provenance(options.source, path, words, chips, rows)
+    facts = provenance(source, path, words, chips, rows, options.origin)
     answers = answers_to_check_chip(files, description)
     write_manifest(options.out, description, files, dimension, facts, answers)
     shutil.rmtree(work, ignore_errors=True)
@@ -155,6 +81,54 @@ def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
         calibrate(options.out, options.pairs, options.images)
     print(f"Serve it with FACENET_MODEL={options.out}")
     return 0
+
+
+def locate(options: argparse.Namespace, work: Path) -> tuple[str, Path]:
+    """Where the weights came from, and the file or folder they are in here."""
+    release = published.release_named(options.source)
+    if not release:
+        if options.offline:
+            raise ImportFailed(
+                f"--offline goes with a published name ({', '.join(published.NAMES)}), not with "
+                f"{options.source}"
+            )
+        return options.source, fetch(options.source, work, options.max_bytes)
+    if options.offline:
+        path = fetch(str(options.offline), work, options.max_bytes)
+        published.check_offline(release, options.offline)
+        return str(options.offline), path
+    url, path = published.fetch_release(release, work, options.max_bytes)
+    return url, fetch(str(path), work, options.max_bytes)
+
+
+def _release_inside(
+    options: argparse.Namespace, path: Path, original: Any, size: int
+) -> str | None:
+    """The release that the weights are: by what they compute, whatever the file is called.
+
+    Raises ImportFailed where the command or the file's name says one that they are not.
+    """
+    asked = published.release_named(options.source)
+    if asked:
+        published.check_release(asked, original, size, path)
+        return asked.name
+    for release in published.RELEASES.values():
+        if published.is_release(release, original, size):
+            return release.name
+    claimed, _ = recognise(*_names_of(options, path))
+    if claimed and claimed != options.id:
+        published.check_release(published.RELEASES[claimed], original, size, path)
+    return None
+
+
+def _names_of(options: argparse.Namespace, path: Path) -> list[str]:
+    """Names by which weights may be known, the user's own first."""
+    inside = [entry.name for entry in sorted(path.iterdir())] if path.is_dir() else []
+    return [options.id or "", _source_name(options), path.name, *inside]
+
+
+def _source_name(options: argparse.Namespace) -> str:
+    return public_name(options.source.rstrip("/")).rsplit("/", 1)[-1]
 
 
 def _check_pictures(options: argparse.Namespace) -> None:
@@ -204,18 +178,19 @@ def _refuse_deviation(folder: Path, rows: Sequence[check_parity.Parity]) -> None
     )
 
 
-def describe(options: argparse.Namespace, path: Path, size: int) -> Description:
-    """What the options say, else what is known of the weights by their name."""
-    inside = [entry.name for entry in sorted(path.iterdir())] if path.is_dir() else []
-    source_name = public_name(options.source.rstrip("/")).rsplit("/", 1)[-1]
-    release, known = recognise(options.id or "", source_name, path.name, *inside)
+def describe(
+    options: argparse.Namespace, path: Path, size: int, inside: str | None = None
+) -> Description:
+    """What the options say, else what is known of the weights: of the release that is `inside`, or
+    else by their name."""
+    release, known = recognise(inside or "", *_names_of(options, path))
     margin = known.margin if options.margin is None else options.margin
     alignment: BoxAlignment | SimilarityAlignment = BoxAlignment(size=size, margin=margin)
     if options.alignment == "similarity":
         alignment = SimilarityAlignment(size=size)
     standardization = options.standardization or known.standardization
     other = _other_choices(known, standardization, alignment, options.colour_order)
-    name = release or re.sub(r"\.\w{2,4}$", "", source_name)
+    name = release or re.sub(r"\.\w{2,4}$", "", _source_name(options))
     return Description(
         id=options.id or "-".join([name, *(other if release else ())]),
         known=known.unmeasured() if other else known,
@@ -253,7 +228,7 @@ def write_files(original: Any, folder: Path, *, frozen_graph: bool) -> dict[File
     with tqdm(kinds, unit="file") as bar:
         for kind in bar:
             bar.set_description(f"writing {kind}")
-            content = simple.SerializeToString() if kind == "tensorflow" else convert(simple, kind)
+            content = serialized(simple) if kind == "tensorflow" else convert(simple, kind)
             files[kind] = _write(
                 folder / (f"{kind}.pb" if kind == "tensorflow" else f"{kind}.tflite"), content
             )

@@ -16,7 +16,10 @@ LFW_STRANGERS = (
 )
 # What the author calls a file or folder of a release, or somebody with "facenet-" in front. More
 # in a name makes other weights of it: fine-tuned on it, say, or a student of it.
-RELEASE = re.compile(r"(?:(?:facenet|model)[-_])?(\d{8}-\d{6})(?:\.(?:pb|meta|npz|zip))?")
+RELEASE = re.compile(
+    r"(?:(?:facenet|model)[-_])?(\d{8}-\d{6})(?:-weights|-vggface2|-casia-webface)?"
+    r"(?:\.(?:pb|meta|npz|zip|h5|pt))?"
+)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from tools.import_model.check_parity import Chips, Parity
 from tools.import_model.errors import ImportFailed
 from tools.import_model.known_models import KnownModel
 
-PATH_OPTIONS = {"--out", "--faces", "--pairs", "--images"}
+PATH_OPTIONS = {"--out", "--faces", "--pairs", "--images", "--offline"}
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,17 @@ def save(folder: Path, content: Mapping[str, Any]) -> Manifest:
 
 
 def provenance(
-    source: str, path: Path, arguments: Sequence[str], chips: Chips, rows: Sequence[Parity]
+    source: str,
+    path: Path,
+    arguments: Sequence[str],
+    chips: Chips,
+    rows: Sequence[Parity],
+    origin: str | None = None,
 ) -> dict[str, Any]:
     """Where the weights came from and how; no path of this machine, no secret in a URL."""
     return {
         "source": public_name(source),
+        **({"origin": origin} if origin else {}),
         **({"sha256": sha256_of(path)} if path.is_file() else {}),
         "command": shlex.join(
             ["python", "-m", "tools.import_model", *_public_words(source, arguments)]
