@@ -6,7 +6,7 @@ Both readers make a `Network`; from there on there is one way: `simplify_network
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -87,6 +87,32 @@ def check_network(network: Network) -> Network:
     return network
 
 
+def channels_first(network: Network) -> Network:
+    """The network for [1,3,S,S], where it takes [1,S,S,3] and turns it round first."""
+    shape = network.shapes[network.input]
+    first = [op for op in network.operations if network.input in op.inputs]
+    turns = [op for op in first if op.attributes.get("perm") == [0, 3, 1, 2]]
+    if len(shape) != 4 or shape[3] != 3 or not first or first != turns:
+        return network
+    outputs = {op.output for op in turns}
+    operations = tuple(
+        replace(op, inputs=tuple(network.input if n in outputs else n for n in op.inputs))
+        for op in network.operations
+        if op not in turns
+    )
+    shapes = dict(network.shapes) | {network.input: (1, 3, *shape[1:3])}
+    return replace(network, operations=operations, shapes=shapes)
+
+
+def scales_itself(network: Network) -> bool:
+    """Whether the network begins with a scale or a shift of its own, so that it takes pixels."""
+    first = [op for op in network.operations if network.input in op.inputs]
+    return all(
+        op.kind in ("Add", "Mul") and any(name in network.constants for name in op.inputs)
+        for op in first
+    )
+
+
 def reachable(network: Network) -> Network:
     """The part that the output depends on."""
     wanted, kept = {network.output}, []
@@ -138,6 +164,3 @@ def standardized_input(network: Network, mean: Sequence[float], scale: float) ->
     )
 
 
-def activations(network: Network, op: Operation) -> Iterator[str]:
-    """The inputs of an operation that are not constants."""
-    return (name for name in op.inputs if name not in network.constants)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tools.import_model.errors import ImportFailed
-from tools.import_model.network import Network, Operation, check_network, reachable
+from tools.import_model.network import Network, Operation, channels_first, check_network, reachable
 
 DROPPED = {"Identity", "Dropout", "Cast"}
 # What is left of a folded constant: shapes, axes, limits and pads of a few numbers.
@@ -33,7 +33,7 @@ def read_onnx(path: Path, size: int | None) -> Network:
         onnx.checker.check_model(model)
         _fix_input(model, size)
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-        return check_network(reachable(_Reader(model).network()))
+        return check_network(channels_first(reachable(_Reader(model).network())))
     except (
         DecodeError,
         onnx.checker.ValidationError,

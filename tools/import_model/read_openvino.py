@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from tools.import_model.errors import ImportFailed
-from tools.import_model.network import Array, Network, Operation, check_network, reachable
+from tools.import_model.network import Array, Network, Operation, channels_first, check_network, reachable
 
 # The layers of a network of a few hundred operators take about a third of a megabyte.
 LARGEST_XML = 16 << 20
@@ -44,7 +44,7 @@ def read_openvino(path: Path) -> Network:
         raise ImportFailed(f"{weights.name} is not beside {path.name}; put both in one folder")
     try:
         layers = list(_layers(_parse(path)))
-        return check_network(reachable(_network(layers, weights)))
+        return check_network(channels_first(reachable(_network(layers, weights))))
     except (ElementTree.ParseError, LookupError, TypeError, ValueError, OSError) as exc:
         raise ImportFailed(f"{path.name} is damaged or no OpenVINO IR ({exc})") from exc
 
