@@ -29,8 +29,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         "source",
         help="facenet (VGGFace2, 20180402-114759) or facenet-20180408 (CASIA-WebFace) to fetch the "
         "published weights; or your own: frozen .pb, folder with .meta and .ckpt-*, SavedModel "
-        "folder, Keras .h5, PyTorch .pt (state dictionary), .npz of named arrays, or a .zip of one "
-        "of them; a path, s3://bucket/key (a trailing / for all under it) or https://",
+        "folder, Keras .h5, PyTorch .pt (state dictionary), .npz of named arrays, ONNX, OpenVINO "
+        ".xml with its .bin, or a .zip of one of them; a path, "
+        "s3://bucket/key (a trailing / for all under it) or https://",
     )
     parser.add_argument(
         "--offline",
@@ -48,6 +49,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="FOLDER",
         help="pictures with faces to check the files on (default: those in events/pictures)",
     )
+    more.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FOLDER",
+        help="pictures with faces, some hundred: int8 with static ranges is tried as well, and "
+        "served where it is as good and faster",
+    )
     more.add_argument("--pairs", type=Path, metavar="CSV", help="calibrate on these labelled pairs")
     more.add_argument("--images", type=Path, metavar="ZIP|DIR", help="the pictures of --pairs")
     more.add_argument(
@@ -61,14 +69,26 @@ def _add_model_options(group: Any) -> None:
     group.add_argument("--licence", help="licence of the weights (default: known, or 'unknown')")
     group.add_argument("--origin", help="who trained the weights, on which data: for the manifest")
     group.add_argument("--standardization", choices=["fixed", "prewhiten"], help="default: fixed")
-    group.add_argument("--alignment", choices=["box", "similarity"], default="box")
+    group.add_argument(
+        "--alignment", choices=["box", "similarity"], help="default: known, box for FaceNet"
+    )
+    group.add_argument(
+        "--template",
+        type=_template,
+        metavar="'X,Y X,Y X,Y X,Y X,Y'",
+        help="where --alignment similarity puts eyes, nose and mouth corners, in pixels of a chip",
+    )
     group.add_argument(
         "--margin", type=at_least(0), help="of the box, in picture pixels (default: 32)"
     )
     group.add_argument(
         "--size", type=at_least(1), help="side of a chip (default: the graph's, or 160)"
     )
-    group.add_argument("--colour-order", choices=["RGB", "BGR"], default="RGB")
+    group.add_argument("--colour-order", choices=["RGB", "BGR"], help="default: known, or RGB")
+    group.add_argument(
+        "--mean", type=float, help="ONNX and OpenVINO: subtracted from pixels 0..255"
+    )
+    group.add_argument("--scale", type=float, help="and what the difference is multiplied by")
 
 
 def _add_graph_options(group: Any) -> None:
@@ -87,6 +107,14 @@ def _add_graph_options(group: Any) -> None:
         action="store_true",
         help="leave out the .pb that FACENET_ENGINE=tensorflow runs",
     )
+
+
+def _template(text: str) -> tuple[tuple[float, float], ...]:
+    """Five points. argparse says what is wrong of anything else."""
+    points = [tuple(float(number) for number in point.split(",")) for point in text.split()]
+    if len(points) != 5 or any(len(point) != 2 for point in points):
+        raise argparse.ArgumentTypeError(f"{text!r} is not five points X,Y")
+    return tuple((x, y) for x, y in points)
 
 
 def _tensor(name: str) -> str:

@@ -14,6 +14,8 @@ from tools.import_model.write_manifest import Description, public_name
 
 Alignment = BoxAlignment | SimilarityAlignment
 UNKNOWN_LICENCE = "unknown"
+# Picture pixels, as davidsandberg/facenet validates its models.
+FACENET_MARGIN = 32
 
 
 def describe(
@@ -86,8 +88,9 @@ def _alignment(options: argparse.Namespace, known: KnownModel, size: int) -> Ali
         return SimilarityAlignment(size=size, template=template)
     if options.template:
         raise ImportFailed("--template belongs to --alignment similarity")
-    margin = KnownModel().margin if known.margin is None else known.margin
-    return BoxAlignment(size=size, margin=margin if options.margin is None else options.margin)
+    margins = (options.margin, known.margin, FACENET_MARGIN)
+    margin = next(margin for margin in margins if margin is not None)
+    return BoxAlignment(size=size, margin=margin)
 
 
 def _other_choices(

@@ -73,11 +73,14 @@ def equalize(network: Network, chips: NDArray[np.float32]) -> Network:
         )
         for root, names in groups.items()
     }
-    return _scaled(network, {
-        op.output: factors[ties.root(op.output)]
-        for op in network.operations
-        if ties.root(op.output) in factors
-    })
+    return _scaled(
+        network,
+        {
+            op.output: factors[ties.root(op.output)]
+            for op in network.operations
+            if ties.root(op.output) in factors
+        },
+    )
 
 
 def find_ties(network: Network) -> Ties:

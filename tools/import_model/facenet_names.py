@@ -59,7 +59,7 @@ def from_tensorflow(variables: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _from_scope(name: str) -> str:
-    """`Repeat_1/block17_2/Branch_0/Conv2d_1x1/weights` -> `Block17_2_Branch_0_Conv2d_1x1_kernel`."""
+    """`Repeat_1/block17_2/Branch_0/Conv2d_1x1/weights`: `Block17_2_Branch_0_Conv2d_1x1_kernel`."""
     name = re.sub(r"^Repeat(_\d)?/block", "Block", re.sub(r"^Block8/", "Block8_6/", name))
     scope, _, end = name.rpartition("/")
     return "_".join([*scope.split("/"), TENSORFLOW_ENDS.get(end, end)])

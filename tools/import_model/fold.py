@@ -74,8 +74,9 @@ def _into_layers_before(network: Network) -> Network:
             continue
         if op.kind in ("Conv", "Dense"):
             place[op.output] = len(done)
-            op = _own_constants(op, constants, readers)
-        done.append(op)
+            done.append(_own_constants(op, constants, readers))
+        else:
+            done.append(op)
     return replace(network, operations=tuple(done), constants=constants)
 
 
@@ -128,7 +129,8 @@ def _into_layers_behind(network: Network) -> Network:
     """
     readers = network.readers()
     makers = {op.output: op for op in network.operations}
-    constants, dropped = dict(network.constants), set()
+    constants = dict(network.constants)
+    dropped: set[str] = set()
     changed: dict[str, Operation] = {}
     for layer in network.operations:
         if layer.kind not in ("Conv", "Dense"):

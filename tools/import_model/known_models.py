@@ -111,7 +111,9 @@ KNOWN = {
 }
 
 # Networks that come as ONNX or OpenVINO IR, by the beginning of their file's name.
-OPEN_MODEL_ZOO = "https://docs.openvino.ai/latest/omz_models_model_face_reidentification_retail_0095.html"
+OPEN_MODEL_ZOO = (
+    "https://docs.openvino.ai/latest/omz_models_model_face_reidentification_retail_0095.html"
+)
 OPENCV_ZOO = "https://github.com/opencv/opencv_zoo/tree/main/models/face_recognition_sface"
 NETWORKS = {
     "face-reidentification-retail-0095": KnownModel(
@@ -138,7 +140,7 @@ NETWORKS = {
         accuracy=(_author_accuracy(0.994, OPENCV_ZOO),),
     ),
 }
-# Of a size that says how it is fed: every public 112x112 network follows ArcFace, of 160x160 FaceNet.
+# Of a size that says how it is fed: public networks of 112x112 follow ArcFace, of 160x160 FaceNet.
 BY_SIZE = {112: KnownModel(size=112, margin=None), 160: KnownModel()}
 
 

@@ -1,8 +1,8 @@
 """A face network as ONNX and OpenVINO hand it over, in the few operators that such networks use.
 
-Both readers make a `Network`; from there on there is one way: `simplify_network` (here), `equalize`,
-`build_graph`. Kinds and attributes are ONNX's, in its layout (pictures [N,C,H,W], kernels
-[out,in,H,W]), but for `Dense`, a matrix product [N,in] x [in,out] with bias.
+Both readers make a `Network`; from there on there is one way: `fold`, `equalize`, `build_graph`.
+Kinds and attributes are ONNX's, in its layout (pictures [N,C,H,W], kernels [out,in,H,W]), but for
+`Dense`, a matrix product [N,in] x [in,out] with bias.
 """
 
 from collections import Counter
@@ -159,8 +159,6 @@ def standardized_input(network: Network, mean: Sequence[float], scale: float) ->
     return replace(
         network,
         operations=(*first, *moved),
-        constants=network.constants | constants,
+        constants=dict(network.constants) | constants,
         shapes=dict(network.shapes) | {inside: shape, f"{inside}/scaled": shape},
     )
-
-

@@ -106,7 +106,7 @@ def release_named(source: str) -> Release | None:
 
 
 def fetch_release(release: Release, work: Path, max_bytes: int) -> tuple[str, Path]:
-    """Address and local copy of the first file that can be downloaded and has its digest, in the order of the addresses.
+    """Address and local copy of the first file that can be downloaded and has its digest.
 
     Raises ImportFailed, with what each address answered, where there is none.
     """
@@ -122,8 +122,8 @@ def fetch_release(release: Release, work: Path, max_bytes: int) -> tuple[str, Pa
         return address.url, path
     listed = "".join(f"\n  {answer}" for answer in answers)
     raise ImportFailed(
-        f"no address of {release.name} gives its weights:{listed}\nOn a machine that reaches one of "
-        "them, download the file and give it here with --offline FILE"
+        f"no address of {release.name} gives its weights:{listed}\nOn a machine that reaches one "
+        "of them, download the file and give it here with --offline FILE"
     )
 
 

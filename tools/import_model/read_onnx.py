@@ -65,8 +65,8 @@ def _fix_input(model: Any, size: int | None) -> None:
     if len(inputs) != 1 or len(model.graph.output) != 1:
         raise ImportFailed(
             f"the network has {len(inputs)} inputs and {len(model.graph.output)} outputs "
-            f"({', '.join(entry.name for entry in (*inputs, *model.graph.output))}); a face network "
-            "has one of each"
+            f"({', '.join(entry.name for entry in (*inputs, *model.graph.output))}); a face "
+            "network has one of each"
         )
     dims = inputs[0].type.tensor_type.shape.dim
     if len(dims) != 4:

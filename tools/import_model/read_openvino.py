@@ -10,7 +10,14 @@ from xml.etree import ElementTree
 import numpy as np
 
 from tools.import_model.errors import ImportFailed
-from tools.import_model.network import Array, Network, Operation, channels_first, check_network, reachable
+from tools.import_model.network import (
+    Array,
+    Network,
+    Operation,
+    channels_first,
+    check_network,
+    reachable,
+)
 
 # The layers of a network of a few hundred operators take about a third of a megabyte.
 LARGEST_XML = 16 << 20
@@ -112,14 +119,15 @@ def _network(layers: list[Layer], weights: Path) -> Network:
         inputs[0].name,
         results[0].inputs[0],
         tuple(operations),
-        {name: value for name, value in constants.items()},
+        constants,
         {layer.name: layer.shape for layer in layers if layer.shape},
     )
 
 
 def _sorted(layers: list[Layer]) -> Iterator[Layer]:
     """Each layer behind those that it reads."""
-    waiting, seen = list(layers), set()
+    waiting = list(layers)
+    seen: set[str] = set()
     while waiting:
         ready = [layer for layer in waiting if seen.issuperset(layer.inputs)]
         if not ready:

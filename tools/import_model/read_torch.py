@@ -25,7 +25,7 @@ from tools.import_model.errors import ImportFailed
 MAGIC = 0x1950A86A20F9469CFC6C
 # Instructions and names of a few hundred tensors take about 100 kB.
 LARGEST_PROGRAM = 8 << 20
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
     "HalfStorage": np.dtype("<f2"),
@@ -252,7 +252,7 @@ class _Machine:
 
     def load_storage(self, _: Any) -> None:
         kind, storage, key, _, length, *_ = self.stack.pop()
-        module, _, name = storage.name.partition(" ") if isinstance(storage, Global) else "  "
+        module, _, name = (storage.name if isinstance(storage, Global) else "").partition(" ")
         if kind != "storage" or module != "torch" or name not in DTYPES:
             raise ImportFailed(f"the file holds numbers of an unsupported kind, {module}.{name}")
         self.stack.append(Storage(str(key), DTYPES[name], int(length)))
@@ -301,7 +301,7 @@ ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "SETITEMS": lambda machine, _: machine.set_items(machine.since_mark()),
     "APPEND": lambda machine, _: machine.append(_take(machine, 1)),
     "APPENDS": lambda machine, _: machine.append(machine.since_mark()),
-    "BUILD": lambda machine, _: _take(machine, 1),  # notes of the dictionary: unused
+    "BUILD": lambda machine, _: _take(machine, 1).clear(),  # notes of the dictionary: unused
     "BINPUT": lambda machine, place: machine.remember(place),
     "LONG_BINPUT": lambda machine, place: machine.remember(place),
     "MEMOIZE": lambda machine, _: machine.remember(None),

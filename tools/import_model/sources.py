@@ -87,7 +87,9 @@ def _network_file(path: Path) -> Path | None:
 
 def _open_network(options: argparse.Namespace, file: Path) -> Source:
     if options.standardization == "prewhiten":
-        raise ImportFailed("ONNX and OpenVINO networks are fed with --mean and --scale, not prewhiten")
+        raise ImportFailed(
+            "ONNX and OpenVINO networks are fed with --mean and --scale, not prewhiten"
+        )
     network = read_onnx(file, options.size) if file.suffix == ".onnx" else read_openvino(file)
     if options.size not in (None, network.size):
         raise ImportFailed(f"the network takes {network.size} x {network.size} pixels, not --size")

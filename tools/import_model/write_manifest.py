@@ -26,7 +26,8 @@ from tools.import_model.check_parity import Chips, Parity
 from tools.import_model.errors import ImportFailed
 from tools.import_model.known_models import KnownModel
 
-PATH_OPTIONS = {"--out", "--faces", "--pairs", "--images", "--offline"}
+PATH_OPTIONS = {"--out", "--faces", "--pairs", "--images"}
+PATH_OPTIONS |= {"--offline", "--calibration"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def write_manifest(
         "format": FORMAT,
         "id": description.id,
         "files": {kind: _file_entry(path) for kind, path in files.items()},
-        "default_precision": "int8",
+        "default_precision": "int8" if "int8" in files else "float32",
         "input": {
             "size": description.alignment.size,
             "colour_order": description.colour_order,
@@ -98,17 +99,17 @@ def provenance(
     arguments: Sequence[str],
     chips: Chips,
     rows: Sequence[Parity],
-    origin: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Where the weights came from and how; no path of this machine, no secret in a URL."""
     return {
         "source": public_name(source),
-        **({"origin": origin} if origin else {}),
         **({"sha256": sha256_of(path)} if path.is_file() else {}),
         "command": shlex.join(
             ["python", "-m", "tools.import_model", *_public_words(source, arguments)]
         ),
         "tensorflow": tf.__version__,
+        **{name: value for name, value in (more or {}).items() if value},
         "parity": {
             "chips": chips.description,
             **{
