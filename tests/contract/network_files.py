@@ -93,7 +93,7 @@ def small_network(seed: int = 0, *, scaled: bool = True) -> Network:
     def norm(x: str) -> str:
         channels = make.shapes[x][1]
         spread = np.exp(noise(channels, scale=1.5))  # uneven, as equalization finds them
-        arrays = (spread, noise(channels), noise(channels), spread**2)
+        arrays = (spread, noise(channels), noise(channels), np.ones_like(spread))
         return make.same("BatchNormalization", x, arrays=arrays, epsilon=1e-5)
 
     x = "input"
