@@ -58,7 +58,7 @@ local-api: $(TEST) $(SAM) ## build the image and serve it with SAM, as the HTTP 
 evaluate: $(TEST) ## measure a model on pairs of pictures
 	@$(PY) -m tools.evaluate $(ARGS)
 
-import-model: $(TEST_ALL) ## make a FaceNet of your own servable: ARGS="20180402-114759.pb --out models/mine"
+import-model: $(TEST_ALL) ## make another model servable: ARGS="facenet --out models/facenet", or a file of your own
 	@$(PY) -m tools.import_model $(ARGS)
 
 enrol: $(TEST) ## enrol a folder of people, a folder each: ARGS="people/ -c staff"
