@@ -11,10 +11,14 @@ import pytest
 from model_layer import load
 from model_layer.distance import normalise
 from tests.contract.network_files import SIZE, facenet_network, small_network, write_onnx
+from tests.contract.test_import_fetch import Bucket
 from tests.needs import not_here
+from tools.import_model.arguments import parse_arguments
 from tools.import_model.build_graph import build_graph, compute
+from tools.import_model.calibrate import beside_claims
 from tools.import_model.check_parity import reference
 from tools.import_model.cli import main
+from tools.import_model.describe import ask_licence
 from tools.import_model.equalize import equalize
 from tools.import_model.errors import ImportFailed
 from tools.import_model.fold import simplify_network
@@ -22,6 +26,7 @@ from tools.import_model.network import Network, standardized_input
 from tools.import_model.quantize import Candidate, better
 from tools.import_model.read_onnx import read_onnx
 from tools.import_model.read_openvino import read_openvino
+from tools.import_model.sources import locate
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -394,3 +399,34 @@ def test_facenet_as_onnx_is_known_by_what_it_computes(shared: Path, tmp_path: Pa
     assert manifest.id == "20180402-114759"
     assert type(manifest.alignment).__name__ == "BoxAlignment"
     assert manifest.provenance["parity"]["float32"]["max_difference"] < 1e-5
+
+
+def test_the_weights_beside_a_fetched_ir_are_fetched_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = Bucket()
+    path = write_ir(tmp_path)
+    bucket.objects = {f"m/x{end}": path.with_suffix(end).read_bytes() for end in (".xml", ".bin")}
+    monkeypatch.setattr("boto3.client", lambda _: bucket)
+    options = parse_arguments(["s3://b/m/x.xml", "--out", "out"])
+
+    _, found = locate(options, tmp_path / "work")
+
+    assert read_openvino(found).size == 8
+
+
+def test_an_unknown_licence_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: " BSD-3-Clause ")
+
+    assert ask_licence("unknown") == "BSD-3-Clause"
+    assert ask_licence("MIT") == "MIT"
+
+
+def test_an_accuracy_far_below_the_authors_says_what_to_look_at() -> None:
+    claims = [{"accuracy": 0.9947, "protocol": "LFW", "source": "https://example.org"}]
+
+    assert beside_claims(0.9933, claims) == [
+        "accuracy 0.9933 here, 0.9947 by its authors (LFW): -0.0014"
+    ]
+    assert "--colour-order" in beside_claims(0.91, claims)[0]

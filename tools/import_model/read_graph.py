@@ -21,6 +21,9 @@ from tools.import_model.errors import ImportFailed
 from tools.import_model.read_keras import read_keras
 from tools.import_model.read_torch import read_state
 
+# Inception-ResNet-v1 has 94 MB of them.
+LARGEST_ARRAYS = 1 << 30
+
 
 @dataclass(frozen=True)
 class TensorNames:
@@ -107,6 +110,9 @@ def _read_arrays(path: Path) -> Any:
 
 def _read_npz(path: Path) -> dict[str, facenet_names.Array]:
     try:
+        with zipfile.ZipFile(path) as members:
+            if sum(info.file_size for info in members.infolist()) > LARGEST_ARRAYS:
+                raise ImportFailed(f"{path.name} unpacks to more than {LARGEST_ARRAYS} bytes")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, zipfile.BadZipFile) as exc:

@@ -26,6 +26,9 @@ TYPES |= {"f64": "<f8"}
 # Ours and theirs.
 SAME = {"Add": "Add", "Multiply": "Mul", "ReLU": "Relu", "Sigmoid": "Sigmoid", "PReLU": "PRelu"}
 SAME |= {"Concat": "Concat", "Transpose": "Transpose", "Reshape": "Reshape", "Tanh": "Tanh"}
+WINDOWED = {"Convolution": "Conv", "GroupConvolution": "Conv", "AvgPool": "AveragePool"}
+WINDOWED |= {"MaxPool": "MaxPool"}
+YES = ("true", "1")
 SAME |= {"HSwish": "HardSwish", "Squeeze": "Squeeze", "Unsqueeze": "Unsqueeze"}
 
 
@@ -166,27 +169,17 @@ def numbers_of(text: str) -> list[int]:
 
 
 def _operation(layer: Layer, constants: dict[str, Any]) -> Operation:
-    kind, attributes = SAME.get(layer.kind, layer.kind), {}
-    inputs = layer.inputs
-    if layer.kind in ("Convolution", "GroupConvolution"):
-        kind, attributes = "Conv", _windows(layer)
-        if layer.kind == "GroupConvolution":  # [groups,out,in,H,W]
-            kernel = constants[inputs[1]]
-            attributes["group"] = kernel.shape[0]
-            constants[f"{layer.name}/kernel"] = kernel.reshape(-1, *kernel.shape[2:])
-            inputs = (inputs[0], f"{layer.name}/kernel")
-    elif layer.kind in ("AvgPool", "MaxPool"):
-        kind = "AveragePool" if layer.kind == "AvgPool" else "MaxPool"
-        attributes = _windows(layer) | {"kernel_shape": numbers_of(layer.data["kernel"])}
-        attributes["count_include_pad"] = int(layer.data.get("exclude-pad") == "false")
-        attributes["ceil_mode"] = int(layer.data.get("rounding_type") == "ceil")
-    elif layer.kind == "Clamp":
+    """The layer in the words of `network`; one that it does not know keeps its own."""
+    kind, inputs = SAME.get(layer.kind, layer.kind), layer.inputs
+    attributes: dict[str, Any] = {}
+    if layer.kind in ("Convolution", "GroupConvolution", "AvgPool", "MaxPool"):
+        return _windowed(layer, constants)
+    if layer.kind == "Clamp":
         kind = "Clip"
         attributes = {side: float(layer.data[side]) for side in ("min", "max")}
     elif layer.kind == "MatMul":
-        kind = "Dense"
         kernel = constants[inputs[1]]
-        turned = layer.data.get("transpose_b", "false") in ("true", "1")
+        kind, turned = "Dense", layer.data.get("transpose_b", "false") in YES
         constants[f"{layer.name}/kernel"] = kernel.T if turned else kernel
         inputs = (inputs[0], f"{layer.name}/kernel")
     elif layer.kind == "Concat":
@@ -196,14 +189,27 @@ def _operation(layer: Layer, constants: dict[str, Any]) -> Operation:
     elif layer.kind == "Transpose":
         attributes, inputs = {"perm": constants[inputs[1]].ravel().tolist()}, inputs[:1]
     elif layer.kind == "ReduceMean":
-        attributes = {
-            "axes": constants[inputs[1]].ravel().tolist(),
-            "keepdims": int(layer.data.get("keep_dims", "false") in ("true", "1")),
-        }
+        kept = int(layer.data.get("keep_dims", "false") in YES)
+        attributes = {"axes": constants[inputs[1]].ravel().tolist(), "keepdims": kept}
         inputs = inputs[:1]
     elif layer.kind == "NormalizeL2":
         kind, inputs = "LpNormalization", inputs[:1]
     return Operation(kind, inputs, layer.name, attributes)
+
+
+def _windowed(layer: Layer, constants: dict[str, Any]) -> Operation:
+    """A convolution or a pool."""
+    attributes, inputs = _windows(layer), layer.inputs
+    if layer.kind == "GroupConvolution":  # [groups,out,in,H,W]
+        kernel = constants[inputs[1]]
+        attributes["group"] = kernel.shape[0]
+        constants[f"{layer.name}/kernel"] = kernel.reshape(-1, *kernel.shape[2:])
+        inputs = (inputs[0], f"{layer.name}/kernel")
+    if layer.kind in ("AvgPool", "MaxPool"):
+        attributes["kernel_shape"] = numbers_of(layer.data["kernel"])
+        attributes["count_include_pad"] = int(layer.data.get("exclude-pad") == "false")
+        attributes["ceil_mode"] = int(layer.data.get("rounding_type") == "ceil")
+    return Operation(WINDOWED[layer.kind], inputs, layer.name, attributes)
 
 
 def _windows(layer: Layer) -> dict[str, Any]:
