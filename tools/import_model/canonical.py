@@ -9,6 +9,8 @@ from model_layer.standardize import check_chip, standardize
 from tools.import_model import inception_resnet_v1
 from tools.import_model.check_parity import FLOAT32_TOLERANCE, reference
 from tools.import_model.facenet_names import TENSORFLOW_SCOPE, from_tensorflow
+from tools.import_model.freeze import freeze
+from tools.import_model.read_graph import SourceGraph, TensorNames
 
 
 def canonical(frozen: Any, size: int) -> Any:
@@ -27,6 +29,8 @@ def canonical(frozen: Any, size: int) -> Any:
         rebuilt = inception_resnet_v1.graph_of(from_tensorflow(variables), size)
     except (KeyError, ValueError):
         return frozen
+    # As plain arrays go: the same steps make the same bytes.
+    rebuilt = freeze(SourceGraph(rebuilt, TensorNames()), size, {})
     chips = standardize(check_chip(size)[None], "fixed")
     differences = np.abs(reference(rebuilt, chips) - reference(frozen, chips))
     return rebuilt if differences.max() <= FLOAT32_TOLERANCE else frozen
