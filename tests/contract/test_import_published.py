@@ -145,7 +145,8 @@ def test_wrong_weights_are_refused_whatever_their_name(
     arrays["Block17_3_Conv2d_1x1_kernel"] = arrays["Block17_3_Conv2d_1x1_kernel"][..., ::-1]
     path = write_keras(tmp_path / "20180402-114759-weights.h5", arrays, whole=False)
 
-    for words in (["facenet", "--offline", str(path)], [str(path)]):
+    by_name = ["facenet", "--offline", str(path)]
+    for words in (by_name, [*by_name, "--size", "128"], [str(path)]):
         assert main([*words, "--out", str(tmp_path / "out")]) == 1
         assert "does not hold the weights of 20180402-114759" in capsys.readouterr().err
         assert not list((tmp_path / "out").glob("*.json"))

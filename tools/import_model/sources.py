@@ -16,7 +16,7 @@ from tools.import_model.fold import simplify_network
 from tools.import_model.freeze import freeze
 from tools.import_model.known_models import KnownModel, known_network
 from tools.import_model.network import Network, scales_itself, standardized_input
-from tools.import_model.read_graph import TensorNames, read_graph
+from tools.import_model.read_graph import SourceGraph, TensorNames, read_graph
 from tools.import_model.read_onnx import read_onnx
 from tools.import_model.read_openvino import read_openvino
 
@@ -117,7 +117,10 @@ def release_inside(options: argparse.Namespace, path: Path, source: Source) -> s
     """
     asked = published.release_named(options.source)
     if asked:
-        published.check_release(asked, source.graph, source.size, path)
+        side = published.REFERENCE_SIZE
+        # Whatever --size is served: the weights are known at the reference's.
+        graph = freeze(SourceGraph(source.graph, TensorNames()), side, {})
+        published.check_release(asked, graph, side, path)
         return asked.name
     for release in published.RELEASES.values():
         if published.is_release(release, source.graph, source.size):
