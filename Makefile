@@ -62,7 +62,7 @@ evaluate: $(TEST) ## measure a model on pairs of pictures
 rekognition-table: $(RUN)
 	@$(PY) -m tools.similarity_table $(ARGS)
 
-import-model: $(TEST_ALL) ## import your own FaceNet: ARGS="20180402-114759.pb --out models/mine"
+import-model: $(TEST_ALL) ## make another model servable: ARGS="facenet --out models/facenet", or a file of your own
 	@$(PY) -m tools.import_model $(ARGS)
 
 enrol: $(TEST) ## enrol people, one folder per person: ARGS="people/ -c staff"

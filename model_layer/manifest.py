@@ -21,8 +21,8 @@ FORMAT = 2
 
 Positive = Annotated[int, Meta(gt=0)]
 Point = tuple[float, float]
-FileKind = Literal["int8", "float16", "float32", "tensorflow"]
-Precision = Literal["int8", "float16", "float32"]
+FileKind = Literal["int8", "float32", "tensorflow"]
+Precision = Literal["int8", "float32"]
 Standardization = Literal["fixed", "prewhiten"]
 
 
