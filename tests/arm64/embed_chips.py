@@ -2,8 +2,8 @@
 
 python -m tests.arm64.embed_chips MODEL CHIPS.npy PICTURE...
 
-CHIPS.npy holds uint8 RGB [N,S,S,3], the same for every processor. Of each PICTURE this process finds the
-largest face itself, so that the detector's differences count as well.
+CHIPS.npy holds uint8 RGB [N,S,S,3], the same for every processor. Of each PICTURE this process
+finds the largest face itself, so that the detector's differences count as well.
 """
 
 import json

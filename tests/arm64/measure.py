@@ -52,9 +52,7 @@ def main() -> None:
         moved = json.loads(native(words))
         np.save(words[-1], chips)
         here = json.loads(native([*words, *paths]))
-        print(
-            "| against this processor | same chips | worst | own chips | worst | distances | check |"
-        )
+        print("| against here | same chips | worst | own chips | worst | distances | check |")
         print("|---|---|---|---|---|---|---|")
         print(row("one grey level of 1 in 10,000", here, {**here, "chips": moved["chips"]}))
         for name, answer in elsewhere([*words, *paths]):

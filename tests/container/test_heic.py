@@ -1,4 +1,4 @@
-"""The image built with `HEIC=on` reads an iPhone's format; the one built without has nothing of it."""
+"""The image built with `HEIC=on` reads HEIC; the one built without has nothing of it."""
 
 from __future__ import annotations
 
