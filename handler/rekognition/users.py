@@ -156,9 +156,7 @@ def delete_user(request: DeleteUser, service: Service, invocation: Invocation) -
     """
     opened = open_gallery(service, request.collection_id, invocation)
     token = request.client_request_token
-    if opened.users.read(request.user_id) is None and opened.users.was_deleted_by(
-        request.user_id, token
-    ):
+    if opened.users.was_deleted_by(request.user_id, token):
         return Nothing()
     require_user(opened, request.user_id)
     for face in opened.users.faces(request.user_id):

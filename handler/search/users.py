@@ -77,9 +77,9 @@ class Users:
 
         `token` is of the request that asks; `was_deleted_by` knows it until the collection goes.
         """
+        self.collection.truth.delete([self._name_key(user)])
         if token is not None:
             self.collection.truth.write_new(self._deletion_key(user, token), b"{}")
-        self.collection.truth.delete([self._name_key(user)])
 
     def was_deleted_by(self, user: str, token: str | None) -> bool:
         """Whether the request with this token deleted the user."""
