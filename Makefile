@@ -171,8 +171,20 @@ deploy: build ## sam deploy --guided, into your own account; unattended: GUIDED=
 	@$(SAM_ENV) sam deploy $(if $(wildcard samconfig.mine.toml),--config-file samconfig.mine.toml) \
 		$(GUIDED) $(ARGS) $(DEPLOY_ARGS)
 
-bench: $(TEST) ## speed beside the peers, as the README shows it
-	@$(PY) -m bench.speed $(ARGS)
+# Peers bring packages that the function does not have; each bench has its environment.
+BENCH ?= speed
+bench: bench-$(BENCH) ## speed beside the peers, or another: BENCH=recall, growth, batch_throughput, ...
+bench-speed: $(TEST) $(TOOLS)/peers/.stamp
+	@$(PY) -m bench.speed --peers $(TOOLS)/peers/bin/python $(ARGS)
+bench-recall bench-dlib_recognition: bench-%: $(TOOLS)/peers/.stamp
+	@$(TOOLS)/peers/bin/python -m bench.$* $(ARGS)
+bench-batch_throughput bench-batch_tally: bench-%: $(AWS_TEST)
+	@$(PY) -m bench.$* $(ARGS)
+bench-search: $(TEST)
+	@$(PY) $(INSTALL) -r requirements/search-bench.txt
+	@$(PY) -m bench.search $(ARGS)
+bench-%: $(TEST)
+	@$(PY) -m bench.$* $(ARGS)
 
 .PHONY: clean
 clean: ## remove what the targets above made

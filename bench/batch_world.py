@@ -16,7 +16,7 @@ from typing import Any
 
 from fixtures.servers import connection, fault_proxy, listener, moto_server, radosgw
 from fixtures.servers.fault_proxy import Fault, FaultProxy
-from fixtures.servers.radosgw import Account, RadosGateway
+from fixtures.servers.radosgw import Account, RadosGateway, ServerUnavailableError
 from handler.settings import Settings
 
 INPUT, OUTPUT, PREFIX = "photos-in", "faces-out", "results"
@@ -65,12 +65,14 @@ class World:
 def build() -> Iterator[World]:
     """Everything started and connected; the function's S3 client goes through the proxy.
 
-    Raises:
-        ServerUnavailableError: Ceph or moto is not here and cannot be installed.
+    Exits with one line where Ceph or moto is not here.
     """
     with ExitStack() as stack:
-        gateway = stack.enter_context(radosgw.running())
-        moto = stack.enter_context(moto_server.running())
+        try:
+            gateway = stack.enter_context(radosgw.running())
+            moto = stack.enter_context(moto_server.running())
+        except ServerUnavailableError as reason:
+            raise SystemExit(f"{reason}; `make bench BENCH=...` installs moto, apt Ceph") from None
         proxy = stack.enter_context(fault_proxy.running(gateway.port))
         account = gateway.create_account("bench")
         s3, sqs = gateway.client(account), moto.client("sqs")

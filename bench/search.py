@@ -23,6 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench import need
+
 FACES_EACH = 5
 BATCH = 500
 PROBES = 50
@@ -75,7 +77,7 @@ def search(folder: Path, faces: int, dimension: int) -> dict[str, float]:
 
 
 def faiss(_folder: Path, faces: int, dimension: int) -> dict[str, float]:
-    import faiss as library
+    library = need("faiss", "search")
 
     library.omp_set_num_threads(1)
     every = vectors(faces, dimension)

@@ -42,9 +42,9 @@ def open_engine(
 
 
 def _choose_file(manifest: Manifest, engine: str, precision: Precision | None) -> FileKind:
-    """The `tensorflow` file is the float32 graph; any other precision is a LiteRT file."""
-    if engine == "tensorflow" and precision in (None, "float32") and "tensorflow" in manifest.files:
-        return "tensorflow"
+    """TensorFlow runs the float32 graph; every precision has a LiteRT file."""
+    if engine == "tensorflow":
+        return _choose_graph(manifest, precision)
     wanted = precision or manifest.default_precision
     if wanted not in manifest.precisions:
         raise ModelUnavailable(
@@ -55,15 +55,28 @@ def _choose_file(manifest: Manifest, engine: str, precision: Precision | None) -
     return wanted
 
 
+def _choose_graph(manifest: Manifest, precision: Precision | None) -> FileKind:
+    if precision not in (None, "float32"):
+        raise ModelUnavailable(
+            f"the tensorflow engine computes in float32, not {precision}; use the litert engine",
+            precision=precision,
+        )
+    if "tensorflow" not in manifest.files:
+        raise ModelUnavailable(
+            f"model {manifest.id} has no frozen graph, which the tensorflow engine runs; import "
+            "the model with one, or use the litert engine",
+            engine="tensorflow",
+        )
+    return "tensorflow"
+
+
 def _open_tensorflow(path: Path, threads: int) -> Engine:
     """Imported late: TensorFlow takes seconds to load and is not in the default image."""
     try:
-        from model_layer.engine_tensorflow import FrozenGraphEngine, TensorFlowLiteEngine
+        from model_layer.engine_tensorflow import FrozenGraphEngine
     except ImportError as exc:
         raise ModelUnavailable(
             "FACENET_ENGINE=tensorflow needs the tensorflow-cpu package; this image has none",
             engine="tensorflow",
         ) from exc
-    if path.suffix == ".pb":
-        return FrozenGraphEngine(path, threads=threads)
-    return TensorFlowLiteEngine(path, threads=threads)
+    return FrozenGraphEngine(path, threads=threads)

@@ -1,11 +1,9 @@
 """The reference engine: TensorFlow itself. Seconds to load and gigabytes of memory; chosen only.
 
-A frozen graph (`.pb`, as tools/import_model writes it) runs in a TensorFlow session. A folder
-without one still runs under TensorFlow, through the LiteRT interpreter that TensorFlow carries.
+It runs a frozen graph (`.pb`, as tools/import_model writes it) in a TensorFlow session.
 """
 
 import os
-import warnings
 from pathlib import Path
 
 # TensorFlow reads this when it is imported; 2 silences its start-up notes, not its errors.
@@ -21,7 +19,6 @@ from model_layer.errors import ModelUnavailable
 # The names that tools/import_model gives to the ends of every frozen graph.
 INPUT_TENSOR = "input:0"
 OUTPUT_TENSOR = "embeddings:0"
-LITERT_MARK = b"TFL3"
 
 
 class FrozenGraphEngine:
@@ -49,41 +46,6 @@ class FrozenGraphEngine:
             return np.asarray(self._run(chips), np.float32)
         except tf.errors.InvalidArgumentError as exc:
             raise ValueError(f"the graph does not accept chips of shape {chips.shape}") from exc
-
-
-class TensorFlowLiteEngine:
-    """A .tflite file under `tf.lite`, for folders that have no frozen graph."""
-
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        """Raises ModelUnavailable where the file is not a LiteRT model."""
-        # TensorFlow follows the first offset of the file before it looks at the mark behind it,
-        # which in any other file points anywhere: a bus error, now and then.
-        with path.open("rb") as file:
-            if file.read(8)[4:] != LITERT_MARK:
-                raise ModelUnavailable(
-                    f"model file {path.name} is not a LiteRT model", file=path.name
-                )
-        try:
-            with warnings.catch_warnings():
-                # TensorFlow announces that its interpreter moved to ai-edge-litert.
-                warnings.simplefilter("ignore")
-                self._interpreter = tf.lite.Interpreter(model_path=str(path), num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as exc:
-            raise ModelUnavailable(
-                f"model file {path.name} is not a LiteRT model", file=path.name
-            ) from exc
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-
-    def embed(self, chips: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Engine.embed`."""
-        return np.concatenate([self._run_one(chip[None]) for chip in chips])
-
-    def _run_one(self, chip: NDArray[np.float32]) -> NDArray[np.float32]:
-        self._interpreter.set_tensor(self._input, chip)
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output), np.float32)
 
 
 def _read_graph(path: Path) -> tf.Graph:

@@ -153,8 +153,8 @@ def load(
 ) -> Model:
     """Loads a bundled model by id, or any model folder.
 
-    `engine` is `litert` or `tensorflow`; `precision` defaults to the manifest's (for the
-    TensorFlow engine: to the folder's float32 graph where there is one). Raises ModelUnavailable:
+    `engine` is `litert` or `tensorflow`; `precision` defaults to the manifest's; the
+    TensorFlow engine runs the folder's float32 graph and nothing else. Raises ModelUnavailable:
     no such model, a bad manifest, a file that is missing or whose size or SHA-256 differs, an
     engine that is not installed, or a network that does not do what the manifest says.
 

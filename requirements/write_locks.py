@@ -69,7 +69,7 @@ LOCKS = (
     Lock("fuzz", ("fuzz",)),
     Lock("search-bench", ("search-bench",)),
     Lock("sam", ("sam",), alone=True),
-    Lock("recall", ("recall",), alone=True),
+    Lock("peers", ("peers",), alone=True),
     Lock("audit", ("audit",), alone=True),
     Lock("lock", ("lock",), alone=True),
     Lock("checkov", ("checkov",), alone=True),

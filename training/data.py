@@ -167,13 +167,14 @@ def measured_chips(folder: Path) -> set[str]:
         return {row["chip"] for row in csv.DictReader(table) if row["use"] == "measure"}
 
 
-def load_examples(folder: Path, decoded: Path) -> Examples:
-    """Chips from `decoded`, read from disk as needed, with what `folder` says of them."""
+def load_examples(folder: Path, decoded: Path, targets: Path) -> Examples:
+    """Chips from `decoded`, read from disk as needed, the teacher's embeddings of them from
+    `targets`, float32[N,256] of unit length, and what `folder` says of them."""
     rows = read_rows(folder)
     kept = measured_chips(folder)
     return Examples(
         chips=np.load(decoded, mmap_mode="r"),
-        targets=load_targets(folder / "targets_int8.npy"),
+        targets=np.load(targets),
         people=np.array([row["identity"] for row in rows]),
         measured=np.array([row["chip"] in kept for row in rows]),
     )
@@ -195,12 +196,6 @@ def decode_chips(folder: Path, destination: Path) -> None:
 def decode_chip(data: bytes) -> Pixels:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     return np.asarray(pixels, np.uint8)[:, :, ::-1]
-
-
-def load_targets(path: Path) -> Array:
-    """A teacher's embeddings in any scale -> float32[N,D] of unit length."""
-    raw = np.load(path).astype(np.float32)
-    return np.asarray(raw / np.linalg.norm(raw, axis=1, keepdims=True), np.float32)
 
 
 def upright_chips(chips: Pixels) -> Pixels:

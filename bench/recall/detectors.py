@@ -11,9 +11,7 @@ import numpy as np
 import align
 from bench.recall.conditions import Pixels
 
-PEERS = (
-    "needs `pip install --require-hashes -r requirements/recall.txt` in an environment of its own"
-)
+PEERS = "needs the packages of requirements/peers.txt: `make bench BENCH=recall` installs them"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,13 @@ PLAIN = "plain TensorFlow + mtcnn"
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.speed", description=__doc__)
     parser.add_argument("--real", type=Path, help="folder of an imported 20180402-114759")
+    parser.add_argument(
+        "--peers", default=sys.executable, help="an interpreter with requirements/peers.txt"
+    )
     parser.add_argument("--torch-python", help="an interpreter with torch and facenet-pytorch")
+    parser.add_argument(
+        "--dlib-weights", type=Path, help="see `python -m bench.dlib_recognition --help`"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="paired runs of every scenario")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "speed")
@@ -45,11 +51,15 @@ def _contenders(options: argparse.Namespace) -> list[Contender]:
             label = f"20180402-114759, {precision}"
             rows.append(_ours(label, options.threads, FACENET_PRECISION=precision, **real))
         graph = {"graph": str(_frozen_graph(options.real))}
-        rows.insert(0, Contender(PLAIN, sys.executable, "bench.speed.contender_plain", graph))
+        rows.insert(0, Contender(PLAIN, options.peers, "bench.speed.contender_plain", graph))
     if options.torch_python:
         settings = {"threads": options.threads}
         module = "bench.speed.contender_torch"
         rows.append(Contender("facenet-pytorch", options.torch_python, module, settings))
+    if options.dlib_weights:
+        weights = {"weights": str(options.dlib_weights)}
+        name = "dlib (`face_recognition`)"
+        rows.append(Contender(name, options.peers, "bench.speed.contender_dlib", weights))
     return rows
 
 

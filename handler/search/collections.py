@@ -252,17 +252,42 @@ class Collection:
         return Removed(0 if left else 1, (face,))
 
     def delete_keys(self, keys: Sequence[str]) -> None:
-        """Removes faces by their keys: from the index, the truth, and the index once more."""
-        if not keys:
-            return
+        """Removes faces by their keys; one that somebody adds meanwhile stays, whole."""
+        if keys:
+            self._remove(keys)
+            self._restore(keys)
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        """Removes faces from the index, the truth, and the index once more."""
         self.index.delete(keys)
         place = self.record.name, self.record.generation
         moves = [names.moved_key(*place, key) for key in keys]
         self.truth.delete([*(self._key(key) for key in keys), *moves])
         self.index.delete(keys)
 
+    def _restore(self, keys: Sequence[str]) -> None:
+        """Puts back into the index, after a deletion, which of these faces the truth holds.
+
+        Another writer may have added a face between the last two steps of `_remove`, and a listing
+        of a folder may miss a file while others come and go.
+        """
+        for _ in range(DELETE_ROUNDS):
+            held = self.read_all(keys)
+            if not held:
+                return
+            self.index.put(held)
+            there = {face.key for face in self.read_all([face.key for face in held])}
+            keys = [face.key for face in held if face.key not in there]
+            if not keys:
+                return
+            self.index.delete(keys)
+        raise ApiError("StorageUnavailable", "Faces are being added while these are deleted.")
+
     def delete_below(self, below: str, check: Check = lambda: None) -> Removed:
-        """Removes all faces whose keys begin with `below`, and looks whether any is left."""
+        """Removes all faces whose keys begin with `below`, and looks whether any is left.
+
+        The look at the truth comes last, so nothing that is there then is missing in the index.
+        """
         groups: set[str] = set()
         faces: list[str] = []
         for _ in range(DELETE_ROUNDS):
@@ -272,7 +297,7 @@ class Collection:
             for start in range(0, len(keys), DELETE_STEP):
                 check()
                 step = keys[start : start + DELETE_STEP]
-                self.delete_keys(step)
+                self._remove(step)
                 groups |= {names.group_of_key(key) for key in step}
                 faces += [names.face_of_key(key) for key in step]
         raise ApiError("StorageUnavailable", "Faces are being added while these are deleted.")
@@ -316,7 +341,7 @@ class Collection:
         """Takes back what was deleted while it was being added."""
         current = self.record if self.moving else self.whole.record(self.record.name)
         if current is None or current.generation != self.record.generation:
-            self.delete_keys([face.key for face in faces])
+            self._remove([face.key for face in faces])
             self.index.drop()
             raise not_found()
         gone: list[str] = []
@@ -329,6 +354,7 @@ class Collection:
             ]
         if gone:
             self.index.delete(gone)
+            self._restore(gone)
 
     def _key(self, key: str) -> str:
         return self.record.prefix + key

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,15 +93,21 @@ def event() -> Callable[[str], Any]:
 @pytest.fixture(scope="session")
 def in_process() -> Callable[[str], Any]:
     """`in_process("embed")`: the answer to an event file by the code of this checkout."""
+    answers = answer_here(EVENTS)
+    return lambda name: answers[name]
+
+
+def answer_here(names: Sequence[str], **settings: str) -> dict[str, Any]:
+    """The answers to event files by the code of this checkout, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("answer_here.py")), *EVENTS],
+        [sys.executable, str(Path(__file__).with_name("answer_here.py")), *names],
         cwd=ROOT,
-        env={**os.environ, **NO_AWS, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769"},
+        env={**os.environ, **NO_AWS, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769", **settings},
         capture_output=True,
         check=True,
         text=True,
     )
     log, _, last = done.stdout.rstrip().rpartition("\n")
     LOGS.keep("answer_here", log + done.stderr)
-    answers = json.loads(last)
-    return lambda name: answers[name]
+    answers: dict[str, Any] = json.loads(last)
+    return answers

@@ -14,6 +14,8 @@ import pytest
 from fixtures.lambda_container import EVENTS, SIZES, LambdaContainer, Size
 from image.commands import CommandError, docker
 from tests.container.comparison import differences
+from tests.container.conftest import answer_here
+from tests.unit.model_layer.conftest import write_toy
 
 HERE = Path(__file__).parent
 FAULTY = {Path(__file__).with_name("faulty.py"): "/opt/faulty/faulty.py"}
@@ -141,15 +143,19 @@ def test_an_event_of_no_known_kind_is_an_answer(start: Start) -> None:
     assert reply.json()["error"]["code"] == "InvalidRequest"
 
 
-def test_the_tensorflow_target_gives_the_same_distance(
-    start: Start, event: Event, tensorflow_image: str, in_process: Event
+def test_the_tensorflow_target_runs_a_frozen_graph(
+    start: Start, event: Event, tensorflow_image: str, tmp_path: Path
 ) -> None:
+    tmp_path.chmod(0o755)  # the function is not the user who runs this
+    folder = write_toy(tmp_path, frozen_graph=True)
     function = start(
         image=tensorflow_image,
         size=SIZES[1],
         timeout=300,
+        mounts={folder: "/opt/model"},
+        environment={"FACENET_MODEL": "/opt/model"},
     )
     reply = function.invoke(event("compare-same"), timeout=330)
     assert reply.status == 200
-    expected = in_process("compare-same")["distance"]
-    assert reply.json()["distance"] == pytest.approx(expected, abs=0.02)
+    expected = answer_here(["compare-same"], FACENET_MODEL=str(folder))["compare-same"]
+    assert reply.json()["distance"] == pytest.approx(expected["distance"], abs=1e-3)

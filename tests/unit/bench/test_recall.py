@@ -48,4 +48,4 @@ def test_pictures_without_faces_are_the_same_every_time() -> None:
 
 def test_a_peer_that_is_missing_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "dlib", None)
-    assert "requirements/recall.txt" in load("dlib HOG")
+    assert "requirements/peers.txt" in load("dlib HOG")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,30 +40,24 @@ def manifest_content(**changes: Any) -> dict[str, Any]:
     return content | changes
 
 
-@pytest.fixture(scope="session")
-def toy_weights() -> dict[str, bytes]:
-    """One network, as .tflite and as frozen graph; make_toy.py makes the files."""
-    names = ("int8.tflite", "tensorflow.pb")
-    return {name: (TOY / name).read_bytes() for name in names}
+def write_toy(folder: Path, *, frozen_graph: bool = False, **changes: Any) -> Path:
+    """A model folder with the toy network, which make_toy.py makes, as .tflite and frozen graph."""
+    names = {"int8": "int8.tflite"} | ({"tensorflow": "tensorflow.pb"} if frozen_graph else {})
+    files = {}
+    for kind, name in names.items():
+        content = (TOY / name).read_bytes()
+        (folder / name).write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        files[kind] = {"name": name, "sha256": digest, "bytes": len(content)}
+    text = json.dumps(manifest_content(**({"files": files} | changes)))
+    (folder / "manifest.json").write_text(text)
+    return folder
 
 
 @pytest.fixture
-def make_folder(tmp_path: Path, toy_weights: dict[str, bytes]) -> MakeFolder:
+def make_folder(tmp_path: Path) -> MakeFolder:
     """Writes a model folder with the toy network; keyword arguments change its manifest."""
-
-    def make(*, frozen_graph: bool = False, **changes: Any) -> Path:
-        names = {"int8": "int8.tflite"} | ({"tensorflow": "tensorflow.pb"} if frozen_graph else {})
-        files = {}
-        for kind, name in names.items():
-            content = toy_weights[name]
-            (tmp_path / name).write_bytes(content)
-            digest = hashlib.sha256(content).hexdigest()
-            files[kind] = {"name": name, "sha256": digest, "bytes": len(content)}
-        text = json.dumps(manifest_content(**({"files": files} | changes)))
-        (tmp_path / "manifest.json").write_text(text)
-        return tmp_path
-
-    return make
+    return partial(write_toy, tmp_path)
 
 
 @pytest.fixture

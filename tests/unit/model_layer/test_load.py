@@ -53,11 +53,8 @@ def test_a_result_is_not_changed_by_the_next_call(
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("frozen_graph", [True, False])
-def test_tensorflow_gives_the_same_embeddings(
-    make_folder: MakeFolder, chips: np.ndarray, frozen_graph: bool
-) -> None:
-    folder = make_folder(frozen_graph=frozen_graph)
+def test_tensorflow_gives_the_same_embeddings(make_folder: MakeFolder, chips: np.ndarray) -> None:
+    folder = make_folder(frozen_graph=True)
 
     reference = load(folder, engine="tensorflow", threads=2)
 
@@ -99,15 +96,14 @@ def test_one_changed_bit_is_refused_with_both_digests(make_folder: MakeFolder) -
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("suffix", ["tflite", "pb"])
 def test_a_file_with_the_right_digest_that_is_no_network_is_refused(
-    make_folder: MakeFolder, engine: str, suffix: str
+    make_folder: MakeFolder, engine: str
 ) -> None:
     content = b"<html><body>404 Not Found</body></html>" * 10
     digest = hashlib.sha256(content).hexdigest()
-    name = f"bad.{suffix}"
-    folder = make_folder(files={"int8": {"name": name, "sha256": digest, "bytes": len(content)}})
-    (folder / name).write_bytes(content)
+    entry = {"name": "bad", "sha256": digest, "bytes": len(content)}
+    folder = make_folder(files={"int8": entry, "tensorflow": entry})
+    (folder / "bad").write_bytes(content)
 
     with pytest.raises(ModelUnavailable, match="is not a"):
         load(folder, engine=engine)
@@ -141,6 +137,13 @@ def test_a_precision_that_the_folder_lacks_is_refused_and_the_others_listed(
     assert caught.value.details["available"] == ["int8"]
 
 
+def test_tensorflow_runs_frozen_graphs_alone(make_folder: MakeFolder) -> None:
+    with pytest.raises(ModelUnavailable, match="toy has no frozen graph"):
+        load(make_folder(), engine="tensorflow")
+    with pytest.raises(ModelUnavailable, match="computes in float32, not int8"):
+        load(make_folder(frozen_graph=True), engine="tensorflow", precision="int8")
+
+
 def test_an_unknown_engine_is_refused(make_folder: MakeFolder) -> None:
     with pytest.raises(ModelUnavailable, match="unknown engine 'onnx'"):
         load(make_folder(), engine="onnx")
@@ -164,7 +167,7 @@ def test_an_image_without_tensorflow_says_that_the_engine_needs_it(
     monkeypatch.setitem(sys.modules, "tensorflow", None)
 
     with pytest.raises(ModelUnavailable, match="needs the tensorflow-cpu package"):
-        load(make_folder(), engine="tensorflow")
+        load(make_folder(frozen_graph=True), engine="tensorflow")
 
 
 def test_serving_imports_neither_tensorflow_nor_opencv_nor_boto3(make_folder: MakeFolder) -> None:

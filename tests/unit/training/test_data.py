@@ -117,9 +117,9 @@ def test_what_only_measures_is_read_from_the_groups(tmp_path: Path) -> None:
         [[f"{n}.webp", "utk", ""] for n in range(3)],
     )
     write(tmp_path / "groups.csv", ["chip", "use"], [["1.webp", "measure"], ["2.webp", "train"]])
-    np.save(tmp_path / "targets_int8.npy", np.eye(3, 256, dtype=np.int8))
+    np.save(tmp_path / "targets.npy", np.eye(3, 256, dtype=np.float32))
     decode_chips(tmp_path, tmp_path / "chips.npy")
-    loaded = load_examples(tmp_path, tmp_path / "chips.npy")
+    loaded = load_examples(tmp_path, tmp_path / "chips.npy", tmp_path / "targets.npy")
     assert loaded.measured.tolist() == [False, True, False]
     assert loaded.chips[0, 0, 0].tolist() == [30, 20, 10], "RGB"
 

@@ -42,6 +42,15 @@ def test_strangers_nearer_than_the_margin_are_pushed_apart() -> None:
     assert float(same.strangers) == 0
 
 
+def test_strangers_whom_the_teacher_has_near_may_stay_so_near() -> None:
+    targets = vectors([1, 0, 0], [0.8, 0.6, 0])
+    strangers = tf.constant([[False, True], [True, False]])
+    upright = tf.constant([False, False])
+    assert float(terms(targets * LENGTH, targets, strangers, upright).strangers) == 0
+    nearer = vectors([1, 0, 0], [0.9, 0.43589, 0])
+    assert float(terms(nearer, targets, strangers, upright).strangers) > 0
+
+
 def test_a_turned_view_asks_only_for_a_short_vector_away_from_strangers() -> None:
     targets = vectors([1, 0], [0, 1])
     outputs = vectors([0, 1], [0, 1]) * LENGTH

@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 
 from model_layer import standardize
-from training.data import load_targets, read_rows
+from training.data import read_rows, upright_chips
 from training.equalize import Ranges, channel_factors, equalize
 from training.network import BLOCKS, DIMENSION, Plain, embed
 from training.quantize import Rounded, measure_bounds, round_kernel, round_values
+from training.steps import BATCH, run, save_targets, unit
 from training.weights import (
     fold_input,
     load_weights,
@@ -126,15 +127,28 @@ def test_the_published_network_is_the_teacher(shared: Path) -> None:
     rows = range(0, len(read_rows(folder)), 4000)
     vectors = embed(Plain(published), stored_chips(folder, rows)).numpy()
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    targets = load_targets(folder / "targets_int8.npy")[rows]
+    targets = np.load(folder / "targets_int8.npy")[rows].astype(np.float32)
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
     # The teacher's answers are of another crop of the picture, and of its mirror image too.
     assert (vectors * targets).sum(1).mean() > 0.88
+
+
+def test_targets_are_the_teachers_answers_to_the_chips_themselves(
+    weights: Any, tmp_path: Path
+) -> None:
+    chips = np.random.default_rng(0).integers(0, 256, (BATCH + 1, 120, 120, 3), np.uint8)
+    save_targets(tmp_path / "targets.npy", weights, chips)
+    saved = np.load(tmp_path / "targets.npy")
+    np.testing.assert_allclose(np.linalg.norm(saved, axis=1), 1, atol=1e-5)
+    wanted = run(weights, standardize(upright_chips(chips), "fixed"))
+    np.testing.assert_allclose(saved, unit(wanted), atol=1e-4)
+    assert [path.name for path in tmp_path.iterdir()] == ["targets.npy"]
 
 
 def stored_chips(folder: Path, rows: range) -> np.ndarray:
     import zipfile
 
-    from training.data import decode_chip, upright_chips
+    from training.data import decode_chip
 
     with zipfile.ZipFile(folder / "chips.zip") as archive:
         members = {Path(name).name: name for name in archive.namelist()}

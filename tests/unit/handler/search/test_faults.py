@@ -162,6 +162,29 @@ def test_an_enrolment_in_the_middle_of_a_deletion_is_whole_or_gone(
     assert vectors.all_keys() == {key[prefix:] for key in gallery.truth.keys(gallery.record.prefix)}
 
 
+def test_a_face_added_while_it_is_deleted_is_whole(vectors: Service, gallery: Collection) -> None:
+    """The other writer comes between the deletion's last two steps."""
+    again = face("ann", "1", vector(1))
+    gallery.add([again, face("bob", "1", vector(2))])
+
+    def enrol(name: str, body: Any) -> None:
+        if name == "DeleteVectors" and gallery.read(again.key) is None:
+            gallery.add([again])
+
+    vectors.before = enrol
+    gallery.delete_face(names.face_of_key(again.key))
+    assert found(gallery, vector(1), 1) == ["ann"]
+    assert again.key in vectors.all_keys()
+
+
+def test_a_listing_that_misses_a_face_takes_it_from_nobody(
+    vectors: Service, gallery: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(gallery), "_listed", lambda *_: [])
+    gallery.add([face("ann", "1", vector(1))])
+    assert found(gallery, vector(1), 1) == ["ann"]
+
+
 def test_a_collection_deleted_in_the_middle_of_an_enrolment_takes_it_along(
     vectors: Service, vectors_collections: Collections, gallery: Collection
 ) -> None:
