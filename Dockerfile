@@ -18,15 +18,20 @@ FROM base AS builder
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11-venv \
  && rm -rf /var/lib/apt/lists/*
-# `on` adds the HEIC decoder, which FACENET_HEIC=on needs: docs/heic.md.
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv
+
+FROM builder AS packages-heic
+ARG SOURCE_DATE_EPOCH=1735689600
+# `on` adds the decoder of HEIC, which the setting FACENET_HEIC then may use: docs/heic.md.
 ARG HEIC=off
 COPY requirements/heic.txt /tmp/heic.txt
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-RUN python3.11 -m venv /opt/pip && python3.11 -m venv --without-pip /opt/venv \
+RUN mkdir /opt/heic \
  && if [ "$HEIC" = on ]; then \
-      /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
+      /opt/pip/bin/pip install --quiet --target /opt/heic --no-compile \
         --no-deps --only-binary :all: --require-hashes -r /tmp/heic.txt; \
-    fi
+    fi \
+ && settle /opt/heic
 
 FROM builder AS packages-litert
 ARG SOURCE_DATE_EPOCH=1735689600
@@ -65,6 +70,7 @@ CMD ["handler.app.lambda_handler"]
 # TensorFlow's stages come last: builders without BuildKit make every stage up to the target.
 FROM runtime AS litert
 COPY --from=packages-litert /opt/venv /opt/venv
+COPY --from=packages-heic /opt/heic /opt/venv/lib/python3.11/site-packages
 COPY --from=code /var/task /var/task
 
 FROM builder AS packages-tensorflow
@@ -79,6 +85,7 @@ RUN python3.11 /tmp/trim.py /opt/venv/lib/python3.11/site-packages \
 FROM runtime AS tensorflow
 ENV FACENET_ENGINE=tensorflow TF_CPP_MIN_LOG_LEVEL=2
 COPY --from=packages-tensorflow /opt/venv /opt/venv
+COPY --from=packages-heic /opt/heic /opt/venv/lib/python3.11/site-packages
 COPY --from=code /var/task /var/task
 
 # The default target of `docker build .`.

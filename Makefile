@@ -123,13 +123,19 @@ soak: $(TEST)
 audit: $(TOOLS)/audit/.stamp ## list known vulnerabilities of the pinned packages
 	@$(TOOLS)/audit/bin/python requirements/audit.py
 
-# Bill of materials (CycloneDX) and licence list, into build/.
-sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp
+# Bills of materials (CycloneDX) and licence lists of the function, and of the decoder of HEIC.
+sbom: $(TOOLS)/audit/.stamp $(TOOLS)/run/.stamp $(TOOLS)/heic/.stamp
 	@mkdir -p build
+	$(call describe,run,)
+	$(call describe,heic,-heic)
+
+# describe LOCK,SUFFIX: what is installed from a lock, into build/sbomSUFFIX.cdx.json and licencesSUFFIX.md
+define describe
 	@$(TOOLS)/audit/bin/cyclonedx-py environment --output-reproducible --output-format JSON \
-		--output-file build/sbom.cdx.json $(TOOLS)/run/bin/python
-	@$(TOOLS)/audit/bin/pip-licenses --python $(TOOLS)/run/bin/python --format markdown \
-		--with-urls --output-file build/licences.md
+		--output-file build/sbom$(2).cdx.json $(TOOLS)/$(1)/bin/python
+	@$(TOOLS)/audit/bin/pip-licenses --python $(TOOLS)/$(1)/bin/python --format markdown \
+		--with-urls --output-file build/licences$(2).md
+endef
 
 ## ---------------------------------------------------------------- make
 

@@ -23,9 +23,11 @@ from model_layer.manifest import (
 )
 from model_layer.standardize import check_chip, standardize
 
-# An L2 distance. Sound kernels stay far below it on any processor (tests/arm64 measures how far);
-# two strangers are about 1.3 apart, and so is a wrong result.
-CHECK_TOLERANCE = 0.1
+# An L2 distance. Any other rounding within an int8 network moves its answer to the check chip: by
+# up to 0.29 where a share of the chip's numbers changes by one grey level (bundled network;
+# FaceNet 0.013; tests/arm64/comparison.py says why). Kernels that compute nonsense were 1.7 and
+# 2.0 off (qemu's `-cpu max`), and two strangers are about 1.3 apart.
+CHECK_TOLERANCE = 0.5
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ Distance = Annotated[float, Meta(ge=0, le=2)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 Rate = Annotated[float, Meta(gt=0, lt=1)]
 Degrees = Annotated[float, Meta(ge=0, le=180)]
+Delete = Annotated[
+    bool,
+    Meta(description="Remove the pictures sent by POST /v1/uploads once they are answered."),
+]
 
 
 class S3Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,10 +135,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "cannot tell apart."
         ),
     ] = None
-    delete: Annotated[
-        bool,
-        Meta(description="Delete the pictures sent by POST /v1/uploads after the answer."),
-    ] = False
+    delete: Delete = False
     profile: Annotated[
         Literal["model", "uai"],
         Meta(description="`uai`: crop and scale as the UAI example did (FaceNet models only)."),

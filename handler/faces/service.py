@@ -80,7 +80,7 @@ class Service:
         """The answer; the uploaded pictures are deleted once it can be delivered."""
         from handler.faces import uploads  # most functions have no upload bucket
 
-        keys = uploads.keys_to_delete(job, self.settings)
+        keys = uploads.keys_to_delete(job.sources, self.settings)
         answer = operation(job, invocation)
         uploads.delete_afterwards(keys, self.settings, invocation)
         return answer

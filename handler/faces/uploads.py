@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, UnsetType
 from handler.decoding import convert, decode_json
 from handler.errors import ApiError
 from handler.faces.find import heic_is_off
-from handler.faces.requests import ImageObject, Job, S3Reference
+from handler.faces.requests import ImageObject, S3Reference, Source
 from handler.invocation import Invocation
 from handler.settings import Settings
 from handler.storage import UPLOAD_SECONDS, UploadStore
@@ -111,14 +111,14 @@ def _form(store: UploadStore, content_type: str, most_bytes: int) -> UploadForm:
     return UploadForm(url=form["url"], fields=form["fields"], image=image)
 
 
-def keys_to_delete(job: Job, settings: Settings) -> list[str]:
-    """The keys of a job's uploaded pictures, which the job asks to have removed.
+def keys_to_delete(sources: Sequence[Source], settings: Settings) -> list[str]:
+    """The keys of a request's uploaded pictures, which it asks to have removed.
 
     Raises InvalidRequest where none of its images is an upload: nothing else is ever deleted.
     """
     keys = [
         source.s3.key
-        for source in job.sources
+        for source in sources
         if isinstance(source, ImageObject)
         and not isinstance(source.s3, UnsetType)
         and source.s3.bucket == settings.uploads

@@ -150,12 +150,18 @@ def list_users(request: ListUsers, service: Service, invocation: Invocation) -> 
 
 
 def delete_user(request: DeleteUser, service: Service, invocation: Invocation) -> Nothing:
-    """Raises ResourceNotFoundException."""
+    """The same request once more, told by its token, changes nothing.
+
+    Raises ResourceNotFoundException.
+    """
     opened = open_gallery(service, request.collection_id, invocation)
+    token = request.client_request_token
+    if opened.users.was_deleted_by(request.user_id, token):
+        return Nothing()
     require_user(opened, request.user_id)
     for face in opened.users.faces(request.user_id):
         opened.release(face)
-    opened.users.delete(request.user_id)
+    opened.users.delete(request.user_id, token)
     return Nothing()
 
 

@@ -8,7 +8,15 @@ from msgspec import Meta, Struct
 from align import FaceRule
 from handler.decoding import convert, decode_json
 from handler.errors import ApiError
-from handler.faces.requests import Distance, ImageObject, Options, QualityLimits, Source, Unit
+from handler.faces.requests import (
+    Delete,
+    Distance,
+    ImageObject,
+    Options,
+    QualityLimits,
+    Source,
+    Unit,
+)
 from handler.search.scoring import DEFAULT_SCORE, Score
 from handler.settings import Limits
 
@@ -70,6 +78,7 @@ class FaceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     aligned: bool = False
     flip: bool = False
     min_quality: Unit | QualityLimits | None = None
+    delete: Delete = False
 
 
 class EnrolOptions(FaceOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,7 +22,19 @@ from handler.search.scoring import DEFAULT_SCORE, mean_vector
 def run(job: SearchJob, service: Service, invocation: Invocation) -> Any:
     """The answer to any operation about collections. Raises ApiError."""
     invocation.note(operation=job.operation, images=len(job.sources), model=service.model.id)
+    if getattr(job.request, "delete", False):
+        return _run_and_delete(job, service, invocation)
     return OPERATIONS[job.operation](job, service, invocation)
+
+
+def _run_and_delete(job: SearchJob, service: Service, invocation: Invocation) -> Any:
+    """The answer to enrol or search, once whose delivery is sure the uploaded pictures go."""
+    from handler.faces import uploads  # most functions have no upload bucket
+
+    keys = uploads.keys_to_delete(job.sources, service.settings)
+    answer = OPERATIONS[job.operation](job, service, invocation)
+    uploads.delete_afterwards(keys, service.settings, invocation)
+    return answer
 
 
 def run_object(event: Mapping[str, Any], service: Service, invocation: Invocation) -> Any:

@@ -7,6 +7,7 @@ stays, so that the face is found under it wherever it went.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import islice
 
 import msgspec
@@ -71,9 +72,20 @@ class Users:
         body = self.collection.truth.read(self._name_key(user))
         return None if body is None else msgspec.json.decode(body, type=UserRecord)
 
-    def delete(self, user: str) -> None:
-        """Removes the user's record; the faces are the caller's to move first."""
+    def delete(self, user: str, token: str | None = None) -> None:
+        """Removes the user's record; the faces are the caller's to move first.
+
+        `token` is of the request that asks; `was_deleted_by` knows it until the collection goes.
+        """
         self.collection.truth.delete([self._name_key(user)])
+        if token is not None:
+            self.collection.truth.write_new(self._deletion_key(user, token), b"{}")
+
+    def was_deleted_by(self, user: str, token: str | None) -> bool:
+        """Whether the request with this token deleted the user."""
+        if token is None:
+            return False
+        return self.collection.truth.read(self._deletion_key(user, token)) is not None
 
     def names(self, after: str | None = None, limit: int | None = None) -> list[str]:
         """Users in the order of their digests, after one of them."""
@@ -157,6 +169,11 @@ class Users:
 
     def _name_key(self, user: str) -> str:
         return f"{self._names}{names.person_group(user).removeprefix(names.PERSONS)}.json"
+
+    def _deletion_key(self, user: str, token: str) -> str:
+        """A digest with the caller's secret in it, as the user's name has to be gone."""
+        digest = sha256(f"{token}\0{user}".encode()).hexdigest()
+        return f"{self._prefix}deleted/{digest}.json"
 
     def _name_of(self, key: str) -> str | None:
         """The user of a record's key, which holds the name unless it is long."""

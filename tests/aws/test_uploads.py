@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,9 @@ class Uploads:
     bucket: str
     service: Service
 
-    def post(self, operation: str, body: Json) -> tuple[int, Json]:
+    def post(self, operation: str, body: Json, method: str = "POST") -> tuple[int, Json]:
         """An HTTP request to the function."""
-        event = http_events.http_v2(f"/v1/{operation}", json.dumps(body))
+        event = http_events.http_v2(f"/v1/{operation}", json.dumps(body), method=method)
         answer = stand_in.invoke(self.service, event)
         return answer["statusCode"], json.loads(answer["body"])
 
@@ -197,6 +198,39 @@ def test_nothing_but_uploads_is_deleted(uploads: Uploads) -> None:
     status, _ = uploads.post("compare", {"images": [stored, form["image"]], "delete": True})
     assert (status, uploads.keys()) == (200, [])
     assert uploads.s3.get_object(Bucket=kept, Key="a.png")["ContentLength"] > 0
+
+
+def test_uploads_are_enrolled_and_searched_and_gone(uploads: Uploads, tmp_path: Path) -> None:
+    uploads.service = make_service(uploads=uploads.bucket, collections=str(tmp_path))
+    uploads.post("collections/staff", {}, method="PUT")
+    forms = [uploads.form() for _ in range(3)]
+    for form, colour in zip(forms, (RED, (0, 0, 0), RED), strict=True):
+        assert send(form, picture(colour)).status_code == 204
+    person, faceless, probe = (form["image"] for form in forms)
+    enrol = {"person": "red", "images": [person, faceless]}
+    status, answer = uploads.post("collections/staff/faces", {**enrol, "delete": True})
+    assert (status, [len(image["faces"]) for image in answer["images"]]) == (200, [1, 0])
+    assert uploads.keys() == [probe["s3"]["key"]]
+    for delete, left in ((False, 1), (True, 0)):
+        asked = {"images": [probe], "delete": delete}
+        status, answer = uploads.post("collections/staff/search", asked)
+        matches = answer["images"][0]["faces"][0]["matches"]
+        assert (status, [match["person"] for match in matches]) == (200, ["red"])
+        assert len(uploads.keys()) == left
+
+
+def test_uploads_stay_where_search_or_enrol_refuses(uploads: Uploads, tmp_path: Path) -> None:
+    uploads.service = make_service(uploads=uploads.bucket, collections=str(tmp_path))
+    form = uploads.form()
+    send(form, picture((0, 0, 0)))
+    asked = {"images": [form["image"]], "delete": True}
+    for path, more in (("search", {}), ("faces", {"person": "red"})):
+        status, answer = uploads.post(f"collections/staff/{path}", {**asked, **more})
+        assert (status, answer["error"]["code"]) == (404, "CollectionNotFound")
+    uploads.post("collections/staff", {}, method="PUT")
+    status, answer = uploads.post("collections/staff/faces", {**asked, "person": "red"})
+    assert (status, answer["error"]["code"]) == (422, "FaceNotFound")
+    assert len(uploads.keys()) == 1
 
 
 def test_the_client_sends_what_is_too_large_and_has_it_removed(

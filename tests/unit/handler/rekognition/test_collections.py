@@ -355,7 +355,8 @@ def test_a_user_is_made_once_and_leaves_its_faces_behind(
     )
     grace = index("grace_hopper")
     rekognition.associate_faces(**arguments, FaceIds=[grace])
-    rekognition.delete_user(**arguments)
+    for _ in range(2):
+        rekognition.delete_user(**arguments, ClientRequestToken="three")  # the SDK repeats it
     assert code_of(rekognition.delete_user, **arguments) == "ResourceNotFoundException"
     [face] = rekognition.list_faces(CollectionId=staff)["Faces"]
     assert face["FaceId"] == grace
@@ -364,6 +365,18 @@ def test_a_user_is_made_once_and_leaves_its_faces_behind(
     for call in (rekognition.associate_faces, rekognition.disassociate_faces):
         assert code_of(call, **arguments, FaceIds=[grace]) == "ResourceNotFoundException"
     assert code_of(rekognition.search_users, **arguments) == "ResourceNotFoundException"
+
+
+def test_a_repeated_deletion_spares_a_user_made_since(rekognition: Any, staff: str) -> None:
+    arguments = {"CollectionId": staff, "UserId": "grace"}
+    rekognition.create_user(**arguments)
+    rekognition.delete_user(**arguments, ClientRequestToken="one")
+    rekognition.create_user(**arguments)
+    assert users(rekognition, staff) == [{"UserId": "grace", "UserStatus": "CREATED"}]
+    rekognition.delete_user(**arguments, ClientRequestToken="one")
+    assert [user["UserId"] for user in users(rekognition, staff)] == ["grace"]
+    rekognition.delete_user(**arguments, ClientRequestToken="two")
+    assert users(rekognition, staff) == []
 
 
 def test_users_come_in_pages(rekognition: Any, staff: str) -> None:

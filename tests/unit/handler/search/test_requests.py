@@ -343,3 +343,13 @@ def test_the_queue_answers_about_collections_too(
     assert queue.answer("m2", {**request, "collection": "none"})
     refused = json.loads(store.results["out/_requests/m2.json"])
     assert refused["error"]["code"] == "CollectionNotFound"
+
+
+@pytest.mark.parametrize("operation", ["enrol", "search"])
+def test_delete_without_an_upload_is_refused_before_any_work(
+    service: Service, staff: Callable[..., Json], operation: str
+) -> None:
+    more = {"person": "new"} if operation == "enrol" else {}
+    refused = staff(operation, images=[text(BLUE)], delete=True, **more)
+    assert refused["error"]["details"] == {"field": "delete"}
+    assert "new" not in staff("list_persons")["persons"]
