@@ -154,7 +154,8 @@ class _Reader:
         if sum(self.constants[name].size for name in given) > LARGEST_FOLDED:
             raise ValueError(f"{node.op_type} computes with too many constants")
         values = {name: self.constants[self.same.get(name, name)] for name in node.input if name}
-        return np.asarray(ReferenceEvaluator(model).run(None, values)[0])
+        results: Any = ReferenceEvaluator(model).run(None, values)
+        return np.asarray(results[0])
 
     def translate(
         self, kind: str, inputs: list[str], output: str, attributes: dict[str, Any]
