@@ -421,6 +421,12 @@ def test_enrolled_faces_expire_without_their_collections_and_leave_the_index() -
     pattern = properties("FacesExpired")["EventPattern"]
     assert pattern["detail"]["object"]["key"] == [{"prefix": f"{prefix}/{faces}/"}]
     assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"]
+    assert properties("FacesExpiredPermission") == {
+        "FunctionName": {"Ref": "FacenetFunction"},
+        "Action": "lambda:InvokeFunction",
+        "Principal": "events.amazonaws.com",
+        "SourceArn": {"Fn::GetAtt": ["FacesExpired", "Arn"]},
+    }
 
 
 def test_vectors_are_encrypted_kept_and_speak_tls_only() -> None:
@@ -432,10 +438,8 @@ def test_vectors_are_encrypted_kept_and_speak_tls_only() -> None:
     }
     assert RESOURCES["VectorStore"]["DeletionPolicy"] == "RetainExceptOnCreate"
     (deny,) = properties("VectorStorePolicy")["Policy"]["Statement"]
-    assert (deny["Effect"], deny["Condition"]) == (
-        "Deny",
-        {"Bool": {"aws:SecureTransport": "false"}},
-    )
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3vectors:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_search_is_off_and_never_public() -> None:

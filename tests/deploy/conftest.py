@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.emulator import Emulator, EmulatorError, running
+from tests.deploy.permissions import all_permissions
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
 from tests.deploy.workload import Workload
@@ -56,6 +57,7 @@ def stack(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield stack
     stack.stop_function()
     REPORT.history = stack.history
+    REPORT.not_deployed = [str(each) for each in all_permissions(deployed=False)]
 
 
 @pytest.fixture(scope="module")

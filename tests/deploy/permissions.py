@@ -47,13 +47,17 @@ Loader.add_multi_constructor("!", read_tag)
 NOT_DEPLOYED = "SearchesVectors"
 
 
-def all_permissions() -> list[Permission]:
-    """What template.yaml grants, and what its Deny statements refuse."""
+def all_permissions(*, deployed: bool = True) -> list[Permission]:
+    """What template.yaml grants, and what its Deny statements refuse.
+
+    With `deployed` false those that no emulator takes; tests/contract/test_template.py holds them
+    against the calls of the code.
+    """
     template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
     return sorted(
         Permission(name, number, action)
         for name, resource in template["Resources"].items()
-        if resource.get("Condition") != NOT_DEPLOYED
+        if (resource.get("Condition") != NOT_DEPLOYED) is deployed
         for number, statement in enumerate(statements_of(resource))
         for action in listed(statement["Action"])
     )
@@ -64,8 +68,7 @@ def statements_of(resource: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if resource["Type"] == "AWS::Lambda::Permission":
         return [properties]
     documents = [each["PolicyDocument"] for each in properties.get("Policies", [])]
-    if "PolicyDocument" in properties:
-        documents.append(properties["PolicyDocument"])
+    documents += [properties[name] for name in ("PolicyDocument", "Policy") if name in properties]
     return [statement for document in documents for statement in document["Statement"]]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 HOST = "a local process with the template's role and environment"
+CONTRACT = "tests/contract/test_template.py"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Report:
     history: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
+    not_deployed: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         if not (self.history or self.calls or self.broken):
@@ -41,6 +43,8 @@ class Report:
         yield from (
             f"  {row.where} | {row.how} | {row.effect} | {row.healed}" for row in self.broken
         )
+        yield "Permissions for S3 Vectors, which the emulator does not have"
+        yield from (f"  {each} | text | {CONTRACT} fails | -" for each in self.not_deployed)
 
 
 REPORT = Report()
