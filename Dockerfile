@@ -5,7 +5,7 @@
 # Pin the base by digest with --build-arg BASE=debian@sha256:... ; docs/deploy.md says how.
 ARG BASE=debian:bookworm-slim
 
-# ---------------------------------------------------------------- what both images stand on
+# ---------------------------------------------------------------- base of both images
 FROM ${BASE} AS base
 ARG SOURCE_DATE_EPOCH=1735689600
 COPY image/settle.sh /usr/local/bin/settle
@@ -13,7 +13,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11 \
  && settle /
 
-# ---------------------------------------------------------------- packages, built apart
+# ---------------------------------------------------------------- packages, built separately
 FROM base AS builder
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11-venv \
@@ -35,7 +35,7 @@ RUN mkdir /opt/heic \
 
 FROM builder AS packages-litert
 ARG SOURCE_DATE_EPOCH=1735689600
-# `no` shows what trimming gains: bench/cold_start.
+# `no` skips trimming, to measure its gain: bench/cold_start.
 ARG TRIM=yes
 COPY requirements/run.txt /tmp/lock.txt
 RUN /opt/pip/bin/pip --python /opt/venv/bin/python install --quiet --no-compile \
@@ -88,5 +88,5 @@ COPY --from=packages-tensorflow /opt/venv /opt/venv
 COPY --from=packages-heic /opt/heic /opt/venv/lib/python3.11/site-packages
 COPY --from=code /var/task /var/task
 
-# What `docker build .` gives without --target.
+# The default target of `docker build .`.
 FROM litert AS default

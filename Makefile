@@ -1,4 +1,4 @@
-# `make help` lists what there is. Needs Linux, Python 3.11 and a package registry; nothing else
+# `make help` lists the targets. Needs Linux, Python 3.11 and a package registry; nothing else
 # until a container is asked for.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -6,7 +6,7 @@ SHELL := /bin/sh
 
 PYTHON ?= $(shell command -v python3.11 2>/dev/null || echo python3)
 VENV ?= .venv
-# Environments that must not meet the function's own packages, one per lock file.
+# Environments separate from the function's own packages, one per lock file.
 TOOLS ?= build/venv
 ARGS ?=
 GUIDED ?= --guided
@@ -23,10 +23,10 @@ BROWSER := $(VENV)/.browser-stamp
 SAM := $(TOOLS)/sam/bin/sam
 SAM_ENV := SAM_CLI_TELEMETRY=0 PATH="$(abspath $(TOOLS)/sam/bin):$$PATH"
 
-# The locks hold wheels of Linux and CPython 3.11 alone; pip speaks of wrong hashes anywhere else.
+# The locks hold only wheels for Linux and CPython 3.11; elsewhere pip reports wrong hashes.
 SUITS := import sys; sys.exit(sys.platform != "linux" or sys.version_info[:2] != (3, 11))
 
-# make_venv FOLDER: an environment with pip in it, left alone where there is one.
+# make_venv FOLDER: an environment with pip, unless it exists.
 define make_venv
 	@$(or $(wildcard $(1)/bin/python),$(PYTHON)) -c '$(SUITS)' 2>/dev/null || { echo \
 		"needs Python 3.11 on Linux (on a Mac or Windows: a Linux container or WSL2);" \
@@ -37,19 +37,19 @@ endef
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 	@echo '  Options go into ARGS, as in: make evaluate ARGS="--help"'
 
 ## ---------------------------------------------------------------- use
 
 .PHONY: run serve show evaluate rekognition-table import-model enrol collect model-check model-card local-api
-run: $(RUN) ## answer compare-same and compare-different, as Lambda's runtime loop would
+run: $(RUN) ## answer compare-same and compare-different through Lambda's runtime loop
 	@$(PY) -m tools.run_local $(ARGS)
 
 serve: $(RUN) ## serve HTTP on port 8080
 	@$(PY) -m tools.serve $(ARGS)
 
-show: $(TEST) ## draw the faces and the verdict: ARGS="A.jpg B.jpg -o out.png"
+show: $(TEST) ## draw the faces and the decision: ARGS="A.jpg B.jpg -o out.png"
 	@$(PY) -m tools.show $(ARGS)
 
 local-api: $(TEST) $(SAM) ## build the image and serve it with SAM, as the HTTP API would
@@ -58,10 +58,14 @@ local-api: $(TEST) $(SAM) ## build the image and serve it with SAM, as the HTTP 
 evaluate: $(TEST) ## measure a model on pairs of pictures
 	@$(PY) -m tools.evaluate $(ARGS)
 
-import-model: $(TEST_ALL) ## make a FaceNet of your own servable: ARGS="20180402-114759.pb --out models/mine"
+# Prints the table of docs/rekognition.md from a model's manifest: ARGS="--model FOLDER".
+rekognition-table: $(RUN)
+	@$(PY) -m tools.similarity_table $(ARGS)
+
+import-model: $(TEST_ALL) ## make another model servable: ARGS="facenet --out models/facenet", or a file of your own
 	@$(PY) -m tools.import_model $(ARGS)
 
-enrol: $(TEST) ## enrol a folder of people, a folder each: ARGS="people/ -c staff"
+enrol: $(TEST) ## enrol people, one folder per person: ARGS="people/ -c staff"
 	@$(PY) -m tools.enrol $(ARGS)
 
 collect: $(TEST) ## gather the results of a batch: ARGS="s3://bucket/prefix -o faces.parquet"
@@ -71,22 +75,22 @@ collect: $(TEST) ## gather the results of a batch: ARGS="s3://bucket/prefix -o f
 model-check: $(TEST_ALL)
 	@$(PY) -m tools.check_model $(ARGS)
 
-# Measures the figures of the model card again (ARGS=--check: shows what differs).
+# Measures the figures of the model card again (ARGS=--check prints differences).
 model-card: $(TEST_ALL)
 	@$(PY) -m training.card $(ARGS)
 
 ## ---------------------------------------------------------------- test
 
 .PHONY: test test-all check test-container test-aws test-browser test-deploy test-arm64 fuzz soak audit sbom
-# Each of these has a target and an environment of its own.
+# Each of these folders has a target of its own.
 ELSEWHERE := container aws browser deploy arm64
-test: $(TEST) ## the function and the tools, without TensorFlow: a minute
+test: $(TEST) ## test the function and the tools, without TensorFlow (a minute)
 	@$(PY) -m pytest -m "not full" $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
 
-test-all: $(TEST_ALL) ## these and the importer, training and accuracy (installs TensorFlow, 1.5 GB)
+test-all: $(TEST_ALL) ## test everything, also the importer, training and accuracy (installs TensorFlow, 1.5 GB)
 	@$(PY) -m pytest $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
 
-check: $(TEST) ## lint, formatting, types and the directions of imports
+check: $(TEST) ## check lint, formatting, types and import directions
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -95,20 +99,20 @@ check: $(TEST) ## lint, formatting, types and the directions of imports
 test-container: $(TEST) $(SAM) ## build the image and call it as Lambda does (needs Docker)
 	@$(PY) -m pytest tests/container $(ARGS)
 
-test-aws: $(AWS_TEST) $(SAM) ## the tests that talk to real S3 and SQS servers (needs root and apt)
+test-aws: $(AWS_TEST) $(SAM) ## test with real S3 and SQS servers (needs root and apt)
 	@$(PY) -m pytest tests/aws $(ARGS)
 
-test-browser: $(BROWSER) ## the page, in a real Chromium (needs root and apt, or Chromium)
+test-browser: $(BROWSER) ## test the page in a real Chromium (needs root and apt, or Chromium)
 	@$(PY) -m tests.browser.install_chromium
 	@$(PY) -m pytest tests/browser $(ARGS)
 
-test-deploy: $(TEST) $(SAM) $(TOOLS)/deploy/.stamp ## sam deploy of the template to an emulator of AWS, and what follows
+test-deploy: $(TEST) $(SAM) $(TOOLS)/deploy/.stamp ## deploy the template to an AWS emulator and test the stack
 	@TOOLS="$(TOOLS)" $(PY) -m pytest tests/deploy $(ARGS)
 
-test-arm64: $(TEST) ## every event on arm64 under qemu, against this processor (needs root and apt, or qemu)
+test-arm64: $(TEST) ## answer every event on arm64 under qemu and compare (needs root and apt, or qemu)
 	@$(PY) -m pytest tests/arm64 -s $(ARGS)
 
-fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## schemathesis and a minute of atheris; a night: ARGS="--seconds 28800 --random"
+fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## fuzz with schemathesis and a minute of atheris; for a night: ARGS="--seconds 28800 --random"
 	@PATH="$(abspath $(TOOLS)/fuzz/bin):$$PATH" $(PY) -m pytest tests/contract/test_api_serve.py
 	@$(TOOLS)/fuzz/bin/python -m fuzz $(ARGS)
 
@@ -116,7 +120,7 @@ fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## schemathesis and a minute of atheris; a ni
 soak: $(TEST)
 	@$(PY) -m bench.soak $(ARGS)
 
-audit: $(TOOLS)/audit/.stamp ## known vulnerabilities of the pinned packages
+audit: $(TOOLS)/audit/.stamp ## list known vulnerabilities of the pinned packages
 	@$(TOOLS)/audit/bin/python requirements/audit.py
 
 # Bills of materials (CycloneDX) and licence lists of the function, and of the decoder of HEIC.
@@ -157,23 +161,23 @@ lock: $(TOOLS)/lock/.stamp
 image: $(RUN) ## build the container images alone (needs Docker)
 	@$(PY) -m image.build $(ARGS)
 
-validate: $(SAM) $(TOOLS)/checkov/.stamp ## sam validate --lint, and checkov with its exceptions
+validate: $(SAM) $(TOOLS)/checkov/.stamp ## run sam validate --lint and checkov
 	@$(SAM_ENV) AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-eu-west-1} sam validate --lint
 	@$(TOOLS)/checkov/bin/python -m checkov.main --file template.yaml --framework cloudformation \
 		--compact --quiet --skip-download
 
-build: $(SAM) ## sam build
+build: $(SAM) ## run sam build
 	@$(SAM_ENV) sam build $(ARGS)
 
 # ARGS reaches `sam build` as well, which needs the architecture; DEPLOY_ARGS does not. The prompts
 # begin with the answers of last time where these were saved, else with the template's defaults.
-deploy: build ## sam deploy --guided, into your own account; unattended: GUIDED= DEPLOY_ARGS="..."
+deploy: build ## run sam deploy --guided, to your own account; unattended: GUIDED= DEPLOY_ARGS="..."
 	@$(SAM_ENV) sam deploy $(if $(wildcard samconfig.mine.toml),--config-file samconfig.mine.toml) \
 		$(GUIDED) $(ARGS) $(DEPLOY_ARGS)
 
 # Peers bring packages that the function does not have; each bench has its environment.
 BENCH ?= speed
-bench: bench-$(BENCH) ## speed beside the peers, or another: BENCH=recall, growth, batch_throughput, ...
+bench: bench-$(BENCH) ## measure speed beside other packages, or another: BENCH=recall, growth, batch_throughput, ...
 bench-speed: $(TEST) $(TOOLS)/peers/.stamp
 	@$(PY) -m bench.speed --peers $(TOOLS)/peers/bin/python $(ARGS)
 bench-recall bench-dlib_recognition: bench-%: $(TOOLS)/peers/.stamp
@@ -187,7 +191,7 @@ bench-%: $(TEST)
 	@$(PY) -m bench.$* $(ARGS)
 
 .PHONY: clean
-clean: ## remove what the targets above made
+clean: ## remove what these targets made
 	rm -rf build .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@case "$(VENV)" in .venv) rm -rf .venv ;; *) echo "kept $(VENV)" ;; esac
 
@@ -199,7 +203,7 @@ $(RUN): requirements/run.txt
 	@$(PY) $(INSTALL) -r $<
 	@touch $@
 
-# The test set holds the run set at the same versions, and these hold the test set and some more.
+# The test lock contains the run lock's versions; the locks below contain the test lock's and more.
 $(TEST): requirements/test.txt $(RUN)
 	@echo "installing $<"
 	@$(PY) $(INSTALL) -r $<

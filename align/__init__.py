@@ -1,4 +1,4 @@
-"""Bytes of a picture -> upright RGB -> faces -> aligned chips.
+"""Decode a picture to upright RGB, detect its faces, cut aligned chips.
 
 picture = align.decode(data)
 faces = align.Detector.load().detect(picture)

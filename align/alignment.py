@@ -11,8 +11,8 @@ from align.opencv import cv2
 from align.turning import turn_pixels
 from align.types import Face, Floats, Picture, Pixels
 
-# Where the five landmarks stand in a 112x112 chip, in pixel centres counted from 0: the template
-# that ArcFace (Deng et al. 2019) made customary.
+# The usual positions of the five landmarks in a 112x112 chip (ArcFace, Deng et al. 2019), in pixel
+# centres counted from 0.
 TEMPLATE_SIZE = 112
 TEMPLATE: Floats = np.array(
     [

@@ -17,7 +17,7 @@ Indices = npt.NDArray[np.intp]
 
 STRIDE = 2
 CELL = 12
-SUPPRESSED_AT_ONCE = 512  # between two looks at the clock: ten milliseconds, and 7 MB
+SUPPRESSED_AT_ONCE = 512  # boxes per deadline check: ten milliseconds, and 7 MB
 
 
 def cells_to_boxes(rows: Indices, columns: Indices, scale: float) -> Boxes:
@@ -82,8 +82,8 @@ def suppress(boxes: Boxes, scores: Scores, threshold: float, check: Check = no_c
 def _overlap_any(boxes: Boxes, others: Boxes, threshold: float) -> npt.NDArray[np.bool_]:
     """bool[N]: which of float64[N,4] boxes overlap any of float64[M,4] by more than `threshold`."""
     areas, other_areas = ((each[:, 2:] - each[:, :2] + 1).prod(axis=1) for each in (boxes, others))
-    shared = _shared(boxes, others, 0)
-    shared *= _shared(boxes, others, 1)
+    shared = _overlap_lengths(boxes, others, 0)
+    shared *= _overlap_lengths(boxes, others, 1)
     union = np.add.outer(areas, other_areas)
     union -= shared
     shared /= union
@@ -92,7 +92,7 @@ def _overlap_any(boxes: Boxes, others: Boxes, threshold: float) -> npt.NDArray[n
     return np.asarray((overlap > np.float32(threshold)).any(axis=1))
 
 
-def _shared(boxes: Boxes, others: Boxes, axis: int) -> Boxes:
+def _overlap_lengths(boxes: Boxes, others: Boxes, axis: int) -> Boxes:
     """float64[N,M]: how many pixels of each pair overlap along one axis."""
     shared: Boxes = np.minimum.outer(boxes[:, axis + 2] + 1, others[:, axis + 2] + 1)
     shared -= np.maximum.outer(boxes[:, axis], others[:, axis])
@@ -134,7 +134,7 @@ def suppress_nested(boxes: Boxes, scores: Scores, threshold: float) -> Indices:
 def best_first(scores: Scores, most: int) -> Indices:
     """Indices of at most `most` candidates, the best; all, in their order, where there are fewer.
 
-    This bounds the work that a hostile picture can cause; no honest one gets there.
+    This bounds the work that a hostile picture can cause; ordinary pictures stay below it.
     """
     if len(scores) <= most:
         return np.arange(len(scores))

@@ -122,19 +122,21 @@ def _pack(levels: list[Level], width: int) -> tuple[tuple[Place, ...], int, int]
         )
         spaces.remove(space)
         places.append(Place(space[0], space[1], level_width, level_height, scale))
-        spaces += _leave(space, _even(level_width), _even(level_height))
+        spaces += _split_space(
+            space, _round_up_to_even(level_width), _round_up_to_even(level_height)
+        )
     used = max(place.top + place.height for place in places)
     return tuple(places), width, _round_up(used)
 
 
-def _leave(space: Space, width: int, height: int) -> list[Space]:
+def _split_space(space: Space, width: int, height: int) -> list[Space]:
     left, top, space_width, space_height = space
     beside = (left + width, top, space_width - width, height)
     below = (left, top + height, space_width, space_height - height)
     return [free for free in (beside, below) if free[2] >= CELL and free[3] >= CELL]
 
 
-def _even(length: int) -> int:
+def _round_up_to_even(length: int) -> int:
     """P-Net steps by two pixels: a level must start where a step does."""
     return length + length % 2
 

@@ -75,7 +75,7 @@ class Cascade:
         kept = suppress(found.boxes, found.scores, ACROSS_LEVELS, view.check)
         kept = kept[found.scores[kept] < profile.ceiling][: profile.most[1]]
         boxes = apply_proposal_offsets(found.boxes[kept], found.offsets[kept])
-        return view.settle(square(boxes))
+        return view.round_boxes(square(boxes))
 
     def _refine(self, view: View, profile: Profile, boxes: Boxes) -> Boxes:
         """R-Net: drop most candidates, move the rest, back to squares."""
@@ -87,7 +87,7 @@ class Cascade:
         boxes, scores, output = boxes[passed], scores[passed], output[passed]
         kept = suppress(boxes, scores, profile.refined_overlap, view.check)
         kept = kept[: profile.most[2]]
-        return view.settle(square(apply_offsets(boxes[kept], output[kept, :4])))
+        return view.round_boxes(square(apply_offsets(boxes[kept], output[kept, :4])))
 
     def _finish(self, view: View, profile: Profile, boxes: Boxes) -> list[Face]:
         """O-Net: final score, box and landmarks."""

@@ -21,13 +21,13 @@ DEFAULT_MAX_SIDE = 16_384
 # Transparent pictures are laid over white in strips of about so many pixels: they stay in the
 # processor's cache, and no second copy of the picture is ever in memory.
 STRIP_PIXELS = 1 << 17
-# What becomes of data that is missing: middle grey, also of each ink (CMYK) and of YCCK.
+# What decoders put in place of missing data: middle grey, for each ink (CMYK) and for YCCK.
 MISSING = (128, 65, 64)
-# More data, and the same after any restart marker, which ends an interval that ran dry.
+# More data, repeated after each restart marker, which ends an interval that ran out.
 _RUN = bytes(range(1, 241)) * 4
 FILLER = _RUN + b"".join(bytes((0xFF, marker)) + _RUN for marker in range(0xD0, 0xD8))
 
-# OpenCV looks at nothing shorter as a WebP; what follows a RIFF container is not read.
+# OpenCV does not treat anything shorter as a WebP; what follows a RIFF container is not read.
 SHORTEST_WEBP = 32
 # Samples of a 12-bit sensor, stored as they are in 16 bits, stay below this.
 TWELVE_BITS = 1 << 12
@@ -64,7 +64,7 @@ def decode(
         max_side: longest allowed side in pixels, before any reduction.
         reduction: 1, 2, 4 or 8. A JPEG is decoded at that fraction of its size (fewer DCT
             coefficients, so less work); other formats ignore it.
-        header: what `read_header` said of the same bytes, where it has been asked already.
+        header: what `read_header` said of the same bytes, if it was already called.
 
     Raises:
         ValueError: another reduction.
@@ -74,13 +74,13 @@ def decode(
         MemoryError: the decoder got too little memory.
     """
     if reduction not in SCALED:
-        raise ValueError(f"no reduction {reduction}: choose from {sorted(SCALED)}")
+        raise ValueError(f"unknown reduction {reduction}: choose from {sorted(SCALED)}")
     header = header or read_header(data)
     check_limits(header, max_pixels, max_side)
     reduction = reduction if header.format == "jpeg" else 1
     stored = _decode_stored(data, header, reduction)
     _check_size(header, stored, reduction)
-    if header.format == "jpeg" and _runs_dry(data, header, stored, reduction):
+    if header.format == "jpeg" and _ends_early(data, header, stored, reduction):
         raise InvalidImage("the JPEG is cut short: a part of its picture is missing")
     width, height = header.upright_size
     return Picture(_upright(stored, header.orientation), width, height, reduction)
@@ -92,7 +92,7 @@ def check_limits(
     """Raises ImageTooLarge for what `decode` would refuse with the same limits."""
     size = {"width": header.width, "height": header.height}
     tiles = " with tiles and transparency" if header.coded_pixels else ""
-    heavy = _heavy(header)
+    heavy = _memory_reason(header)
     max_pixels = max_pixels // 2 if heavy else max_pixels
     decoded = header.coded_pixels * 8 // 9  # an eighth more for padding and tiles at the edges
     if max(header.width * header.height, decoded) > max_pixels:
@@ -109,7 +109,7 @@ def check_limits(
         )
 
 
-def _heavy(header: Header) -> str:
+def _memory_reason(header: Header) -> str:
     """Why a picture takes twice the memory, for the message; empty where it does not."""
     if header.depth > 8:
         return f" of {header.depth} bits"
@@ -140,8 +140,8 @@ def _decode_with(data: bytes, flags: int) -> Pixels:
         with silence:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        if error.code == cv2.Error.StsNoMem:  # no fault of the picture
-            raise MemoryError("no memory to decode the picture") from error
+        if error.code == cv2.Error.StsNoMem:  # not the picture's fault
+            raise MemoryError("not enough memory to decode the picture") from error
         raise InvalidImage("the picture cannot be decoded") from error
     if pixels is None:
         raise InvalidImage("the picture is damaged and cannot be decoded")
@@ -164,12 +164,12 @@ def _to_eight_bits(samples: Samples, bits: int) -> Pixels:
     return samples.astype(np.uint8)
 
 
-def _runs_dry(data: bytes, header: Header, pixels: Pixels, reduction: int) -> bool:
+def _ends_early(data: bytes, header: Header, pixels: Pixels, reduction: int) -> bool:
     """Whether a JPEG's data ended before its picture did.
 
-    The decoder then fills the rest with middle grey and says nothing. Where the last pixel is of
-    that grey, or the header leaves it open, decode again with more data before the end marker: a
-    whole picture takes no notice.
+    The decoder then fills the rest with middle grey and reports no error. Where the last pixel is
+    of that grey, or the header leaves it open, decode again with more data before the end marker: a
+    whole picture does not change.
     """
     if not header.unsure_end and not np.isin(pixels[-1, -1], MISSING).all():
         return False
@@ -224,7 +224,7 @@ def _over_white(strip: Pixels) -> Pixels:
 def _check_size(header: Header, pixels: Pixels, reduction: int) -> None:
     expected = (-(-header.height // reduction), -(-header.width // reduction))
     if pixels.shape[:2] != expected or pixels.dtype != np.uint8:
-        raise InvalidImage("the picture does not have the size that its header gives")
+        raise InvalidImage("the decoded picture differs in size from its header")
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:

@@ -1,7 +1,7 @@
 """Find faces: one cascade in two profiles.
 
 `exact` repeats the settings and the arithmetic of the reference, davidsandberg's detect_face.
-`fast` asks the same nets fewer questions; docs/decisions says what that costs.
+`fast` runs the same nets on fewer candidates; docs/decisions/detector.md says what that costs.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,7 +63,9 @@ class Detector:
             WeightsDamaged: a weight file is missing or not the released one.
         """
         if profile not in PROFILES:
-            raise ValueError(f"no detector profile {profile!r}: choose from {sorted(PROFILES)}")
+            raise ValueError(
+                f"unknown detector profile {profile!r}: choose from {sorted(PROFILES)}"
+            )
         chosen = PROFILES[profile]
         if min_face is not None:
             if not min_face > 0:
@@ -73,9 +75,9 @@ class Detector:
         return cls(chosen, threads)
 
     def warm_up(self) -> None:
-        """Looks at a picture with a known face, so that the first caller does not pay for it.
+        """Runs detection on a picture with a known face, so that the first request is not slower.
 
-        Raises WeightsDamaged where that face is not found: nor would others be.
+        Raises WeightsDamaged if that face is not found: other faces would be missed too.
         """
         pixels, smallest = known_face.read(), known_face.MIN_FACE
         scene = Scene(pixels, self._cascade, self._profile, smallest, no_check)
@@ -94,12 +96,12 @@ class Detector:
 
         Args:
             picture: where to look.
-            check: called every now and then (with `exact`, a crowd in 40 megapixels can take half
-                a minute); what it raises ends the work.
+            check: called regularly (with `exact`, a crowd in 40 megapixels can take half a minute);
+                an exception from it ends the work.
             retry: check which way up each face stands, and look again where no face is sure; a
                 picture without a face then takes up to four times as long. False: one look.
             timed: opened around each step after the first look, by its name.
-            has_time: asked before each further look; where it says no, there is none.
+            has_time: called before each further look, which is skipped if it returns False.
         """
         smallest = self._min_face(picture.width, picture.height) / picture.reduction
         min_face = max(smallest, SMALLEST_FACE)

@@ -1,7 +1,7 @@
 """The one EXIF tag that matters here: orientation.
 
 Only the first directory is read, by offset and with every read bounded, so that a directory that
-points at itself, or at nothing, costs one look. Layout: TIFF 6.0, section 2; tag 274 (0x0112).
+points at itself, or at nothing, costs one read. Layout: TIFF 6.0, section 2; tag 274 (0x0112).
 """
 
 import struct

@@ -1,7 +1,7 @@
 """What a JPEG, PNG, WebP or HEIC file says about itself, read from its bytes without a decoder.
 
 Formats are told by their first bytes, never by a name. The readers walk marker and chunk lengths
-only; every walk is bounded. They also refuse what decoders like to accept in silence: files that
+only; every walk is bounded. They also refuse what decoders silently accept: files that
 end before their picture does, and animations (which have no one picture to verify).
 """
 
@@ -45,7 +45,7 @@ def _reader(data: bytes) -> Callable[[bytes], Header]:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return read_webp
     if is_heic(data):
-        from align.heic import read_heic  # what reads HEIC costs nothing before one comes
+        from align.heic import read_heic  # imported with the first HEIC
 
         return read_heic
     raise UnsupportedFormat("not a JPEG, PNG or WebP picture")

@@ -53,7 +53,7 @@ def read_heic(data: bytes) -> Header:
     file = HeifFile(data)
     shown = _shown_size(file, file.primary)
     alphas = _alpha_items(file)
-    parts = [part for item in (file.primary, *alphas) for part in _parts(file, item)]
+    parts = [part for item in (file.primary, *alphas) for part in _find_parts(file, item)]
     coded_bytes = sum(part.coded_bytes for part in parts)
     if coded_bytes > len(data):
         raise InvalidImage("the HEIC uses the same data several times")
@@ -75,25 +75,25 @@ def _shown_size(file: HeifFile, item: int) -> tuple[int, int]:
         raise InvalidImage("the HEIC is cropped or turned twice")
     for turn in turns:
         if turn.kind == b"clap":
-            width, height = _cropped(turn.payload, width, height)
+            width, height = _crop_size(turn.payload, width, height)
         elif turn.kind == b"irot" and turn.payload[0] & 1:
             width, height = height, width
     return width, height
 
 
 def _stored_size(file: HeifFile, item: int) -> tuple[int, int]:
-    width, height = struct.unpack_from(">II", _only(file, item, b"ispe"), 4)
+    width, height = struct.unpack_from(">II", _single_property(file, item, b"ispe"), 4)
     return width, height
 
 
-def _cropped(payload: bytes, width: int, height: int) -> tuple[int, int]:
+def _crop_size(payload: bytes, width: int, height: int) -> tuple[int, int]:
     """The size of a clean aperture, which has to lie inside the picture."""
     columns, per_column, rows, per_row = struct.unpack_from(">4I", payload)
     if not per_column or not per_row or columns % per_column or rows % per_row:
-        raise InvalidImage("the HEIC is cropped to a part of a pixel")
+        raise InvalidImage("the HEIC's crop does not end on whole pixels")
     cropped = columns // per_column, rows // per_row
     if not (0 < cropped[0] <= width and 0 < cropped[1] <= height):
-        raise InvalidImage("the HEIC is cropped to more than it has")
+        raise InvalidImage("the HEIC's crop is larger than its picture")
     return cropped
 
 
@@ -104,10 +104,12 @@ def _alpha_items(file: HeifFile) -> list[int]:
         if kind != b"auxl" or not _is_alpha(file, item):
             continue
         if targets != (file.primary,):
-            raise UnsupportedFormat("a HEIC with transparency of another picture")
+            raise UnsupportedFormat(
+                "HEIC with the transparency of another picture is not supported"
+            )
         found.append(item)
     if len(found) > 1 or any(kind == b"prem" for kind, _ in file.references):
-        raise UnsupportedFormat("a HEIC with premultiplied or repeated transparency")
+        raise UnsupportedFormat("HEIC with premultiplied or repeated transparency is not supported")
     return found
 
 
@@ -116,14 +118,14 @@ def _is_alpha(file: HeifFile, item: int) -> bool:
     return any(each.payload[4:].split(b"\0")[0] in ALPHA for each in kinds)
 
 
-def _parts(file: HeifFile, item: int) -> list[Part]:
+def _find_parts(file: HeifFile, item: int) -> list[Part]:
     """What has to be decoded for a picture: itself, or its tiles."""
     kind = file.kinds.get(item)
     if kind == b"hvc1":
-        return [_coded(file, item)]
+        return [_read_coded(file, item)]
     if kind == b"grid":
         return _tiles(file, item)
-    raise UnsupportedFormat("a HEIC whose picture is neither HEVC nor tiles of it")
+    raise UnsupportedFormat("HEIC whose picture is neither HEVC nor HEVC tiles is not supported")
 
 
 def _tiles(file: HeifFile, item: int) -> list[Part]:
@@ -138,14 +140,14 @@ def _tiles(file: HeifFile, item: int) -> list[Part]:
         raise InvalidImage(f"the HEIC has more than {MAX_TILES} tiles")
     for tile in tiles:
         if file.kinds.get(tile) != b"hvc1" or _has_turns(file.properties.get(tile, ())):
-            raise UnsupportedFormat("a HEIC whose tiles are not plain HEVC")
+            raise UnsupportedFormat("HEIC whose tiles are not plain HEVC is not supported")
     sizes = {_stored_size(file, tile) for tile in tiles}
-    if len(sizes) != 1 or not _covers(sizes.pop(), (columns, rows), size):
+    if len(sizes) != 1 or not _tiles_cover(sizes.pop(), (columns, rows), size):
         raise InvalidImage("the HEIC's tiles do not cover its picture")
-    return [_coded(file, tile) for tile in tiles]
+    return [_read_coded(file, tile) for tile in tiles]
 
 
-def _covers(tile: tuple[int, int], count: tuple[int, int], size: tuple[int, ...]) -> bool:
+def _tiles_cover(tile: tuple[int, int], count: tuple[int, int], size: tuple[int, ...]) -> bool:
     """Whether the tiles reach to the picture's edges, and none lies beyond."""
     return all(
         side * number >= whole > side * (number - 1)
@@ -157,9 +159,9 @@ def _has_turns(properties: Iterable[Property]) -> bool:
     return any(each.kind in TURNS for each in properties)
 
 
-def _coded(file: HeifFile, item: int) -> Part:
+def _read_coded(file: HeifFile, item: int) -> Part:
     data = file.content(item)
-    picture = read_picture(_only(file, item, b"hvcC"), data)
+    picture = read_picture(_single_property(file, item, b"hvcC"), data)
     _check_coded(picture, _stored_size(file, item))
     return Part(picture.pixels, len(data), picture.depth)
 
@@ -168,12 +170,12 @@ def _check_coded(picture: CodedPicture, size: tuple[int, int]) -> None:
     """The coded picture is the stored one, up to padding to blocks of at most 64 pixels."""
     for coded, stored in zip((picture.width, picture.height), size, strict=True):
         if not stored <= coded < stored + 64:
-            raise InvalidImage("the HEIC's HEVC data have another size than its header gives")
+            raise InvalidImage("the HEIC's header and its HEVC data give different sizes")
     if picture.depth not in DEPTHS:
-        raise UnsupportedFormat(f"a HEIC of {picture.depth} bits a sample")
+        raise UnsupportedFormat(f"HEIC with {picture.depth} bits per sample is not supported")
 
 
-def _only(file: HeifFile, item: int, kind: bytes) -> bytes:
+def _single_property(file: HeifFile, item: int, kind: bytes) -> bytes:
     """The one property of a kind."""
     found = [each.payload for each in file.properties.get(item, ()) if each.kind == kind]
     if len(found) != 1:
@@ -193,30 +195,32 @@ def decode_heic(data: bytes, header: Header) -> Pixels:
     try:
         # Threads; 8 bits a sample; BGR; no padding; 10 bits as 16; any decoder; limits stay on.
         pictures = libheif.load_file(data, 1, True, header.alpha, True, True, "", False)
-        return _pixels([picture for picture in pictures if picture and picture.primary], header)
+        return _copy_pixels(
+            [picture for picture in pictures if picture and picture.primary], header
+        )
     except OSError as failure:
         if "limit" in str(failure).lower():
             raise InvalidImage("the HEIC exceeds a limit of its decoder") from failure
-        raise MemoryError("no memory to decode the picture") from failure
+        raise MemoryError("not enough memory to decode the picture") from failure
     except (ValueError, EOFError, SyntaxError, RuntimeError) as failure:
         raise InvalidImage("the HEIC is damaged and cannot be decoded") from failure
 
 
-def _pixels(primary: list[Any], header: Header) -> Pixels:
+def _copy_pixels(primary: list[Any], header: Header) -> Pixels:
     if len(primary) != 1:
         raise InvalidImage("the HEIC has no primary picture, or several")
     (width, height), mode = primary[0].size_mode
     grey = mode.startswith(("L", "I"))
     if (width, height) != (header.width, header.height) or mode.endswith("A") != header.alpha:
-        raise InvalidImage("the HEIC is not read as its header describes it")
+        raise InvalidImage("the decoded HEIC differs from its header")
     # Of 16 bits, little-endian, the upper 8. A copy, as the decoder's memory goes with its object.
     lent = np.frombuffer(primary[0].data, np.uint8)
     lent = lent[1::2] if "16" in mode else lent
     samples = lent.reshape(height, width, -1).copy()
-    return _coloured(samples) if grey else samples
+    return _grey_to_colour(samples) if grey else samples
 
 
-def _coloured(samples: Pixels) -> Pixels:
+def _grey_to_colour(samples: Pixels) -> Pixels:
     """Grey [h,w,1] as RGB, or grey with transparency [h,w,2] as BGRA."""
     grey = cv2.cvtColor(samples[..., :1], cv2.COLOR_GRAY2RGB)
     if samples.shape[2] == 1:
@@ -228,5 +232,7 @@ def _decoder() -> Any:
     try:
         import _pi_heif
     except ImportError as failure:
-        raise UnsupportedFormat("a HEIC: reading these needs the package pi-heif") from failure
+        raise UnsupportedFormat(
+            "reading HEIC needs the package pi-heif, which is not installed"
+        ) from failure
     return _pi_heif

@@ -1,7 +1,7 @@
 """The boxes of a HEIC file that lead to its primary picture, read without a decoder.
 
-Every walk is bounded, every item is read once, and what contradicts itself is refused: a decoder
-might take the other meaning.
+Every walk is bounded, every item is read once, and contradictions are refused: a decoder might
+interpret them differently.
 
 Source: ISO/IEC 14496-12 (boxes, sections 4.2 and 8.11), ISO/IEC 23008-12 (items, sections 6 and 9).
 """
@@ -63,17 +63,17 @@ class HeifFile:
         self._boxes = self._read_meta()
 
     def _read_meta(self) -> Mapping[bytes, Box]:
-        metas = [box for box in walk(self.data, 0, len(self.data)) if box.kind == b"meta"]
+        metas = [box for box in read_boxes(self.data, 0, len(self.data)) if box.kind == b"meta"]
         if not metas:
-            raise UnsupportedFormat("a HEIC without a still picture: send a still picture")
+            raise UnsupportedFormat("the HEIC has no still picture; send a still picture")
         if len(metas) > 1 or metas[0].end - metas[0].start > MAX_META_BYTES:
             raise InvalidImage("the HEIC has several tables of contents, or one that is too long")
         found: dict[bytes, Box] = {}
-        for box in walk(self.data, metas[0].start + 4, metas[0].end):
+        for box in read_boxes(self.data, metas[0].start + 4, metas[0].end):
             if box.kind in ONCE and box.kind in found:
-                raise InvalidImage(f"the HEIC has two boxes {printed(box.kind)}")
+                raise InvalidImage(f"the HEIC has two boxes {box_name(box.kind)}")
             found[box.kind] = box
-        missing = [printed(kind) for kind in NEEDED if kind not in found]
+        missing = [box_name(kind) for kind in NEEDED if kind not in found]
         if missing:
             raise InvalidImage(f"the HEIC has no box {missing[0]}")
         return found
@@ -91,7 +91,7 @@ class HeifFile:
         box = self._boxes[b"iinf"]
         wide = self.data[box.start] > 0
         found: dict[int, bytes] = {}
-        for entry in walk(self.data, box.start + (8 if wide else 6), box.end):
+        for entry in read_boxes(self.data, box.start + (8 if wide else 6), box.end):
             version = self.data[entry.start]
             if entry.kind != b"infe" or version < 2:
                 continue
@@ -112,7 +112,7 @@ class HeifFile:
         size = 4 if self.data[box.start] else 2
         letter = "I" if size == 4 else "H"
         found: dict[tuple[bytes, int], tuple[int, ...]] = {}
-        for entry in walk(self.data, box.start + 4, box.end):
+        for entry in read_boxes(self.data, box.start + 4, box.end):
             source = _number(self.data, entry.start, size)
             (count,) = struct.unpack_from(">H", self.data, entry.start + size)
             targets = struct.unpack_from(f">{count}{letter}", self.data, entry.start + size + 2)
@@ -125,11 +125,11 @@ class HeifFile:
     def properties(self) -> Mapping[int, tuple[Property, ...]]:
         """Item -> its properties, in the order in which they apply."""
         box = self._boxes[b"iprp"]
-        tables = list(walk(self.data, box.start, box.end))
+        tables = list(read_boxes(self.data, box.start, box.end))
         containers = [each for each in tables if each.kind == b"ipco"]
         if len(containers) != 1:
             raise InvalidImage("the HEIC has no properties, or several lists of them")
-        all_properties = list(walk(self.data, containers[0].start, containers[0].end))
+        all_properties = list(read_boxes(self.data, containers[0].start, containers[0].end))
         found: dict[int, tuple[Property, ...]] = {}
         for table in (each for each in tables if each.kind == b"ipma"):
             for item, indices in self._associations(table):
@@ -198,21 +198,21 @@ class HeifFile:
         extents = self.extents.get(item, ())
         if not extents:
             raise InvalidImage("the HEIC has no data for its picture")
-        return b"".join(self._part(extent) for extent in extents)
+        return b"".join(self._read_extent(extent) for extent in extents)
 
-    def _part(self, extent: Extent) -> bytes:
+    def _read_extent(self, extent: Extent) -> bytes:
         first, last = 0, len(self.data)
         if extent.method == IN_META and b"idat" in self._boxes:
             first, last = self._boxes[b"idat"].start, self._boxes[b"idat"].end
         elif extent.method != IN_FILE:
-            raise UnsupportedFormat("a HEIC whose data are stored in a way that is not read")
+            raise UnsupportedFormat("HEIC with data stored in this way is not supported")
         start = first + extent.offset
         if extent.length < 1 or start + extent.length > last:
             raise InvalidImage("the HEIC is cut short: it ends inside its picture")
         return self.data[start : start + extent.length]
 
 
-def walk(data: bytes, start: int, end: int) -> Iterator[Box]:
+def read_boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
     """The boxes between `start` and `end`, which they fill."""
     for _ in range(MAX_BOXES):
         if start == end:
@@ -231,7 +231,7 @@ def walk(data: bytes, start: int, end: int) -> Iterator[Box]:
     raise InvalidImage("the HEIC has too many boxes")
 
 
-def printed(kind: bytes) -> str:
+def box_name(kind: bytes) -> str:
     """A box's type as text."""
     return kind.decode("ascii", "replace")
 

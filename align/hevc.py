@@ -1,7 +1,7 @@
 """What an HEVC picture inside a HEIC file says about itself, read without a decoder.
 
-A decoder makes room for what the sequence parameter set says, whatever the container around it
-says, and decodes as many pictures as there are. Both are read here first.
+A decoder allocates memory for what the sequence parameter set says, whatever the container around
+it says, and decodes as many pictures as there are. Both are read here first.
 
 Source: ITU-T H.265 (V10), sections 7.3.1 (units), 7.3.2.2 (sequence parameter set), 7.3.3
 (profile, tier and level) and table 7-1; ISO/IEC 14496-15, section 8.3.3.1 (hvcC).
@@ -44,26 +44,29 @@ def read_picture(configuration: bytes, data: bytes) -> CodedPicture:
     Raises InvalidImage for none, several, or units that reach beyond their end; struct.error and
     IndexError where a structure is cut short.
     """
-    units = [*_configured(configuration), *_length_prefixed(data, 1 + (configuration[21] & 3))]
+    units = [
+        *_read_configured_units(configuration),
+        *_read_length_prefixed_units(data, 1 + (configuration[21] & 3)),
+    ]
     if len(units) > MAX_UNITS:
         raise InvalidImage("the HEIC has too many HEVC units")
-    sizes = {_read_parameters(unit) for unit in units if _kind(unit) == SEQUENCE_PARAMETERS}
+    sizes = {_read_parameters(unit) for unit in units if _unit_type(unit) == SEQUENCE_PARAMETERS}
     if len(sizes) != 1:
         raise InvalidImage("the HEIC has no size in its HEVC data, or several")
-    slices = [unit for unit in units if _kind(unit) < FIRST_OTHER_UNIT]
-    if any(_kind(unit) not in RANDOM_ACCESS for unit in slices):
-        raise InvalidImage("the HEIC needs pictures that are not there")
+    slices = [unit for unit in units if _unit_type(unit) < FIRST_OTHER_UNIT]
+    if any(_unit_type(unit) not in RANDOM_ACCESS for unit in slices):
+        raise InvalidImage("the HEIC picture depends on other pictures, which are missing")
     # Of each picture's slices one says that it is the first.
     if sum(unit[2] >> 7 for unit in slices) != 1:
         raise InvalidImage("an item of the HEIC does not hold exactly one picture")
     return sizes.pop()
 
 
-def _kind(unit: bytes) -> int:
+def _unit_type(unit: bytes) -> int:
     return unit[0] >> 1 & 0x3F
 
 
-def _configured(box: bytes) -> Iterator[bytes]:
+def _read_configured_units(box: bytes) -> Iterator[bytes]:
     """The units of an hvcC box."""
     position = 23
     for _ in range(box[22]):
@@ -71,22 +74,22 @@ def _configured(box: bytes) -> Iterator[bytes]:
         position += 3
         for _ in range(min(count, MAX_UNITS + 1)):
             (length,) = struct.unpack_from(">H", box, position)
-            yield _unit(box, position + 2, length)
+            yield _slice_unit(box, position + 2, length)
             position += 2 + length
 
 
-def _length_prefixed(data: bytes, prefix: int) -> Iterator[bytes]:
+def _read_length_prefixed_units(data: bytes, prefix: int) -> Iterator[bytes]:
     """The units of an item's data; only the beginning of each, which is all that is looked at."""
     position = 0
     for _ in range(MAX_UNITS + 1):
         if position >= len(data):
             return
         length = int.from_bytes(data[position : position + prefix], "big")
-        yield _unit(data, position + prefix, length)
+        yield _slice_unit(data, position + prefix, length)
         position += prefix + length
 
 
-def _unit(data: bytes, start: int, length: int) -> bytes:
+def _slice_unit(data: bytes, start: int, length: int) -> bytes:
     if length < 3 or start + length > len(data):
         raise InvalidImage("the HEIC is cut short: its HEVC data ends inside a unit")
     return data[start : start + min(length, SPS_BYTES)]
@@ -103,7 +106,7 @@ def _read_parameters(unit: bytes) -> CodedPicture:
     chroma = bits.number()
     separate = chroma == CHROMA_444 and bits.take(1)
     if chroma > CHROMA_444 or separate:
-        raise UnsupportedFormat("a HEIC with a chroma format that is not read")
+        raise UnsupportedFormat("HEIC with this chroma format is not supported")
     width, height = bits.number(), bits.number()
     if bits.take(1):  # what is cut off at the edges
         for _ in range(4):

@@ -15,10 +15,10 @@ from align.exif import read_orientation
 from align.types import Header
 
 JPEG_MAGIC = b"\xff\xd8\xff"
-# A JPEG has some ten segments before its pixels and ten scans: beyond this number, hostile.
+# A JPEG has some ten segments before its pixels and ten scans; more than this number is hostile.
 MAX_SEGMENTS = 4096
-# A progressive JPEG has about ten scans. Each costs a pass over all pixels, so their number is
-# the classic way to make a small file slow.
+# A progressive JPEG has about ten scans. Each costs a pass over all pixels, so many scans make a
+# small file slow to decode.
 MAX_SCANS = 32
 
 START_OF_SCAN = 0xDA
@@ -82,7 +82,9 @@ def read_jpeg(data: bytes) -> Header:
         elif marker == APP1 and data.startswith(EXIF_PREFIX, start) and orientation is None:
             orientation = read_orientation(data[start:end])
         elif marker in RARE_FRAMES:
-            raise UnsupportedFormat("a lossless, hierarchical or arithmetic-coded JPEG")
+            raise UnsupportedFormat(
+                "a lossless, hierarchical or arithmetic-coded JPEG is not supported"
+            )
         elif marker in FRAME_MARKERS and frame is None:
             frame = _read_frame(marker, data[start:end])
     if frame is None or not scans:
@@ -115,7 +117,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             yield marker, found.start(), found.start()
             return
         if marker == START_OF_IMAGE:
-            raise InvalidImage("the JPEG is damaged: it begins again before its end")
+            raise InvalidImage("the JPEG is damaged: it has a second start marker before its end")
         if marker == TEMPORARY:
             continue
         scans += marker == START_OF_SCAN
@@ -137,9 +139,11 @@ def _read_frame(marker: int, payload: bytes) -> Frame:
     if len(payload) != 6 + 3 * channels:
         raise InvalidImage("the JPEG's frame header does not have the length that it gives")
     if precision == 12:
-        raise UnsupportedFormat("a JPEG of 12 bits a sample: save it with 8")
+        raise UnsupportedFormat("a JPEG with 12 bits per sample is not supported; save it with 8")
     if channels not in CHANNELS:
-        raise UnsupportedFormat(f"a JPEG of {channels} channels: save it as grey or RGB")
+        raise UnsupportedFormat(
+            f"a JPEG with {channels} channels is not supported; save it as grey or RGB"
+        )
     return Frame(marker, width, height, components)
 
 
@@ -162,7 +166,7 @@ def _check_size(frame: Frame, size: int) -> None:
     # The first component alone has this many blocks, whatever the subsampling of the others.
     blocks = -(-frame.width // 8) * -(-frame.height // 8)
     if frame.marker in SEQUENTIAL_HUFFMAN and size * 8 < blocks * 2:
-        raise InvalidImage("the JPEG is cut short: its data cannot hold its picture")
+        raise InvalidImage("the JPEG is cut short: it has too little data for its size")
 
 
 def _check_scans(frame: Frame, scans: Sequence[Scan]) -> None:

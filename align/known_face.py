@@ -1,7 +1,7 @@
-"""A face that a sound detector finds: what a start looks at first.
+"""A known face that a working detector finds; every start checks it.
 
-Broken kernels or weights find nothing, or something elsewhere, and nobody would notice until
-pictures with faces came back as pictures without.
+With broken kernels or weights the detector finds nothing, or a wrong place. Without this check that
+would go unnoticed until faces are missed.
 """
 
 from collections.abc import Sequence
@@ -35,11 +35,11 @@ def read() -> Pixels:
 
 
 def require_found(faces: Sequence[Face]) -> None:
-    """Raises WeightsDamaged unless the one face that is there was found where it is."""
+    """Raises WeightsDamaged unless exactly the known face was found, in its place."""
     if not (len(faces) == 1 and _is_known(faces[0])):
         raise WeightsDamaged(
-            "it does not find the face of a known picture on this processor, so faces would be "
-            "missed; use another machine"
+            "it does not find a known face on this processor, so it would miss others; use "
+            "another machine"
         )
 
 

@@ -1,4 +1,4 @@
-"""Levels the light of a picture for a second look. Chips are cut from the picture as it came."""
+"""Levels the light of a picture for a second look. Chips are cut from the original picture."""
 
 import math
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from align.opencv import cv2
 from align.types import Floats, Pixels
 
-# Shares of all pixels that may become black and white: speckles must not decide.
+# Shares of all pixels that may become black and white, so that single pixels have no influence.
 DARKEST, BRIGHTEST = 0.01, 0.99
 MIDDLE = 0.45  # the mean luma of the result, which is that of a well lit photograph
 LITTLE = 48.0  # grey levels that the light may change on average without a need for another look

@@ -66,7 +66,8 @@ class Network:
     def __call__(self, pixels: Any) -> Floats:
         """Run on pixel values 0..255 of any number type; a float32 array of its own.
 
-        Fewer pictures than prepared for are fine: what is left of earlier ones is run and dropped.
+        Fewer pictures than prepared for are fine: leftover earlier ones are run too and their
+        results dropped.
         """
         self._interpreter.tensor(self._input)()[: len(pixels)] = pixels
         self._interpreter.invoke()
@@ -81,7 +82,7 @@ class ShapedNetwork:
     """
 
     def __init__(self, net: str, threads: int, warm: int) -> None:
-        read_weights(net)  # so that damage is told when the detector is loaded
+        read_weights(net)  # so that damage is reported when the detector is loaded
         self._net, self._threads, self._warm = net, threads, warm
         self._networks: OrderedDict[Shape, Network] = OrderedDict()
 

@@ -1,9 +1,9 @@
-"""Does a face stand upright? O-Net says, and where it stands otherwise, how.
+"""Finds which way up a face is, by O-Net's scores after quarter turns.
 
 The nets were trained on upright faces, yet find one in five that is turned by quarters, with
 landmarks as if it stood upright. Seen upright, such a face scores much higher than seen as it was
 found: of 354 of them (LFW turned, `fast`) every one scored below 0.998, and a portrait upside down
-0.9987. Beyond 0.999 nothing needs to be asked, which spares 65 % of upright faces the question.
+0.9987. Faces above 0.999 need no check, which skips it for 65 % of upright faces.
 `python -m bench.recall` counts what is still found the wrong way up.
 """
 
@@ -14,14 +14,15 @@ from dataclasses import replace
 from align.types import Face, Floats
 
 SURE = 0.999
-# An orientation whose logit comes this near to that of the face as it was found is looked into.
+# An orientation is examined when its logit is within this distance of the original one.
 RIVAL = 1.0
-# Most faces stand upright: what that is worth where two orientations score alike, as a logit. With
-# 1, one of LFW's 2,320 upright pictures is turned; with 2 none, and 1 in 100 stays upside down.
+# Bonus for upright, as a logit, when two orientations score alike: most faces are upright. With 1,
+# one of LFW's 2,320 upright pictures is turned; with 2 none, and 1 in 100 stays upside down.
 UPRIGHT = 2.0
-# The same where the doubt is told: a turned face that scores as high as the upright one is one.
+# The same bonus where the doubt is computed: a turned face that scores as high as the upright one
+# counts as a rival.
 UPRIGHT_IN_DOUBT = 1.0
-# Two boxes are one face from this share of their union on, or of the smaller of them.
+# Two boxes are the same face above this share of their union, or of the smaller box.
 SAME_FACE, NESTED = 0.3, 0.7
 # Widths of eyes and mouth, and where the tip of the nose is, in lengths from eyes to mouth. Of 670
 # faces (LFW, and tight crops that include profiles) the extremes are 0.56, 1.26, 0.09 and 0.86.
@@ -32,7 +33,7 @@ Ask = Callable[[Face], Floats]
 Improve = Callable[[Face, int], Sequence[Face]]
 
 
-def stand(faces: Iterable[Face], ask: Ask, improve: Improve) -> list[Face]:
+def correct_orientations(faces: Iterable[Face], ask: Ask, improve: Improve) -> list[Face]:
     """The faces as they stand. One whose orientation is in doubt has a lower score.
 
     Args:
@@ -42,10 +43,10 @@ def stand(faces: Iterable[Face], ask: Ask, improve: Improve) -> list[Face]:
         improve: faces found anew at a face's place after so many quarter turns, in the frame of
             the picture as it is.
     """
-    return [_stand(face, ask, improve) for face in faces if is_face_like(face)]
+    return [_correct_orientation(face, ask, improve) for face in faces if is_face_like(face)]
 
 
-def _stand(face: Face, ask: Ask, improve: Improve) -> Face:
+def _correct_orientation(face: Face, ask: Ask, improve: Improve) -> Face:
     if face.score >= SURE:
         return face
     logits = ask(face)
@@ -58,7 +59,7 @@ def _stand(face: Face, ask: Ask, improve: Improve) -> Face:
 
 
 def best_of(faces: Sequence[Face]) -> Face:
-    """The likeliest face; its score is lowered where another orientation comes near."""
+    """The most likely face; its score is lowered if another orientation is nearly as likely."""
     best = max(faces, key=lambda face: _likelihood(face, UPRIGHT))
     others = [_likelihood(face, UPRIGHT_IN_DOUBT) for face in faces if face.turns != best.turns]
     if not others:

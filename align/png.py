@@ -9,7 +9,7 @@ from align.exif import read_orientation
 from align.types import Header
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-# A PNG has one chunk per 8 KB: beyond this number, hostile.
+# A PNG has one chunk per 8 KB; more than this number is hostile.
 MAX_CHUNKS = 65536
 # Each may unpack to megabytes, which the decoder does before the first pixel.
 PACKED_CHUNKS = frozenset({b"zTXt", b"iTXt", b"iCCP"})
@@ -21,7 +21,7 @@ def read_png(data: bytes) -> Header:
     orientation, alpha, packed, kinds = 1, colour_type in (4, 6), 0, set()
     for kind, start, end in _png_chunks(data):
         if kind == b"acTL":
-            raise UnsupportedFormat("animated PNG: send a still picture")
+            raise UnsupportedFormat("animated PNG is not supported; send a still picture")
         if kind == b"eXIf":
             orientation = read_orientation(data[start:end])
         alpha |= kind == b"tRNS"
@@ -56,7 +56,9 @@ def transparent_grey(data: bytes) -> int | None:
 def _png_size(data: bytes) -> tuple[int, int, int, int]:
     length, kind = struct.unpack_from(">I4s", data, len(PNG_MAGIC))
     if kind == b"CgBI":
-        raise UnsupportedFormat("a PNG that Xcode made for iOS alone: send the original")
+        raise UnsupportedFormat(
+            "a PNG that Xcode optimized for iOS is not supported; send the original"
+        )
     if kind != b"IHDR" or length != 13:
         raise InvalidImage("the PNG does not start with its header chunk")
     width, height, depth, colour_type = struct.unpack_from(">IIBB", data, len(PNG_MAGIC) + 8)

@@ -1,4 +1,4 @@
-"""Can this face be judged? Size, sharpness, brightness and pose, from the box and landmarks."""
+"""Quality of a face: size, sharpness, brightness and pose, from the box and landmarks."""
 
 import math
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ SMALLEST_AREA = 1e-12  # of a face's two axes, in square template units
 
 @dataclass(frozen=True)
 class Quality:
-    """How well a face can be judged.
+    """Quality of a face.
 
     Attributes:
         size: shorter side of the box in pixels of the full picture.

@@ -1,4 +1,4 @@
-"""What a second look is: how a picture is looked at again where no face was found that is sure.
+"""The second look: repeated detection where the first pass found no face with certainty.
 
 Each step is taken only if those before it found no such face. Together they cost at most three
 times the first look (`python -m bench.recall` measures it): a step that looks for larger faces
@@ -16,7 +16,7 @@ from align.cascade import Cascade, Profile
 from align.light import level_light
 from align.mipmaps import Mipmaps
 from align.opencv import cv2
-from align.orientation import best_of, same_face, stand
+from align.orientation import best_of, correct_orientations, same_face
 from align.turning import turn_pixels
 from align.types import Check, Face, Floats, Pixels, Timed
 from align.views import ExactView, FastView, View
@@ -55,7 +55,7 @@ STEPS: tuple[tuple[str, Look], ...] = (
     ("detect_faint", FAINT),
     ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.2, most=(600, 24, 6))),
 )
-# What P-Net and R-Net let pass, and O-Net where a look does not ask for more.
+# Thresholds of P-Net and R-Net, and of O-Net unless a look sets a higher one.
 THRESHOLDS = (0.4, 0.5, 0.7)
 
 
@@ -108,7 +108,7 @@ def look_again(
     taken only where `has_time` says so: a picture without a face is then one that has none.
     """
     with timed("detect_orientation"):
-        found = _standing(scene, faces)
+        found = _correct_orientations(scene, faces)
     lit: Scene | None = None
     for name, look in STEPS:
         if _is_sure(found) or not has_time():
@@ -116,9 +116,9 @@ def look_again(
         with timed(name):
             lit = lit or scene.in_good_light()
             fainter = look is FAINT and lit is scene
-            faces = _look_fainter(scene) if fainter else _look(lit, look)
+            faces = _search_fainter(scene) if fainter else _search(lit, look)
             faces = [face for face in faces if face.score >= look.accepted]
-            found = _merge(found, _standing(lit, faces))
+            found = _merge(found, _correct_orientations(lit, faces))
     return sorted(found, key=lambda face: -face.score)
 
 
@@ -126,7 +126,7 @@ def _is_sure(faces: Sequence[Face]) -> bool:
     return any(face.score >= TRUSTED for face in faces)
 
 
-def _look(scene: Scene, look: Look) -> list[Face]:
+def _search(scene: Scene, look: Look) -> list[Face]:
     """What one look finds, in the pixels of the scene."""
     min_face = scene.min_face * look.coarser
     scale = min(CROP_SIDE / min_face, 1.0)
@@ -134,7 +134,7 @@ def _look(scene: Scene, look: Look) -> list[Face]:
     profile = replace(scene.profile, thresholds=THRESHOLDS, most=look.most)
     smallest = max(min_face * scale, SMALLEST_FACE)
     found: list[Face] = []
-    for turns in _sheets(pixels, look.turns):
+    for turns in _group_turns(pixels, look.turns):
         sheet, tiles = _lay_out(pixels, turns, look.border)
         faces = scene.cascade.find(scene.view(sheet), profile, smallest)
         found += [
@@ -146,7 +146,7 @@ def _look(scene: Scene, look: Look) -> list[Face]:
     return found
 
 
-def _sheets(pixels: Pixels, turns: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _group_turns(pixels: Pixels, turns: tuple[int, ...]) -> list[tuple[int, ...]]:
     """All turns on one sheet, or each on its own where most of a common sheet would be empty.
 
     A picture of 16,384 x 500 and its turned copies would make a sheet of 285 megapixels.
@@ -198,7 +198,7 @@ def _lay_out(
     return sheet, tiles
 
 
-def _look_fainter(scene: Scene) -> list[Face]:
+def _search_fainter(scene: Scene) -> list[Face]:
     """What the first look left out as P-Net was not sure of it, and no more."""
     profile = replace(
         scene.profile,
@@ -209,7 +209,7 @@ def _look_fainter(scene: Scene) -> list[Face]:
     return scene.cascade.find(scene.whole, profile, scene.min_face)
 
 
-def _standing(scene: Scene, faces: Sequence[Face]) -> list[Face]:
+def _correct_orientations(scene: Scene, faces: Sequence[Face]) -> list[Face]:
     def ask(face: Face) -> Floats:
         scene.check()
         crop = scene.whole.cut(square(np.array([face.box])), CROP_SIDE)[0]
@@ -219,12 +219,12 @@ def _standing(scene: Scene, faces: Sequence[Face]) -> list[Face]:
         logits[others] = scene.cascade.describe(turned)[:, 14]
         return logits
 
-    return stand(faces, ask, lambda face, turns: _improve(scene, face, turns))
+    return correct_orientations(faces, ask, lambda face, turns: _improve(scene, face, turns))
 
 
 def _improve(scene: Scene, face: Face, turns: int) -> list[Face]:
     """Faces at the place of a face, looked for after quarter turns of what is around it."""
-    left, top, right, bottom = _around(face, scene.pixels.shape[1], scene.pixels.shape[0])
+    left, top, right, bottom = _surroundings(face, scene.pixels.shape[1], scene.pixels.shape[0])
     part = np.ascontiguousarray(scene.pixels[top:bottom, left:right])
     seen = turn_pixels(part, turns)
     place = face.moved(-left, -top).turned(turns, right - left, bottom - top)
@@ -234,7 +234,7 @@ def _improve(scene: Scene, face: Face, turns: int) -> list[Face]:
     return [each.turned(-turns, width, height).moved(left, top) for each in found]
 
 
-def _around(face: Face, width: int, height: int) -> tuple[int, int, int, int]:
+def _surroundings(face: Face, width: int, height: int) -> tuple[int, int, int, int]:
     """A square three times as large as a face, as far as the picture goes, at least a pixel."""
     left, top, right, bottom = face.box
     reach = max(face.width, face.height)
@@ -244,7 +244,7 @@ def _around(face: Face, width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def _merge(known: Sequence[Face], found: Sequence[Face]) -> list[Face]:
-    """Both, each face once: as it scores best, and lower where it may stand otherwise."""
+    """Both lists, each face once, with its best score (lowered if its orientation is in doubt)."""
     merged = list(known)
     for face in found:
         same = [other for other in merged if same_face(face, other)]

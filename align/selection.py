@@ -26,7 +26,7 @@ def select(faces: Sequence[Face], rule: FaceRule, width: int, height: int) -> li
         ValueError: another rule.
     """
     if rule not in get_args(FaceRule):
-        raise ValueError(f"no selection rule {rule!r}: choose from {get_args(FaceRule)}")
+        raise ValueError(f"unknown selection rule {rule!r}: choose from {get_args(FaceRule)}")
     if rule == "all" or not faces:
         return list(range(len(faces)))
     if rule == "largest":

@@ -3,10 +3,10 @@
 libpng and libjpeg print their warnings, and libpng's may quote the file, line breaks and all: a
 picture could write a line of its own into the log. OpenCV offers no way to hand them a handler.
 
-While a decoder runs, the C library's own variable `stderr` points to a stream that goes nowhere.
-File descriptor 2 stays as it is, so what other threads write by Python, and what the kernel or a
-crash handler writes, arrives. Threads may decode at once: the first one in changes the variable,
-the last one out restores it.
+While a decoder runs, the C library's own variable `stderr` points to a stream that discards
+everything. File descriptor 2 stays as it is, so what other threads write by Python, and what the
+kernel or a crash handler writes, arrives. Threads may decode at once: the first one in changes the
+variable, the last one out restores it.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ class Silence:
 
     def __init__(self) -> None:
         self._variable = _stderr_variable()
-        self._nowhere = _open_nowhere() if self._variable is not None else None
+        self._nowhere = _open_null_stream() if self._variable is not None else None
         self._lock = threading.Lock()
         self._inside = 0
         self._before: int | None = None
@@ -54,8 +54,8 @@ def _stderr_variable() -> ctypes.c_void_p | None:
     return None
 
 
-def _open_nowhere() -> int | None:
-    """A FILE that swallows what is written to it, for the life of the process."""
+def _open_null_stream() -> int | None:
+    """A FILE that discards what is written to it, open for the life of the process."""
     fopen = ctypes.CDLL(None).fopen
     fopen.restype = ctypes.c_void_p
     stream: int | None = fopen(os.devnull.encode(), b"w")

@@ -1,4 +1,4 @@
-"""The nouns of this package: what a header says, a picture, a face.
+"""The types of this package: header, picture, face.
 
 Geometry everywhere: pixel boxes are (left, top, right, bottom) floats in the upright picture;
 landmarks are five (x, y) points, left to right and top to bottom as seen when the face stands
@@ -17,7 +17,7 @@ import numpy.typing as npt
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
-Check = Callable[[], None]  # called every now and then; what it raises ends the work
+Check = Callable[[], None]  # called regularly; an exception from it ends the work
 
 
 # Opened around a step of the work, by name; measures it.
@@ -25,7 +25,7 @@ Timed = Callable[[str], AbstractContextManager[None]]
 
 
 def no_check() -> None:
-    """For callers without a clock."""
+    """The check of callers without a deadline."""
 
 
 def not_timed(_: str) -> AbstractContextManager[None]:

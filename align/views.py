@@ -28,7 +28,7 @@ LARGEST_CROP = 2048
 
 
 class View(Protocol):
-    """What the cascade asks of a picture."""
+    """How the cascade reads a picture."""
 
     check: Check
 
@@ -37,7 +37,7 @@ class View(Protocol):
     ) -> Proposals:
         """P-Net's candidates at or above a score, at most so many (of each level)."""
 
-    def settle(self, boxes: Boxes) -> Boxes:
+    def round_boxes(self, boxes: Boxes) -> Boxes:
         """Boxes as they can be cut."""
 
     def cut(self, boxes: Boxes, size: int) -> Floats | Pixels:
@@ -77,7 +77,7 @@ class FastView:
         likely = passing(cells[:, 4], threshold)
         return rows[likely], columns[likely], cells[likely]
 
-    def settle(self, boxes: Boxes) -> Boxes:
+    def round_boxes(self, boxes: Boxes) -> Boxes:
         return boxes
 
     def cut(self, boxes: Boxes, size: int) -> Pixels:
@@ -108,7 +108,7 @@ class ExactView:
             parts.append(found.take(kept))
         return Proposals.join(parts)
 
-    def settle(self, boxes: Boxes) -> Boxes:
+    def round_boxes(self, boxes: Boxes) -> Boxes:
         """Whole pixels, truncated toward zero."""
         settled: Boxes = np.trunc(boxes)
         return settled

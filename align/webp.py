@@ -21,7 +21,7 @@ def read_webp(data: bytes) -> Header:
         if kind == b"VP8X":
             flags = data[start]
             if flags & 0x02:
-                raise UnsupportedFormat("animated WebP: send a still picture")
+                raise UnsupportedFormat("animated WebP is not supported; send a still picture")
             alpha |= bool(flags & 0x10)
             sizes.append((1 + _uint24(data, start + 4), 1 + _uint24(data, start + 7)))
         elif kind == b"VP8 ":

@@ -1,11 +1,11 @@
-"""Every picture of a bucket becomes one result: put, deliver badly, count.
+"""Every picture of a bucket becomes one result, under duplicate deliveries and failures.
 
     python -m bench.batch_tally --pictures 1000
 
-Ceph's S3 holds the pictures and tells of them, moto's SQS delivers, several functions work at
-once on the bundled model. On purpose, notifications come twice or three times, S3 answers 503,
-cuts downloads and swallows receipts, and invocations die before or after their work. At the end
-each object must have exactly one result, and that one right. Exits with 1 where any has not.
+Ceph's S3 stores the pictures and sends notifications, moto's SQS delivers, and several functions
+run at once with the bundled model. On purpose, notifications are duplicated, S3 answers 503,
+truncates downloads and drops responses, and invocations crash before or after their work. At the
+end each object must have exactly one result, and that one right. Exits with 1 where any has not.
 """
 
 import argparse
@@ -62,7 +62,7 @@ class DeathError(Exception):
 
 
 @dataclass(frozen=True)
-class MortalFunction:
+class CrashingFunction:
     """A function whose invocations sometimes die, before the work or between work and answer."""
 
     service: Service
@@ -74,13 +74,13 @@ class MortalFunction:
         self.counts["deliveries"] += len(event["Records"])
         fate = self.dice.random()
         if fate < DEATHS:
-            self.die("died before the work")
+            self.crash("died before the work")
         answer = sqs.handle(event, Invocation(), self.service)
         if fate > 1 - DEATHS:
-            self.die("died before the answer")
+            self.crash("died before the answer")
         return answer
 
-    def die(self, when: str) -> None:
+    def crash(self, when: str) -> None:
         self.counts[when] += 1
         raise DeathError(when)
 
@@ -101,31 +101,31 @@ def main() -> int:
 
 
 def run(world: World, pictures: Mapping[str, bytes], functions: int, patience: float) -> Tally:
-    """Put everything, let the functions work while it comes, and look at what is there.
+    """Uploads everything while the functions work, then counts the results.
 
     Raises TimeoutError where that takes longer than `patience` seconds.
     """
     settings = batch_world.function_settings()
     services = [cold_start.load(settings) for _ in range(functions)]
-    world.proxy.faults = batch_world.storm()
+    world.proxy.faults = batch_world.frequent_faults()
     started, progress = time.monotonic(), Progress()
     with ThreadPoolExecutor(functions) as pool, progress:
         workers = [
-            pool.submit(work, world, service, progress, seed)
+            pool.submit(consume_queue, world, service, progress, seed)
             for seed, service in enumerate(services)
         ]
-        put_all(world, pictures)
+        upload_all(world, pictures)
         progress.all_put.set()
         for worker in as_completed(workers, timeout=patience - (time.monotonic() - started)):
             worker.result()
     world.counts["seconds"] = round(time.monotonic() - started)
-    world.counts["dead letters"] = world.dead_letters()
+    world.counts["dead letters"] = world.count_dead_letters()
     world.proxy.faults = []
-    expected = dict(zip(pictures, answers(services[0], list(pictures.values())), strict=True))
-    return count(expected, results(world), {**world.counts, **world.proxy.counts})
+    expected = dict(zip(pictures, embed_alone(services[0], list(pictures.values())), strict=True))
+    return count(expected, read_results(world), {**world.counts, **world.proxy.counts})
 
 
-def put_all(world: World, pictures: Mapping[str, bytes]) -> None:
+def upload_all(world: World, pictures: Mapping[str, bytes]) -> None:
     def put(item: tuple[str, bytes]) -> None:
         world.s3.put_object(Bucket=INPUT, Key=item[0], Body=item[1])
 
@@ -147,23 +147,23 @@ class Progress:
         self.stopped.set()
 
 
-def work(world: World, service: Service, progress: Progress, seed: int) -> None:
-    """Take batches from the queue until it is empty for good, or all is over."""
-    function = MortalFunction(service, world.counts, random.Random(seed))
+def consume_queue(world: World, service: Service, progress: Progress, seed: int) -> None:
+    """Handles batches from the queue until it stays empty, or the run is stopped."""
+    function = CrashingFunction(service, world.counts, random.Random(seed))
     mapping = QueueMapping(world.sqs, world.queue, function)
     while not progress.stopped.is_set():
         if not mapping.deliver():
-            if progress.all_put.is_set() and not world.waiting():
+            if progress.all_put.is_set() and not world.count_waiting():
                 return
             time.sleep(1)
 
 
-def answers(service: Service, pictures: Sequence[bytes]) -> list[Answer]:
-    """What each picture must come to: embedded alone, without S3 or a queue."""
+def embed_alone(service: Service, pictures: Sequence[bytes]) -> list[Answer]:
+    """The expected result of each picture: embedded alone, without S3 or a queue."""
     return [service.embed_pictures([data])[0] for data in pictures]
 
 
-def results(world: World) -> dict[str, list[dict[str, Any]]]:
+def read_results(world: World) -> dict[str, list[dict[str, Any]]]:
     """The results of each object, by its key."""
     pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=OUTPUT)
     names = [row["Key"] for page in pages for row in page.get("Contents", [])]

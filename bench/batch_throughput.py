@@ -3,7 +3,7 @@
     python -m bench.batch_throughput --pictures 64 --latency 30
 
 Reads from and writes to Ceph's S3 through a proxy that adds the waiting time of a request to S3,
-which loopback does not have. The ways take turns, so that a busy machine is unfair to none.
+which loopback does not have. The variants take turns, so that other load affects all of them.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def main() -> int:
 
 def measure(world: World, options: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds that each way took, in each round."""
-    references = put_all(world, make_pictures(options.pictures, options.side))
+    references = upload_all(world, make_pictures(options.pictures, options.side))
     service = cold_start.load(batch_world.function_settings())
     world.proxy.latency = options.latency / 1000
     run(service, one_by_one, references[:4], "warm-up")
@@ -98,7 +98,7 @@ def measure(world: World, options: argparse.Namespace) -> dict[str, list[float]]
     return seconds
 
 
-def put_all(world: World, pictures: Mapping[str, bytes]) -> list[ObjectReference]:
+def upload_all(world: World, pictures: Mapping[str, bytes]) -> list[ObjectReference]:
     put = partial(world.s3.put_object, Bucket=INPUT)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda item: put(Key=item[0], Body=item[1]), pictures.items()))
@@ -115,7 +115,7 @@ def run(service: Service, way: Way, references: Sequence[ObjectReference], prefi
 
 
 def require_all(world: World, prefix: str, count: int) -> None:
-    """A way that leaves something out would be fast."""
+    """Fails if a variant left an object out."""
     pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=OUTPUT, Prefix=f"{prefix}/")
     found = sum(page["KeyCount"] for page in pages)
     if found != count:

@@ -1,4 +1,4 @@
-"""The world around a function that embeds a bucket: Ceph as S3, moto as SQS, and what goes wrong.
+"""The environment of a function that embeds a bucket: Ceph as S3, moto as SQS, and faults.
 
 Ceph's notification of a new object is what S3's would be; a listener puts it into the queue, as S3
 does, and some of them twice or three times, as S3 may.
@@ -20,7 +20,7 @@ from fixtures.servers.radosgw import Account, RadosGateway, ServerUnavailableErr
 from handler.settings import Settings
 
 INPUT, OUTPUT, PREFIX = "photos-in", "faces-out", "results"
-# A message is given up after so many receives; random faults must not get there.
+# Receives before a message is dead-lettered; random faults must stay below it.
 RECEIVES = 25
 
 
@@ -39,8 +39,8 @@ class World:
     dice: random.Random = field(default_factory=lambda: random.Random(4))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def tell(self, notification: Any) -> None:
-        """Send a notification to the queue: mostly once, sometimes more often."""
+    def send(self, notification: Any) -> None:
+        """Sends a notification to the queue: mostly once, sometimes two or three times."""
         with self.lock:
             times = self.dice.choices((1, 2, 3), (0.75, 0.2, 0.05))[0]
             self.counts["notifications"] += 1
@@ -49,13 +49,13 @@ class World:
         entries = [{"Id": str(number), "MessageBody": body} for number in range(times)]
         self.sqs.send_message_batch(QueueUrl=self.queue, Entries=entries)
 
-    def waiting(self) -> int:
-        """Messages that are in the queue or in somebody's hands."""
+    def count_waiting(self) -> int:
+        """Messages that are in the queue or being processed."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)
         return sum(int(value) for value in answer["Attributes"].values())
 
-    def dead_letters(self) -> int:
+    def count_dead_letters(self) -> int:
         name = "ApproximateNumberOfMessages"
         answer = self.sqs.get_queue_attributes(QueueUrl=self.dead, AttributeNames=[name])
         return int(answer["Attributes"][name])
@@ -79,7 +79,7 @@ def build() -> Iterator[World]:
         for bucket in (INPUT, OUTPUT):
             s3.create_bucket(Bucket=bucket)
         world = World(gateway, account, proxy, s3, sqs, *make_queues(sqs))
-        endpoint = stack.enter_context(listener.running(world.tell))
+        endpoint = stack.enter_context(listener.running(world.send))
         notify(world, endpoint)
         connection.use(proxy.url, account)
         yield world
@@ -104,7 +104,7 @@ def notify(world: World, endpoint: str) -> None:
     )
 
 
-def storm() -> list[Fault]:
+def frequent_faults() -> list[Fault]:
     """Failures of S3, at rates far above any that S3 has."""
     return [
         Fault("unavailable", "GET", times=1e9, share=0.10),

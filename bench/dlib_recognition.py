@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 import align
 from bench import need
+from bench.dlib_files import LANDMARKS, NETWORK
 from bench.speed.report import machine_and_date
 from tools.evaluate import cache, protocol
 from tools.evaluate.dataset import Pictures, open_pictures, read_pairs
@@ -31,8 +32,6 @@ from tools.evaluate.strangers import Strangers, count_labelled
 from tools.shared import SHARED
 
 LFW = SHARED / "faces" / "lfw"
-LANDMARKS = "shape_predictor_5_face_landmarks.dat"
-NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 CUSTOMARY = 0.6  # the threshold of face_recognition.compare_faces
 LEVELS = (1e-2, 1e-3, 1e-4, 1e-5)
 ROUNDS = 10  # of a bootstrap whose intervals the row does not show
@@ -106,7 +105,7 @@ def embed(
         return {"vectors": np.stack(vectors), "found": np.array(found)}
 
     key = cache.key_of(pictures=pictures.digest, names=names, version=dlib.__version__)
-    kept = cache.in_chunks(folder / f"dlib-{key}", len(names), "dlib", make)
+    kept = cache.compute_in_chunks(folder / f"dlib-{key}", len(names), "dlib", make)
     return kept["vectors"], kept["found"]
 
 

@@ -1,7 +1,7 @@
 """`python -m bench.precisions FOLDER`: the weight files of one model beside each other.
 
-One aligned face a call, one thread; the files take turns, so that a busy moment hits none of them
-alone. Prints size, median latency and the median pairwise ratio to float32.
+One aligned face a call, one thread; the files take turns, so that other load affects all of them.
+Prints size, median latency and the median pairwise ratio to float32.
 """
 
 import argparse

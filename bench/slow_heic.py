@@ -19,7 +19,7 @@ def noise(deep: bool = False) -> bytes:
     return encode("png", pixels.astype(np.uint16) * 257 if deep else pixels)
 
 
-def made_of(width: int, height: int, *options: str, deep: bool = False) -> bytes:
+def encode_tiled(width: int, height: int, *options: str, deep: bool = False) -> bytes:
     """A picture of such tiles; the bits of each are decoded anew."""
     tile = picture_of(heif_enc(noise(deep), *options))
     return tiled(tile, -(-height // TILE), -(-width // TILE), width, height)
@@ -27,15 +27,15 @@ def made_of(width: int, height: int, *options: str, deep: bool = False) -> bytes
 
 SLOW_HEIC: Mapping[str, Callable[[], bytes]] = MappingProxyType(
     {
-        "heic at the limit, 16 MB": partial(made_of, 8000, 5000, "-q", "30"),
-        "heic at the limit, 20 MB": partial(made_of, 8000, 5000, "-q", "36"),
+        "heic at the limit, 16 MB": partial(encode_tiled, 8000, 5000, "-q", "30"),
+        "heic at the limit, 20 MB": partial(encode_tiled, 8000, 5000, "-q", "36"),
         "heic at the limit, 18 MB, full colour": partial(
-            made_of, 8000, 5000, "-q", "31", "-p", "chroma=444"
+            encode_tiled, 8000, 5000, "-q", "31", "-p", "chroma=444"
         ),
-        "heic at the limit of 10 bits": partial(made_of, 5000, 4000, "-q", "40", deep=True),
+        "heic at the limit of 10 bits": partial(encode_tiled, 5000, 4000, "-q", "40", deep=True),
         "heic of few pixels and many bytes": partial(
-            made_of, 2000, 1500, "-q", "100", "-p", "chroma=444"
+            encode_tiled, 2000, 1500, "-q", "100", "-p", "chroma=444"
         ),
-        "heic of 12 megapixels, 6 MB": partial(made_of, 4032, 3024, "-q", "36"),
+        "heic of 12 megapixels, 6 MB": partial(encode_tiled, 4032, 3024, "-q", "36"),
     }
 )

@@ -1,4 +1,4 @@
-"""What Lambda calls. Importing this module is the cold start."""
+"""The Lambda entry point. Importing this module is the cold start."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def dispatch(event: Any, context: Any, service: AnyService) -> Any:
     """Hands `event` to the module that knows its kind.
 
     An event of no known kind is answered with an error that names the kinds. One that a service
-    delivers is raised instead, since answering would make its queue forget it.
+    delivers is raised instead, since an answer would make its queue delete it.
     """
     invocation = Invocation(context)
     source = recognise(event)
@@ -48,11 +48,14 @@ def dispatch(event: Any, context: Any, service: AnyService) -> Any:
 
 
 def count_failure(failure: Exception, invocation: Invocation, service: AnyService) -> None:
-    """A line and a metric for an invocation that fails; a batch has counted its objects itself."""
+    """Logs a failed invocation and counts it as a metric; a batch counts its own objects."""
     if isinstance(failure, TransientFailure):
         return
     error = as_api_error(failure, invocation)
     invocation.note(request_id=invocation.request_id)
     log_errors(
-        {error.code: 1}, service.settings.metrics_namespace, level="ERROR", **invocation.ended()
+        {error.code: 1},
+        service.settings.metrics_namespace,
+        level="ERROR",
+        **invocation.final_facts(),
     )

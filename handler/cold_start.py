@@ -1,7 +1,8 @@
 """The cold start: settings, detector and model are loaded and warmed up once.
 
 A failure is stored and answered by every invocation as a clear error. Raising it here instead
-would make Lambda start the function over and over, which costs ten seconds each time and says less.
+would make Lambda start the function over and over, which costs ten seconds each time and gives no
+clear error.
 """
 
 import time
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 import align
 import model_layer
 from handler import __version__
-from handler.errors import ApiError, where
+from handler.errors import ApiError, innermost_frames
 from handler.faces.decision import default_decision
 from handler.faces.embedding import EmbeddingProfile
 from handler.faces.service import AnyService, BrokenService, Service
@@ -22,13 +23,13 @@ from handler.uai.config import load_settings
 
 
 def start() -> AnyService:
-    """The warm service; or, where anything fails, a BrokenService that answers with the reason."""
+    """The warm service or, if anything fails, a BrokenService that answers with the reason."""
     started = time.perf_counter()
     settings = Settings.for_refusals()
     try:
         settings = load_settings()
         service = load(settings)
-        service.detector.warm_up()  # the model ran once as it was loaded
+        service.detector.warm_up()  # loading the model ran it once
     except Exception as failure:
         error = _explain(failure)
         log(
@@ -36,7 +37,7 @@ def start() -> AnyService:
             level="ERROR",
             code=error.code,
             error_type=type(failure).__name__,
-            where=where(failure),
+            where=innermost_frames(failure),
         )
         return BrokenService(settings, error)
     log(

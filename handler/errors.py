@@ -32,7 +32,7 @@ STATUSES: Mapping[str, int] = MappingProxyType(
         "Timeout": 503,
     }
 )
-# Facts about the bytes of a picture: reading them again would change nothing.
+# Properties of a picture's bytes: a retry would give the same error.
 ABOUT_THE_PICTURE = frozenset(
     {
         "FaceNotFound",
@@ -43,9 +43,9 @@ ABOUT_THE_PICTURE = frozenset(
         "UnsupportedFormat",
     }
 )
-# Worth the same request again, later: the cause is on our side and passes.
+# Retryable: the cause is on our side and temporary.
 RETRYABLE = frozenset({"InternalError", "StorageUnavailable", "Timeout"})
-# Our side, too, but only a new deployment changes it. A queue can wait for that; a caller cannot.
+# Also on our side, but only a new deployment fixes it. A queue can wait for that; a caller cannot.
 OURS = RETRYABLE | {"ModelUnavailable"}
 MAX_MESSAGE = 500
 
@@ -78,14 +78,14 @@ class ApiError(Exception):
 
     @property
     def can_wait(self) -> bool:
-        """Whether a queue keeps what failed so: it may succeed later, without a change to it."""
+        """Whether a queue keeps the request: it may succeed later, unchanged."""
         return self.code in OURS or self.retryable or self.fixable
 
     @classmethod
     def from_library(cls, failure: Exception) -> "ApiError":
         """An error of `align` or `model_layer`: its class name is the code.
 
-        A class that the table does not know says nothing of itself to the caller.
+        An unknown class becomes InternalError, without details.
         """
         code = type(failure).__name__
         if code not in STATUSES or not hasattr(failure, "details"):
@@ -103,13 +103,13 @@ class ApiError(Exception):
     def about_image(self, index: int) -> "ApiError":
         """The same error, which also says which image of the request it is about."""
         message = f"images[{index}]: {self.message}"
-        return self._saying(message, {**self.details, "image": index})
+        return self._with_message(message, {**self.details, "image": index})
 
-    def untraced(self) -> "ApiError":
-        """The same error, for keeping: a traceback holds its frames, and they hold pictures."""
-        return self._saying(self.message, self.details)
+    def without_traceback(self) -> "ApiError":
+        """A copy that is safe to store: a traceback keeps frames alive, and they hold pictures."""
+        return self._with_message(self.message, self.details)
 
-    def _saying(self, message: str, details: Mapping[str, Any]) -> "ApiError":
+    def _with_message(self, message: str, details: Mapping[str, Any]) -> "ApiError":
         return ApiError(
             self.code,
             message,
@@ -132,7 +132,7 @@ def render(error: ApiError, request_id: str) -> dict[str, Any]:
         "error": {
             "code": error.code,
             "message": printable(error.message),
-            "details": {name: _plain(value) for name, value in error.details.items()},
+            "details": {name: _to_json(value) for name, value in error.details.items()},
             "retryable": error.retryable,
         },
         "request_id": request_id,
@@ -147,20 +147,20 @@ def printable(text: str, limit: int = MAX_MESSAGE) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in kept)
 
 
-def where(failure: BaseException) -> list[str]:
+def innermost_frames(failure: BaseException) -> list[str]:
     """The innermost frames as `file:line:function`: a stack trace without data, for the log."""
     frames = traceback.extract_tb(failure.__traceback__)[-4:]
     return [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}:{frame.name}" for frame in frames]
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """`value` as JSON, whatever a library put into its details."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     if isinstance(value, Mapping):
-        return {printable(str(name)): _plain(item) for name, item in value.items()}
+        return {printable(str(name)): _to_json(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
+        return [_to_json(item) for item in value]
     return printable(str(value))

@@ -1,4 +1,4 @@
-"""What belongs to one invocation: its id, its time, and what the log will say about it."""
+"""One invocation: its id, its deadline, and its facts for the log."""
 
 import time
 import uuid
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from align.errors import AlignError
-from handler.errors import ApiError, where
+from handler.errors import ApiError, innermost_frames
 from model_layer.errors import ModelError
 
 
 class Invocation:
-    """One invocation. The only thing in the handler that changes, and it ends with it."""
+    """One invocation: the only mutable object in the handler, made anew for each call."""
 
     def __init__(self, context: Any = None) -> None:
         """`context` is Lambda's; without one (a test, a shell) the time is unlimited."""
@@ -25,15 +25,15 @@ class Invocation:
         self._stages: dict[str, float] = {}
         self._afterwards: list[Callable[[], None]] = []
 
-    def keeping(self, kept_ms: float, request_id: str | None = None) -> "Invocation":
+    def begin_part(self, reserve_ms: float, request_id: str | None = None) -> "Invocation":
         """A part of this invocation's work, with facts and timings of its own, on the same clock.
 
-        `kept_ms` of the time that is left are not for this part.
+        `reserve_ms` of the time left are kept back from this part.
         """
         part = Invocation()
         part.request_id = request_id or self.request_id
         part._remaining = self._remaining
-        part._kept_ms = self._kept_ms + kept_ms
+        part._kept_ms = self._kept_ms + reserve_ms
         return part
 
     def end_within(self, seconds: float) -> None:
@@ -62,20 +62,20 @@ class Invocation:
         return {**stages, "total": round((time.perf_counter() - self._started) * 1000, 2)}
 
     def note(self, **facts: Any) -> None:
-        """Facts for the log line of this invocation; `observability` decides which it prints."""
+        """Adds facts for the log line; `observability` decides which are printed."""
         self.facts.update(facts)
 
-    def ended(self) -> dict[str, Any]:
+    def final_facts(self) -> dict[str, Any]:
         """All facts, and how long it took."""
         timings = self.timings_ms()
         return {**self.facts, "timings_ms": timings, "duration_ms": timings["total"]}
 
-    def afterwards(self, work: Callable[[], None]) -> None:
-        """Keeps `work` for when the answer stands; an answer that is an error does without."""
+    def defer(self, work: Callable[[], None]) -> None:
+        """Runs `work` once the answer is ready to be delivered; after an error it is dropped."""
         self._afterwards.append(work)
 
-    def answered(self) -> None:
-        """Does what was kept for now: the answer can be delivered."""
+    def run_deferred(self) -> None:
+        """Runs the deferred work."""
         while self._afterwards:
             self._afterwards.pop()()
 
@@ -86,7 +86,7 @@ class Invocation:
         return float(self._remaining()) - self._kept_ms
 
     def require_time(self, reserve_ms: int) -> None:
-        """Raises Timeout where less than `reserve_ms` is left: better an answer than a kill."""
+        """Raises Timeout if less than `reserve_ms` is left, so that the caller gets an answer."""
         if self.remaining_ms() < reserve_ms:
             raise ApiError(
                 "Timeout",
@@ -107,7 +107,7 @@ def as_api_error(failure: Exception, invocation: Invocation) -> ApiError:
     invocation.note(code=error.code, status=error.status)
     if error.code == "InternalError":
         cause = failure.__cause__ or failure
-        invocation.note(error_type=type(cause).__name__, where=where(cause))
+        invocation.note(error_type=type(cause).__name__, where=innermost_frames(cause))
     return error
 
 

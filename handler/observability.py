@@ -1,8 +1,8 @@
-"""The only place that logs: one JSON line per invocation, made of known fields and nothing else.
+"""The only module that logs: one JSON line per invocation, made of listed fields only.
 
 Faces are biometric data, so a line is built from a list of allowed fields whose values are
 numbers, booleans and short identifiers. A picture, an embedding, an object key or the text of an
-exception has no field to go into. Metrics ride on the same line in CloudWatch's embedded format
+exception has no field. Metrics ride on the same line in CloudWatch's embedded format
 when FACENET_METRICS_NAMESPACE is set. Why not powertools: docs/decisions/lean-handler.md.
 """
 

@@ -28,7 +28,7 @@ UaiMainClass = Literal[
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be used; the message names the variable."""
+    """A setting with an invalid value; the message names the variable."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,12 @@ class Settings:
 
     @classmethod
     def for_refusals(cls, environment: Environment | None = None) -> "Settings":
-        """The few settings that answers need even where another one cannot be read."""
+        """The settings that error answers need even if another setting is invalid."""
         source = os.environ if environment is None else environment
         return cls(
             base_path=_text(source, "FACENET_BASE_PATH").strip("/"),
             cors_origins=_names(source, "FACENET_CORS_ORIGINS"),
-            # The page says what is broken; one that cannot be read does not bring it.
+            # The page shows the error; an invalid value leaves it off.
             page=_text(source, "FACENET_PAGE").lower() in ON,
             rekognition=_text(source, "FACENET_REKOGNITION").lower() in ON,
             metrics_namespace=_text(source, "FACENET_METRICS_NAMESPACE") or None,
@@ -186,19 +186,19 @@ def _only_bundled_model() -> str:
 
 
 def available_threads(environment: Environment) -> int:
-    """Threads that the function's memory size pays for: one per 1,769 MB, rounded up."""
+    """Threads for the function's memory size: one per 1,769 MB, rounded up."""
     visible = len(os.sched_getaffinity(0))
     processors = _processors(environment)
     return min(visible, 4 if processors is None else max(1, math.ceil(processors)))
 
 
 def slowness_of(environment: Environment) -> float:
-    """How many times as long work takes as on a whole processor; less memory pays for a part."""
+    """How many times slower than one processor the function is; less memory, less processor."""
     return max(1.0, 1 / (_processors(environment) or 1.0))
 
 
 def _processors(environment: Environment) -> float | None:
-    """What the function's memory size pays for; None outside Lambda."""
+    """Processors for the function's memory size; None outside Lambda."""
     memory = environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "")
     return int(memory) / MEGABYTES_PER_CPU if memory.isdecimal() else None
 

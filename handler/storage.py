@@ -1,7 +1,7 @@
-"""The one gateway to S3: reads pictures, writes results, and says what a failure means.
+"""The only module that calls S3: reads pictures, writes results, classifies failures.
 
 Requests read through `ObjectReader` and get an ApiError; batches use `S3Store` and get one of the
-exceptions below. Both decide by the same table, `fault_of`.
+exceptions below. Both classify failures by `fault_of`.
 """
 
 import functools
@@ -30,7 +30,7 @@ class Fault(Enum):
     ARCHIVED = auto()  # in Glacier, say
     REFUSED = auto()  # the role, the bucket's policy or owner, or the key; somebody can fix it
     NOT_ACCEPTED = auto()  # no object can have this name
-    ENCRYPTED = auto()  # with a key of the one who stored it (SSE-C), which is not ours to know
+    ENCRYPTED = auto()  # encrypted with a customer-provided key (SSE-C)
     TRANSIENT = auto()  # the same call may succeed later
 
 
@@ -130,7 +130,7 @@ class StoredObject:
 
     @property
     def identity(self) -> str:
-        """What tells these bytes from any other under the same key: the version, else the ETag.
+        """Identifies these bytes among all under the same key: the version, else the ETag.
 
         "null" is the version id that S3 gives to what was put without versioning; such an object
         can be replaced in place, so its ETag has to serve.
@@ -215,8 +215,8 @@ class S3Store:
     Args:
         client: A boto3 S3 client; it is used from several threads, which clients allow.
         output_bucket: Where results are written.
-        output_owner: Account that must own it, if known. Bucket names can be guessed: somebody who
-            made the bucket again after it was deleted would be sent the embeddings.
+        output_owner: Account that must own it, if known. Bucket names can be guessed: if the bucket
+            is deleted and somebody else creates it, they would receive the embeddings.
         image_bytes: Objects above this are not read, only named.
         bucket_owner: Account that must own every bucket that is read, if given.
     """
@@ -230,8 +230,8 @@ class S3Store:
     def fetch(self, reference: ObjectReference) -> StoredObject:
         """Read an object. Raises ObjectGone, ObjectArchived and TransientFailure.
 
-        The ETag of the event is deliberately no condition: where the object was replaced since,
-        the newer bytes are read and named for what they are, and the newer event changes nothing.
+        The ETag of the event is deliberately not a condition: if the object was replaced since, the
+        newer bytes are read under their own identity, and the newer event changes nothing.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -243,7 +243,7 @@ class S3Store:
             raise connection_failure(failure) from None
 
     def identity(self, reference: ObjectReference) -> str | None:
-        """What tells the object's present bytes from others (`StoredObject.identity`).
+        """The identity of the object's current bytes (`StoredObject.identity`).
 
         None where it is gone. Raises TransientFailure.
         """
@@ -255,7 +255,7 @@ class S3Store:
         except ClientError as failure:
             if fault_of(failure) is Fault.GONE:
                 return None
-            raise transient(failure) from None
+            raise as_transient(failure) from None
         except (BotoCoreError, OSError) as failure:
             raise connection_failure(failure) from None
         etag = response["ETag"].strip('"')
@@ -319,7 +319,7 @@ class UploadStore:
     def form(self, key: str, content_type: str, most_bytes: int) -> dict[str, Any]:
         """A presigned POST, `{"url", "fields"}`, for one object of that type and size.
 
-        Signing asks nobody: S3 checks the form when it is sent. Raises StorageUnavailable.
+        Signing makes no call: S3 checks the form when it is sent. Raises StorageUnavailable.
         """
         from botocore.exceptions import BotoCoreError
 
@@ -350,7 +350,7 @@ class UploadStore:
         return f"{parts.scheme}://{parts.netloc}"
 
     def delete(self, keys: Sequence[str]) -> int:
-        """Deletes objects; how many S3 has confirmed. Those left go with the bucket's lifecycle."""
+        """Deletes objects; how many S3 confirmed. The bucket's lifecycle deletes the rest."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         deleted = 0
@@ -371,7 +371,7 @@ def client() -> Any:
     time left answers StorageUnavailable; Lambda stops one with less. That is deliberate: refusing
     every late read would refuse reads that S3 nearly always answers within milliseconds.
     """
-    # Or forms are signed in a way that KMS refuses.
+    # Otherwise forms get a signature version that KMS refuses.
     return quiet_client("s3", total_max_attempts=2, signature_version="s3v4")
 
 
@@ -446,19 +446,19 @@ def request_error(fault: Fault) -> ApiError:
 
 
 def batch_error(failure: Any) -> Exception:
-    """A ClientError as a batch handles it: only what is gone or archived is not tried again."""
+    """A ClientError as a batch handles it: only a missing or archived object is not retried."""
     fault = fault_of(failure)
     if fault is Fault.GONE:
         return ObjectGone()
     if fault is Fault.ENCRYPTED:
         return TransientFailure(code_of(failure), ENCRYPTED)
-    return ObjectArchived() if fault is Fault.ARCHIVED else transient(failure)
+    return ObjectArchived() if fault is Fault.ARCHIVED else as_transient(failure)
 
 
 def write_error(failure: Any) -> TransientFailure:
-    """Why a result could not be written. Somebody can fix a refusal, so it is tried again."""
+    """Why a result could not be written. A refusal can be fixed, so it is retried."""
     if fault_of(failure) is not Fault.REFUSED:
-        return transient(failure)
+        return as_transient(failure)
     return TransientFailure(
         code_of(failure),
         "S3 refused the result: check that the output bucket belongs to the account of "
@@ -467,7 +467,7 @@ def write_error(failure: Any) -> TransientFailure:
     )
 
 
-def transient(failure: Any) -> TransientFailure:
+def as_transient(failure: Any) -> TransientFailure:
     """A ClientError as a TransientFailure with S3's code."""
     return TransientFailure(code_of(failure), f"S3 answered {status_of(failure)}")
 
@@ -483,7 +483,7 @@ def code_of(failure: Any) -> str:
 
 
 def message_of(failure: Any) -> str:
-    """The text of a botocore ClientError, which may hold names: to look into, not to show."""
+    """The text of a botocore ClientError. It may contain names: inspect it, never show it."""
     return str(failure.response.get("Error", {}).get("Message", ""))
 
 
@@ -566,7 +566,7 @@ class ObjectPrefix:
                 raise request_error(CODES.get(code, Fault.TRANSIENT))
 
     def stamp(self) -> int | None:
-        """None: of a prefix only a listing tells whether it changed."""
+        """None: only a listing shows whether a prefix changed."""
         return None
 
     @property

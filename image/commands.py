@@ -91,7 +91,7 @@ def complete(
             check=False,
         )
     except subprocess.TimeoutExpired as late:
-        raise CommandError(f"{' '.join(command)}: not done after {timeout:.0f} s") from late
+        raise CommandError(f"{' '.join(command)}: timed out after {timeout:.0f} s") from late
     if done.returncode:
         tail = (done.stdout + (done.stderr or ""))[-4000:]
         raise CommandError(f"{' '.join(command)}: status {done.returncode}\n{tail}")

@@ -1,4 +1,4 @@
-"""Takes out of site-packages what a face verification never reads: run while the image is built.
+"""Removes from site-packages what the function never reads; run while the image is built.
 
     python trim.py /opt/venv/lib/python3.11/site-packages
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     """Trims the folder given and prints how much went, by kind."""
     site = Path(arguments[0])
     if site.name != "site-packages":
-        raise SystemExit(f"{site} is no site-packages folder")
+        raise SystemExit(f"{site} is not a site-packages folder")
     before = tree_size(site)
     for label, paths in (
         ("botocore services", unused_services(site)),

@@ -14,7 +14,7 @@ from model_layer.manifest import (
 )
 
 Profile = Literal["default", "uai"]
-# Hexadecimal digits; 48 bits tell apart more contracts than anybody will have.
+# Hexadecimal digits: 48 bits.
 DIGEST_LENGTH = 12
 
 

@@ -24,7 +24,7 @@ def unit(vector: NDArray[np.float64]) -> NDArray[np.float32]:
     """
     largest = float(np.abs(vector).max())
     if not np.isfinite(largest) or largest < SMALLEST_NUMBER:
-        raise ValueError("the numbers are not a direction")
+        raise ValueError("the vector is zero or not finite")
     scaled = vector / largest  # so that no square of a huge number overflows
     return np.asarray(scaled / np.linalg.norm(scaled), np.float32)
 

@@ -13,9 +13,9 @@ class LiteRTEngine:
     """A .tflite file: float32 [N,S,S,3] in, float32 [N,D] out.
 
     Pictures run one by one, which costs a few per cent and keeps memory constant: see
-    docs/decisions/engine.md. LiteRT checks a file's mark but not its inside, and damage there can
-    end the process. So the digest in the manifest is what stands between a damaged file and this
-    class, and a manifest is to be trusted as code is.
+    docs/decisions/engine.md. LiteRT checks a file's magic bytes, not its contents, and a damaged
+    file can crash the process. Only the digest in the manifest protects against that, so trust a
+    manifest as you trust code.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:

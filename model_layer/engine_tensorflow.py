@@ -1,4 +1,5 @@
-"""The reference engine: TensorFlow itself. Seconds to load and gigabytes of memory; chosen only.
+"""The reference engine: TensorFlow itself. It takes seconds to load and gigabytes of memory, and
+runs only where it is chosen.
 
 It runs a frozen graph (`.pb`, as tools/import_model writes it) in a TensorFlow session.
 """

@@ -1,4 +1,4 @@
-"""Finding model folders, and trusting no file in them before its digest is checked."""
+"""Finds model folders and checks the digest of every file before it is used."""
 
 import hashlib
 from pathlib import Path
@@ -28,7 +28,7 @@ def find_model(name_or_folder: str | Path) -> Path:
     if name and folder.is_dir():
         return folder
     raise ModelUnavailable(
-        f"{name!r} is neither a bundled model nor a folder", bundled=bundled_models()
+        f"{name!r} is neither the id of a bundled model nor a folder", bundled=bundled_models()
     )
 
 
@@ -51,7 +51,7 @@ def _check_size(path: Path, entry: WeightFile) -> None:
     actual = path.stat().st_size
     if actual != entry.bytes:
         raise ModelUnavailable(
-            f"model file {entry.name} has {actual} bytes where the manifest says {entry.bytes}",
+            f"model file {entry.name} has {actual} bytes, but the manifest says {entry.bytes}",
             file=entry.name,
             expected=entry.bytes,
             actual=actual,
@@ -62,7 +62,7 @@ def _check_digest(path: Path, entry: WeightFile) -> None:
     actual = sha256_of(path)
     if actual != entry.sha256:
         raise ModelUnavailable(
-            f"model file {entry.name} has SHA-256 {actual} where the manifest says {entry.sha256}",
+            f"model file {entry.name} has SHA-256 {actual}, but the manifest says {entry.sha256}",
             file=entry.name,
             expected=entry.sha256,
             actual=actual,

@@ -1,7 +1,7 @@
 """manifest.json: everything about a model that code must not guess.
 
 The file is validated as a whole when it is read: a field of the wrong type, an unknown kind of
-alignment or a missing digest is an error at load, not a surprise at the first request.
+alignment or a missing digest is an error at load, not at the first request.
 """
 
 import math
@@ -21,8 +21,8 @@ FORMAT = 2
 
 Positive = Annotated[int, Meta(gt=0)]
 Point = tuple[float, float]
-FileKind = Literal["int8", "float16", "float32", "tensorflow"]
-Precision = Literal["int8", "float16", "float32"]
+FileKind = Literal["int8", "float32", "tensorflow"]
+Precision = Literal["int8", "float32"]
 Standardization = Literal["fixed", "prewhiten"]
 
 
@@ -35,7 +35,7 @@ class WeightFile(Struct, frozen=True, kw_only=True):
 
 
 class InputFormat(Struct, frozen=True, kw_only=True):
-    """What the network eats: square chips of `size` pixels, in this channel order and scaling."""
+    """The network's input: square chips of `size` pixels, in this channel order and scaling."""
 
     size: Positive
     standardization: Standardization
@@ -65,7 +65,8 @@ class SimilarityAlignment(
 
 
 class EmbeddingFormat(Struct, frozen=True, kw_only=True):
-    """What comes out. `mean`, if there, is subtracted from unit vectors before comparing."""
+    """The network's output. `mean`, if present, is subtracted from unit vectors before
+    comparing."""
 
     dimension: Positive
     metric: Literal["l2"] = "l2"
@@ -140,7 +141,7 @@ def _logistic(logit: float) -> float:
 
 
 def _contradictions(manifest: Manifest) -> Any:
-    """Yields, in words, what in a well-typed manifest cannot be true."""
+    """Yields a message for each contradiction in a well-typed manifest."""
     if manifest.default_precision not in manifest.files:
         yield f"default_precision {manifest.default_precision!r} has no entry in files"
     if manifest.alignment.size != manifest.input.size:

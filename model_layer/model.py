@@ -1,4 +1,4 @@
-"""Chips in, unit vectors out."""
+"""The model: embeds chips as unit vectors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,7 +128,7 @@ class Model:
     def answer_raw(
         self, chips: NDArray[np.uint8], standardization: Standardization | None = None
     ) -> NDArray[np.float32]:
-        """What the network says to chips, uint8 RGB [N,S,S,3] -> float32 [N,D] of any length.
+        """The network's raw output for chips, uint8 RGB [N,S,S,3] -> float32 [N,D] of any length.
 
         The manifest's `check` holds the first numbers of `normalise(answer_raw(check_chip))`.
         """
@@ -172,8 +172,8 @@ def load(
 def _check_network(model: Model, kind: FileKind, file_name: str) -> None:
     """One inference, of `check_chip`: proves size, dimension and answer, and warms the engine.
 
-    Raises ModelUnavailable. Damaged weights, kernels that compute nonsense on this processor and a
-    wrong standardization all give unit vectors in the end, and nothing else would notice.
+    Raises ModelUnavailable. Damaged weights, kernels that compute wrong results on this processor
+    and a wrong standardization all yield unit vectors; no other check detects them.
     """
     size = model.input_size
     try:
@@ -192,7 +192,7 @@ def _check_network(model: Model, kind: FileKind, file_name: str) -> None:
     if expected and not deviation(normalise(raw)[0], expected) <= CHECK_TOLERANCE:
         raise ModelUnavailable(
             f"model file {file_name} gives a wrong embedding of the known check chip on this "
-            "processor, so faces would be confused; use another machine or another precision",
+            "processor, so it would confuse faces; use another machine or another precision",
             file=file_name,
         )
 

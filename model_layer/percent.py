@@ -1,6 +1,6 @@
 """Distances on the scale that Amazon Rekognition's clients read: similarity from 0 to 100.
 
-The scale says how rare such a likeness is among strangers: 80 stands at the model's default
+The scale expresses how rare such a similarity is among strangers: 80 stands at the model's default
 false-accept rate (Rekognition's default threshold), 99 at one hundredth of it or at the strictest
 measured rate, 50 at even odds of the calibration. Between these it is linear in the logarithm of
 the rate, beyond them in the distance.

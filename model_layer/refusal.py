@@ -1,4 +1,4 @@
-"""Faces that a model cannot tell apart, seen in their embeddings."""
+"""Detects, by its embedding, a face that the model cannot tell apart from others."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -68,7 +68,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
         return np.asarray(self.scores(vectors, norms) > 0)
 
     def contradictions(self, dimension: int) -> Iterator[str]:
-        """What in a well-typed refusal cannot be true, in words."""
+        """A message for each contradiction in a well-typed refusal."""
         for crowd in self.crowds:
             if len(crowd.direction) != dimension:
                 yield (

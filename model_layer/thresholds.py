@@ -117,7 +117,7 @@ class Thresholds(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return None
 
     def contradictions(self) -> Iterator[str]:
-        """What in well-typed thresholds cannot be true, in words."""
+        """A message for each contradiction in well-typed thresholds."""
         if (self.default_far is None) == (self.default_threshold is None):
             yield "thresholds needs default_far or default_threshold, one of the two"
         for upper, lower in pairwise(self.table):

@@ -62,7 +62,7 @@ LOCKS = (
     Lock("tensorflow", ("tensorflow",)),
     Lock("heic", ("heic",), alone=True, without=("pillow",)),
     Lock("test", ("test",)),
-    Lock("test-all", ("test-all",)),
+    Lock("test-all", ("test-all",), without=("openvino-telemetry",)),
     Lock("aws-test", ("aws-test",)),
     Lock("browser", ("browser",)),
     Lock("detector-weights", ("detector-weights",)),

@@ -24,7 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # modules are marked `full` where they stand.
 FULL = (
     "contract/test_detector_parity.py",
+    "contract/test_import_forms.py",
     "contract/test_import_model.py",
+    "contract/test_import_networks.py",
+    "contract/test_import_published.py",
     "contract/test_interrupts.py",
     "contract/test_lfw_accuracy.py",
     "fuzz/test_seeds.py",

@@ -1,1 +1,1 @@
-"""Command lines around the function; none of them is in its image."""
+"""Command-line tools for users; none of them is in the function's image."""

@@ -25,12 +25,12 @@ from tools.shared import SHARED
 PARITY = "parity.npz"
 # Measured 0.98 and more on faces in static int8; a wrong file or engine is far below.
 LOWEST_COSINE = 0.95
-# One pair of a fold of 600, over three folds: what another processor's rounding can turn over.
+# One pair of a fold of 600, over three folds: rounding on another processor can change that much.
 ACCURACY_TOLERANCE = 0.0012
 
 
 class CheckError(Exception):
-    """What the model folder claims is not so."""
+    """The model folder contradicts its manifest."""
 
 
 def check_digests(folder: Path) -> str:
@@ -40,7 +40,7 @@ def check_digests(folder: Path) -> str:
         content = (folder / entry.name).read_bytes()
         found = hashlib.sha256(content).hexdigest()
         if found != entry.sha256 or len(content) != entry.bytes:
-            raise CheckError(f"{kind}: {entry.name} is not the file of the manifest ({found})")
+            raise CheckError(f"{kind}: {entry.name} does not match the manifest ({found})")
     return f"digests of {', '.join(files)} are those of the manifest"
 
 
@@ -79,7 +79,7 @@ def _check_row(folder: Path, lfw: Path, out: Path, row: Mapping[str, Any]) -> st
 
 def measure(folder: Path, lfw: Path, out: Path, precision: str, *, flip: bool) -> float:
     """Accuracy over the folds in `lfw`; reports and kept work go to `out`."""
-    # Not on top: it draws pictures, which the other checks do not need.
+    # Imported here: it needs the plotting library, and the other checks do not.
     from tools.evaluate.__main__ import main as evaluate
 
     report = out / (f"{precision}-flip" if flip else precision)
@@ -97,7 +97,7 @@ def measure(folder: Path, lfw: Path, out: Path, precision: str, *, flip: bool) -
 
 
 def check(folder: Path, lfw: Path, out: Path) -> None:
-    """All checks that the data allows, a line each; raises CheckError at the first that fails."""
+    """Runs all checks that the data allows; prints a line each. Raises CheckError."""
     print(check_digests(folder))
     print(check_parity(folder))
     if not (lfw / "pairs.csv").exists():
@@ -108,7 +108,7 @@ def check(folder: Path, lfw: Path, out: Path) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Exit status: 0 all is so, 1 something is not."""
+    """Exit status: 0 if all checks pass, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tools.check_model", description=__doc__)
     parser.add_argument(
         "folder", type=Path, nargs="?", default=BUNDLED, help="as training makes it (bundled)"

@@ -1,4 +1,4 @@
-"""A client in a few lines: plain HTTP for a local server, signed (SigV4) for one on AWS.
+"""A small client: plain HTTP for a local server, signed (SigV4) requests for AWS.
 
     python -m tools.client --url http://127.0.0.1:8080 compare A.jpg B.jpg
     python -m tools.client --url https://abc.execute-api.eu-west-1.amazonaws.com embed A.jpg
@@ -7,10 +7,10 @@
     python -m tools.client search --collection staff PARTY.jpg
     python -m tools.client delete-person --collection staff --person Ann
 
-Credentials come from where every AWS tool takes them: environment, profile, role.
+Credentials are found as by every AWS tool: environment, profile, role.
 
 Pictures that do not fit into a request are sent to the function's upload bucket, and removed once
-they are answered. Where there is no such bucket they are made smaller here.
+they are answered. Without such a bucket they are reduced here.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from botocore.httpsession import URLLib3Session
 Json = dict[str, Any]
 Image = str | Path | bytes | Json
 TIMEOUT_S = 35
-# Lambda takes 6 MB with whatever wraps a request, and base64 makes 3 bytes 4.
+# Lambda takes 6 MB including the event around the request; base64 turns 3 bytes into 4.
 UPLOAD_TIMEOUT_S = 300
 REQUEST_BYTES = 4_300_000
 SMALLER_SIDE = 1600
@@ -115,7 +115,7 @@ class Client:
         except CallError as failure:
             if not is_off(failure):
                 raise
-            return self.call(operation, {**request_of(smaller(read)), **options})
+            return self.call(operation, {**request_of(shrink(read)), **options})
         return self.call(operation, {**request_of(sent), "delete": True, **options})
 
     def upload(self, picture: bytes) -> Json:
@@ -196,7 +196,7 @@ def size_of(images: Sequence[bytes | Json]) -> int:
 
 
 def content_type_of(picture: bytes) -> str:
-    """The picture's type by its first bytes; what is none is the function's to refuse."""
+    """The picture's type by its first bytes; the function refuses unknown ones."""
     if picture[4:8] == b"ftyp":
         return "image/heic"
     if picture.startswith(b"\x89PNG"):
@@ -209,8 +209,8 @@ def is_off(failure: CallError) -> bool:
     return failure.status == 404 or failure.code == "RouteNotFound"
 
 
-def smaller(images: Sequence[bytes | Json]) -> list[bytes | Json]:
-    """The pictures with a longest side of 1,600 pixels, as JPEG, as the page makes them."""
+def shrink(images: Sequence[bytes | Json]) -> list[bytes | Json]:
+    """Reduces the pictures to a longest side of 1,600 pixels, as JPEG, as the page does."""
     import cv2
     import numpy as np
 
@@ -321,7 +321,7 @@ def answer_of(status: int, content: bytes) -> Json:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        message = text if status >= 400 else f"no JSON object but {text!r}"
+        message = text if status >= 400 else f"expected a JSON object, got {text!r}"
         raise CallError(status, code, message, retryable)
     error = document.get("error")
     if isinstance(error, dict):
@@ -340,7 +340,8 @@ def answer_of(status: int, content: bytes) -> Json:
 
 def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser = argparse.ArgumentParser(
-        prog="python -m tools.client", description="Compare, embed or detect faces by the service."
+        prog="python -m tools.client",
+        description="Compare, embed, detect, enrol or search faces with the service.",
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--url", default="http://127.0.0.1:8080", help="(%(default)s)")
@@ -349,28 +350,28 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("operation", choices=[*pictures, *PLAIN_VERBS], metavar="VERB")
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="a file or s3://bucket/key")
     parser.add_argument("--collection", help="of enrol, search and all verbs about collections")
-    parser.add_argument("--person", help="whom to enrol, describe or delete")
+    parser.add_argument("--person", help="the person to enrol, describe or delete")
     parser.add_argument("--id", dest="face_id", help="the face to delete")
     parser.add_argument("--limit", type=int, help="persons per face, or names per page")
-    parser.add_argument("--max-fpir", type=float, help="chance that a stranger is named")
+    parser.add_argument("--max-fpir", type=float, help="probability that a stranger is matched")
     parser.add_argument("--face", choices=["largest", "central", "all"])
     decision = parser.add_mutually_exclusive_group()
     decision.add_argument("--threshold", type=float, help="largest distance of one person")
     decision.add_argument("--far", type=float, help="false-accept rate, in place of a threshold")
     parser.add_argument(
-        "--min-quality", type=float, help="0 to 1; 0 takes faces that are refused by default"
+        "--min-quality", type=float, help="0 to 1; 0 accepts faces that are refused by default"
     )
     parser.add_argument("--encoding", choices=["float", "base64"])
     parser.add_argument("--aligned", action="store_true", default=None)
     chosen = parser.parse_intermixed_args(arguments)
-    lacking = missing(chosen)
+    lacking = missing_option(chosen)
     if lacking:
         parser.error(f"{chosen.operation} needs {lacking}")
     return chosen
 
 
-def missing(options: Any) -> str | None:
-    """What the verb needs and was not given."""
+def missing_option(options: Any) -> str | None:
+    """The option that the verb needs and was not given."""
     needed = PLAIN_VERBS.get(options.operation)
     if needed is None:
         about = {"enrol": ("collection", "person"), "search": ("collection",)}
@@ -382,8 +383,8 @@ def missing(options: Any) -> str | None:
     return next((names[name] for name in needed if not given[name]), None)
 
 
-def ask(client: Client, options: Any) -> Json:
-    """The answer to what the command line asks."""
+def run_operation(client: Client, options: Any) -> Json:
+    """Runs the operation of the command line; returns its answer."""
     names = ("face", "threshold", "far", "min_quality", "encoding", "aligned", "limit", "max_fpir")
     chosen = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     verb = options.operation.replace("-", "_")
@@ -408,19 +409,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         client = over_lambda(options.function) if options.function else over_http(options.url)
-        answer = ask(client, options)
+        answer = run_operation(client, options)
     except EndpointConnectionError:
-        return fail(
-            f"nothing answers at {options.url}; `make serve` starts a server, --url names it"
+        return report_failure(
+            f"no server answers at {options.url}; `make serve` starts a server, --url names it"
         )
     except (CallError, BotoCoreError, ClientError, OSError) as exc:
-        return fail(str(exc))
+        return report_failure(str(exc))
     print(json.dumps(answer, indent=2))
     return 0
 
 
-def fail(why: str) -> int:
-    """Say why there is no answer; gives the exit status."""
+def report_failure(why: str) -> int:
+    """Prints why there is no answer; returns the exit status."""
     print(f"failed: {why}", file=sys.stderr)
     return 1
 

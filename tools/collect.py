@@ -35,7 +35,7 @@ with packages_of("collect"):
 
     from tools.collect_rows import SCHEMA, Result, rows
     from tools.collect_sources import Page, Source, open_source
-    from tools.evaluate.cache import stopping
+    from tools.evaluate.cache import cancel_pending
 
 SOURCE_KEY, LAST_KEY = b"facenet.source", b"facenet.last"
 # Answers to requests that came through a queue lie here, and are no results of pictures.
@@ -60,7 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--page", type=int, default=MAX_PAGE, help="results in a part (%(default)s)"
     )
-    parser.add_argument("--restart", action="store_true", help="forget parts of an earlier run")
+    parser.add_argument(
+        "--restart", action="store_true", help="discard the parts of an earlier run"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
     if not 1 <= options.page <= MAX_PAGE:
@@ -68,31 +70,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         counts = collect(options)
     except CollectError as failure:
-        return stop(str(failure), 1)
+        return report_failure(str(failure), 1)
     except (BotoCoreError, ClientError) as failure:
-        return stop(
+        return report_failure(
             f"{options.source} cannot be read ({failure}); check its name, credentials and region. "
-            "The same command goes on where it stopped",
+            "Run the same command again to continue",
             1,
         )
     except OSError as failure:
-        return stop(f"{failure.filename or options.source}: {failure.strerror or failure}", 1)
+        return report_failure(
+            f"{failure.filename or options.source}: {failure.strerror or failure}", 1
+        )
     except KeyboardInterrupt:
-        return stop("interrupted; the same command goes on where it stopped", 130)
+        return report_failure("interrupted; run the same command again to continue", 130)
     print(f"{options.output}: {counts['rows']:,} rows of {counts['results']:,} results")
     if counts["strange"]:
-        print(f"{counts['strange']:,} objects are no results and were left out", file=sys.stderr)
+        print(f"{counts['strange']:,} objects are not results and were skipped", file=sys.stderr)
     return 0
 
 
-def stop(why: str, status: int) -> int:
-    """Say why there is no file; gives the exit status."""
+def report_failure(why: str, status: int) -> int:
+    """Prints why there is no file; returns the exit status."""
     print(f"collect: {why}", file=sys.stderr)
     return status
 
 
 def collect(options: argparse.Namespace) -> dict[str, int]:
-    """Read what is not read yet, part by part, and put the parts together.
+    """Reads the remaining results, part by part, and joins the parts.
 
     Raises:
         CollectError: There is nothing, or the parts cannot be gone on with or removed.
@@ -102,16 +106,16 @@ def collect(options: argparse.Namespace) -> dict[str, int]:
         raise CollectError(f"{options.output} is a folder; -o names the file to write")
     source = open_source(options.source)
     parts = options.output.with_name(options.output.name + ".parts")
-    remove(forgotten(parts))
+    remove(discarded_folder(parts))
     if options.restart and parts.exists():
-        forget(parts)
+        remove_parts(parts)
     parts.mkdir(parents=True, exist_ok=True)
     done = finished_parts(parts)
     last = last_key(done, identity(options))
     counts = {"strange": 0}
     bar = tqdm(unit=" results", disable=options.quiet, initial=sum(map(results_in, done)))
     threading.Thread(target=count, args=(source, last, bar), daemon=True).start()
-    with bar, stopping(ThreadPoolExecutor(THREADS)) as pool:
+    with bar, cancel_pending(ThreadPoolExecutor(THREADS)) as pool:
         for number, page in enumerate(source.pages(last, options.page), start=len(done)):
             counts["strange"] += write_part(parts, number, page, source, pool, options)
             bar.update(len(page))
@@ -119,9 +123,9 @@ def collect(options: argparse.Namespace) -> dict[str, int]:
 
 
 def count(source: Source, last: str | None, bar: Any) -> None:
-    """Tell the bar how much there is, once a listing beside the work has come to its end."""
+    """Sets the progress bar's total, once a concurrent listing has finished."""
     begun_at = bar.n
-    with suppress(BotoCoreError, ClientError, OSError):  # the work itself says what is wrong
+    with suppress(BotoCoreError, ClientError, OSError):  # the work itself reports the error
         total = begun_at + sum(len(keys) for keys in source.pages(last, MAX_PAGE))
         if not bar.disable:  # which it also is once it is closed
             bar.total = total
@@ -141,7 +145,7 @@ def finished_parts(folder: Path) -> list[Path]:
     """The parts in their order. Raises CollectError where one is missing."""
     parts = sorted(folder.glob("*.parquet"))
     if [part.name for part in parts] != [part_name(number) for number in range(len(parts))]:
-        # The run would go on after the last one, and the results of the missing ones be lost.
+        # The run would continue after the last part and lose the results of missing ones.
         raise CollectError(f"parts are missing in {folder}; use --restart")
     return parts
 
@@ -153,10 +157,10 @@ def last_key(parts: Sequence[Path], source: str) -> str | None:
         schema = pq.read_schema(part)
         if not schema.equals(SCHEMA):
             raise CollectError(
-                f"{part.parent} has other columns, of another version of this tool; use --restart"
+                f"{part.parent} was written by another version of this tool; use --restart"
             )
         if schema.metadata[SOURCE_KEY].decode() != source:
-            raise CollectError(f"{part.parent} is of another source; use --restart")
+            raise CollectError(f"{part.parent} was made from another source; use --restart")
         last = str(schema.metadata[LAST_KEY].decode())
     return last
 
@@ -178,7 +182,7 @@ def write_part(
     decoded = zip(wanted, map(decode, pool.map(source.read, wanted)), strict=True)
     known = [(result, page[key]) for key, result in decoded if result is not None]
     name = options.model
-    chosen = [dated for dated in known if name is None or dated[0].model.goes_by(name)]
+    chosen = [dated for dated in known if name is None or dated[0].model.matches(name)]
     table = pa.Table.from_pylist([row for dated in chosen for row in rows(*dated)], SCHEMA)
     metadata = {
         SOURCE_KEY: identity(options),
@@ -206,34 +210,34 @@ def decode(body: bytes) -> Result | None:
 
 
 def join(parts: Sequence[Path], options: argparse.Namespace, folder: Path) -> dict[str, int]:
-    """Put the parts together, a row group each, and forget them."""
+    """Joins the parts, one row group each, and removes them."""
     counts: Mapping[str, int] = {"results": sum(map(results_in, parts))}
     if not counts["results"]:
-        forget(folder)
+        remove_parts(folder)
         what = f"results of the model {options.model!r}" if options.model else "results"
-        raise CollectError(f"there are no {what} here; name the prefix of FACENET_OUTPUT")
+        raise CollectError(f"found no {what}; name the prefix of FACENET_OUTPUT")
     unfinished = folder / "joined.unfinished"
     with pq.ParquetWriter(unfinished, SCHEMA, compression="zstd") as writer:
-        for table in tables(parts):
+        for table in read_tables(parts):
             writer.write_table(table)
     os.replace(unfinished, options.output)
-    forget(folder)
+    remove_parts(folder)
     return {**counts, "rows": pq.read_metadata(options.output).num_rows}
 
 
-def tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
+def read_tables(parts: Sequence[Path]) -> Iterator[pa.Table]:
     for part in parts:
         yield pq.read_table(part).replace_schema_metadata(None)
 
 
-def forget(parts: Path) -> None:
-    """Remove all parts in one step: some, left by an interrupt, would be gone on with."""
-    os.replace(parts, forgotten(parts))
-    remove(forgotten(parts))
+def remove_parts(parts: Path) -> None:
+    """Removes all parts in one step: after an interruption, leftover ones would be continued."""
+    os.replace(parts, discarded_folder(parts))
+    remove(discarded_folder(parts))
 
 
-def forgotten(parts: Path) -> Path:
-    """Where parts are that no run will use again."""
+def discarded_folder(parts: Path) -> Path:
+    """The folder of parts that no run will use again."""
     return parts.with_name(parts.name + ".done")
 
 

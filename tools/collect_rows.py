@@ -59,7 +59,7 @@ class Model(Struct):
     sha256: str
     contract: str | None = None  # results written before contracts existed have none
 
-    def goes_by(self, name: str) -> bool:
+    def matches(self, name: str) -> bool:
         """Whether `name` is this contract, or the id alone."""
         return name in (self.contract, self.id)
 
@@ -74,7 +74,7 @@ class Box(Struct):
 
 
 class Quality(Struct):
-    """How well a face can be judged."""
+    """Quality of a face."""
 
     size: int
     sharpness: float

@@ -78,7 +78,7 @@ def open_source(text: str) -> Source:
     if not text.startswith("s3://"):
         folder = Path(os.path.expanduser(text))
         if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "no such folder; or did you mean s3://?", text)
+            raise NotADirectoryError(errno.ENOTDIR, "no such folder; did you mean s3://...?", text)
         return Folder(folder)
     import boto3
     from botocore.config import Config

@@ -1,4 +1,4 @@
-"""Looks after collections where they are kept: fills, moves, rebuilds and checks them.
+"""Maintains collections where they are stored: fills, moves, rebuilds and checks them.
 
     python -m tools.collection rebuild staff               the index again, from the truth
     python -m tools.collection sweep staff                 out of the index what the truth lacks
@@ -6,7 +6,7 @@
     python -m tools.collection move photos s3://out/embeddings     to the contract of those results
 
 FACENET_COLLECTIONS and FACENET_INDEX say where collections are kept, as for the function. Every
-command may be repeated, and goes on where it stopped.
+command may be repeated, and continues where it stopped.
 
 `move` fills a second generation while the first still answers, then makes it the current one.
 Deploy a function with the new model first, beside the old one: its results fill the new generation.
@@ -55,16 +55,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(COMMANDS[options.command](collections_of(), options))
     except (CollectionError, ApiError, SettingsError, storage.TransientFailure) as failure:
-        return stop(str(failure), 1)
+        return report_failure(str(failure), 1)
     except (BotoCoreError, ClientError, OSError) as failure:
-        return stop(f"{failure}; check names, credentials and region, then repeat the command", 1)
+        return report_failure(
+            f"{failure}; check names, credentials and region, then repeat the command", 1
+        )
     except KeyboardInterrupt:
-        return stop("interrupted; the same command goes on", 130)
+        return report_failure("interrupted; run the same command again to continue", 130)
     return 0
 
 
-def stop(why: str, status: int) -> int:
-    """Say why it is not done; gives the exit status."""
+def report_failure(why: str, status: int) -> int:
+    """Prints why the command failed; returns the exit status."""
     print(f"collection: {why}", file=sys.stderr)
     return status
 
@@ -84,14 +86,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument("results", help="s3://bucket/prefix of results, or a folder")
         command.add_argument("--contract", help="only results of this contract (<id>@<digest>)")
         command.add_argument(
-            "--people", default="people/", help="keys below it name persons (%(default)s)"
+            "--people", default="people/", help="prefix of keys that name persons (%(default)s)"
         )
         command.add_argument(
-            "--unchecked", action="store_true", help="do not ask S3 whether the pictures are there"
+            "--unchecked", action="store_true", help="do not ask S3 whether the pictures exist"
         )
         command.add_argument("--quiet", action="store_true", help="no progress bar")
     commands.choices["move"].add_argument(
-        "--leave", action="store_true", help="leave persons behind whom no result names"
+        "--leave", action="store_true", help="drop persons that no result names"
     )
     return parser.parse_args(arguments)
 
@@ -107,12 +109,12 @@ def collections_of() -> Collections:
 def rebuild(collections: Collections, options: argparse.Namespace) -> str:
     collection = collections.open(options.collection)
     count = collection.rebuild()
-    return f"{count:,} faces put into the index; {collection.sweep():,} taken out"
+    return f"{count:,} faces added to the index; {collection.sweep():,} removed"
 
 
 def sweep(collections: Collections, options: argparse.Namespace) -> str:
     count = collections.open(options.collection).sweep()
-    return f"{count:,} faces taken out of the index that the collection does not hold"
+    return f"{count:,} faces removed from the index that the collection does not hold"
 
 
 def fill(collections: Collections, options: argparse.Namespace) -> str:
@@ -124,12 +126,12 @@ def fill(collections: Collections, options: argparse.Namespace) -> str:
 
 
 def move(collections: Collections, options: argparse.Namespace) -> str:
-    """Fills another generation, makes it the current one, fills what came since, ends the old."""
+    """Fills a new generation, makes it current, adds newer results, deletes the old one."""
     old = collections.open(options.collection)
     contract, dimension = first_contract(options, without=old.record.contract)
     generation = names.digest(f"{old.record.generation}\n{contract}")[:12]
     record = replace_record(old.record, contract, dimension, generation)
-    new = replace(collections.of(record), moving=True)
+    new = replace(collections.open_record(record), moving=True)
     fill_from(collections, new, options)
     lost = sorted(set(persons(old)) - set(persons(new)))
     if lost and not options.leave:
@@ -141,7 +143,7 @@ def move(collections: Collections, options: argparse.Namespace) -> str:
     count = fill_from(collections, new, options)
     old.delete_below("")
     old.index.drop()
-    return f"{options.collection} is of {contract} now, from {count:,} results"
+    return f"{options.collection} now has the contract {contract}, filled from {count:,} results"
 
 
 def replace_record(
@@ -169,7 +171,7 @@ def first_contract(options: argparse.Namespace, without: str | None = None) -> t
         found = {each: size for each, size in found.items() if each == options.contract}
     if len(found) != 1:
         raise CollectionError(
-            f"the results are of {len(found)} contracts ({', '.join(sorted(found)) or 'none'}); "
+            f"the results have {len(found)} contracts ({', '.join(sorted(found)) or 'none'}); "
             "name one with --contract"
         )
     return next(iter(found.items()))
@@ -181,14 +183,14 @@ def contract_of(result: Result) -> str:
 
 
 def fill_from(collections: Collections, collection: Collection, options: argparse.Namespace) -> int:
-    """Puts every result of the collection's contract into it, once; how many there were."""
+    """Adds every result of the collection's contract to it, once; returns how many."""
     follower = Follower(
         collections=collections,
         name=collection.record.name,
         contract=collection.record.contract,
         dimension=collection.record.dimension,
         people=options.people,
-        identify=asking_s3(options),
+        identify=identity_from_s3(options),
         target=collection,
     )
     count = 0
@@ -199,19 +201,19 @@ def fill_from(collections: Collections, collection: Collection, options: argpars
         reference = ObjectReference(found.bucket, found.key)
         picture = StoredObject(found.etag, found.version_id, found.size, b"")
         if options.unchecked:
-            follower = replace(follower, identify=partial(trusting, picture))
+            follower = replace(follower, identify=partial(identity_in_result, picture))
         follower.follow(reference, picture, faces_of(result))
         count += 1
     return count
 
 
-def trusting(picture: StoredObject, _reference: ObjectReference) -> str | None:
-    """The result's own word for what lies in the bucket now."""
+def identity_in_result(picture: StoredObject, _reference: ObjectReference) -> str | None:
+    """The identity of the object by its result, without asking S3 (--unchecked)."""
     return picture.identity
 
 
-def asking_s3(options: argparse.Namespace) -> Identify:
-    """S3's word for it; with --unchecked there is no S3 to ask."""
+def identity_from_s3(options: argparse.Namespace) -> Identify:
+    """A function that asks S3 for an object's identity; unused with --unchecked."""
     return S3Store(None if options.unchecked else storage.client(), "", 0).identity
 
 

@@ -34,7 +34,7 @@ with packages_of("enrol"):
 
 Json = dict[str, Any]
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic"})
-# Facts about a picture; another try would say the same.
+# Errors of a picture; a retry would give the same.
 REFUSALS = frozenset(
     {"FaceNotFound", "LowQuality", "InvalidImage", "UnsupportedFormat", "ImageTooLarge",
      "PayloadTooLarge"}
@@ -61,20 +61,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         client = over_lambda(options.function) if options.function else over_http(options.url)
         counts = enrol(client, options)
     except EndpointConnectionError:
-        return stop(f"nothing answers at {options.url}; `make serve` starts a server", 1)
+        return report_failure(
+            f"no server answers at {options.url}; `make serve` starts a server", 1
+        )
     except (CallError, BotoCoreError, ClientError, OSError, pa.ArrowInvalid) as failure:
-        return stop(f"{failure}. The same command goes on where it stopped", 1)
+        return report_failure(f"{failure}. Run the same command again to continue", 1)
     except KeyboardInterrupt:
-        return stop("interrupted; the same command goes on where it stopped", 130)
+        return report_failure("interrupted; run the same command again to continue", 130)
     print(
-        f"{options.collection}: {counts['added']:,} faces added, {counts['there']:,} were there, "
+        f"{options.collection}: {counts['added']:,} faces added, "
+        f"{counts['there']:,} already there, "
         f"{counts['refused']:,} pictures refused"
     )
     return 0
 
 
-def stop(why: str, status: int) -> int:
-    """Say why it is not done; gives the exit status."""
+def report_failure(why: str, status: int) -> int:
+    """Prints why the command failed; returns the exit status."""
     print(f"enrol: {why}", file=sys.stderr)
     return status
 
@@ -91,7 +94,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     where.add_argument("--url", default="http://127.0.0.1:8080", help="(%(default)s)")
     where.add_argument("--function", help="name or ARN of the Lambda function, called directly")
     parser.add_argument("-o", "--output", type=Path, help="Parquet of what was enrolled")
-    parser.add_argument("--restart", action="store_true", help="forget what an earlier run did")
+    parser.add_argument(
+        "--restart", action="store_true", help="discard the journal of an earlier run"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser.parse_args(arguments)
 
@@ -106,7 +111,7 @@ def enrol(client: Client, options: argparse.Namespace) -> dict[str, int]:
     client.create_collection(options.collection)
     items = list(items_of(options.source))
     if not items:
-        raise OSError(f"{options.source} has no pictures of people: a folder for each is needed")
+        raise OSError(f"{options.source} has no pictures of people; make one folder per person")
     left = [item for item in items if item.name not in done]
     with journal.open("a", encoding="utf-8") as file:
         for item in tqdm(left, unit=" pictures", disable=options.quiet):
@@ -148,13 +153,13 @@ def enrol_one(client: Client, collection: str, item: Item) -> list[Json]:
     named = {"model_id": model["id"], "contract": model["contract"],
              "model_sha256": model["sha256"]}  # fmt: skip
     return [
-        {**row, **named, **place_of(face["face"]), "face": index, "face_id": face["id"],
+        {**row, **named, **face_columns(face["face"]), "face": index, "face_id": face["id"],
          "added": face["added"]}
         for index, face in enumerate(answer["images"][0]["faces"])
     ]  # fmt: skip
 
 
-def place_of(face: Json | None) -> Json:
+def face_columns(face: Json | None) -> Json:
     """Where a face lies and how good it is, in tools.collect's columns."""
     if face is None:
         return {}

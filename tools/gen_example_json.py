@@ -4,9 +4,7 @@ python -m tools.gen_example_json --image_files A.jpeg B.jpeg
 curl -X POST http://127.0.0.1:8080/service -T test.json
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import align
@@ -14,22 +12,11 @@ from tools import pack_images
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> Any:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.gen_example_json",
-        description="Resize aligned faces and pack them into a request file.",
-        epilog="For whole photographs use tools.gen_img_json, which finds the faces.",
+    parser = pack_images.make_parser(
+        "gen_example_json",
+        "Resize aligned faces and pack them into a request file.",
+        "For whole photographs use tools.gen_img_json, which finds the faces.",
     )
-    parser.add_argument(
-        "--image_files", "--image-files", type=Path, nargs="+", required=True, metavar="FILE"
-    )
-    parser.add_argument(
-        "--image_size",
-        "--image-size",
-        type=pack_images.at_least(1),
-        default=160,
-        help="side of the packed images in pixels (160)",
-    )
-    parser.add_argument("--out", type=Path, default=pack_images.DEFAULT_OUT)
     return parser.parse_args(arguments)
 
 

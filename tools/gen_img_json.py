@@ -7,7 +7,6 @@ The options are those of the UAI example's tool. Unlike it, a picture without a 
 that names the picture: dropping it would shift the index of every picture after it.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,9 @@ from tools import pack_images
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> Any:
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.gen_img_json",
-        description="Find, align and pack the face of each picture, or with --raw the pictures.",
-    )
-    parser.add_argument(
-        "--image_files", "--image-files", type=Path, nargs="+", required=True, metavar="FILE"
-    )
-    parser.add_argument(
-        "--image_size",
-        "--image-size",
-        type=pack_images.at_least(1),
-        default=160,
-        help="side of the packed faces in pixels (160)",
+    parser = pack_images.make_parser(
+        "gen_img_json",
+        "Find, align and pack the face of each picture, or with --raw the pictures.",
     )
     parser.add_argument(
         "--margin",
@@ -43,7 +32,6 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument(
         "--raw", action="store_true", help="pack whole pictures, for /v1/compare and the others"
     )
-    parser.add_argument("--out", type=Path, default=pack_images.DEFAULT_OUT)
     parser.add_argument("--gpu_memory_fraction", type=float, help="accepted and not used: no GPU")
     return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""Makes the picture of which a start knows the face: `python -m tools.make_known_face`.
+"""Makes the known-face picture that every start checks: `python -m tools.make_known_face`.
 
 Eileen Collins by NASA, in the public domain (events/pictures), cut and shrunk to a few kilobytes.
 Prints what both detector profiles find in it, which align/known_face.py states.

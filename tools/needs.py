@@ -1,4 +1,4 @@
-"""Says which packages a command lacks and what brings them, in place of a traceback."""
+"""Names the packages that a command lacks and how to install them, instead of a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -21,10 +21,33 @@ def at_least(smallest: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not text.isdecimal() or int(text) < smallest:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {smallest}")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number of at least {smallest}"
+            )
         return int(text)
 
     return parse
+
+
+def make_parser(
+    module: str, description: str, epilog: str | None = None
+) -> argparse.ArgumentParser:
+    """The command line of a packer, with the options that both have."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m tools.{module}", description=description, epilog=epilog
+    )
+    parser.add_argument(
+        "--image_files", "--image-files", type=Path, nargs="+", required=True, metavar="FILE"
+    )
+    parser.add_argument(
+        "--image_size",
+        "--image-size",
+        type=at_least(1),
+        default=160,
+        help="side of the packed images in pixels (160)",
+    )
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
+    return parser
 
 
 def read_picture(path: Path) -> align.Picture:

@@ -1,4 +1,4 @@
-"""`make run`: answers the committed events through Lambda's runtime loop, and says so in words."""
+"""`make run`: answers the committed events through Lambda's runtime loop and prints them."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ LOG_LINES = 15
 
 
 class AnswerError(ValueError):
-    """An answer that is not what the contract says, or not what the pictures show."""
+    """An answer that breaks the API, or contradicts the pictures."""
 
 
 def read_event(name: str) -> Any:

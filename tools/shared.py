@@ -1,4 +1,4 @@
-"""Where faces and weights lie that are too large or not free to be in the repository."""
+"""Location of faces and weights that cannot be in the repository (size, licence)."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Draws a comparison to look at: boxes, landmarks, aligned faces, distance, verdict.
+"""Draws a comparison: boxes, landmarks, aligned faces, distance, verdict.
 
 python -m tools.show A.jpg B.jpg -o out.png
 """
@@ -51,7 +51,7 @@ class View:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is drawn: two views, their distance, and what the model makes of it."""
+    """What is drawn: two views, their distance, and the model's decision."""
 
     left: View
     right: View
@@ -68,7 +68,7 @@ class Comparison:
         return self.manifest.similarity(self.distance)
 
 
-def look(
+def find_and_align(
     path: Path, detector: align.Detector, rule: align.FaceRule, alignment: align.BoxAlignment | Any
 ) -> View:
     """Finds and aligns the face of a picture. Exits naming the picture where there is none."""
@@ -76,14 +76,16 @@ def look(
     faces = detector.detect(picture)
     chosen = align.select(faces, rule, picture.width, picture.height)
     if not chosen:
-        raise SystemExit(f"{path}: no face found; --detector exact looks for smaller ones")
+        raise SystemExit(f"{path}: no face found; --detector exact finds smaller faces")
     chip = align.align(picture, faces[chosen[0]], alignment)
     return View(path.name, picture, faces, chosen[0], chip)
 
 
 def compare(paths: Sequence[Path], model: model_layer.Model, options: Any) -> Comparison:
     detector = align.Detector.load(options.detector)
-    left, right = (look(path, detector, options.face, alignment_of(model)) for path in paths)
+    left, right = (
+        find_and_align(path, detector, options.face, alignment_of(model)) for path in paths
+    )
     vectors = model.embed(np.stack([left.chip, right.chip]))
     distance = float(model_layer.distances(vectors[:1], vectors[1:])[0, 0])
     threshold = model.manifest.threshold if options.threshold is None else options.threshold
@@ -119,7 +121,9 @@ def draw_headline(figure: Any, comparison: Comparison) -> None:
 
 
 def draw_between(figure: Any, comparison: Comparison) -> None:
-    figure.text(0.5, 0.74, in_words(comparison.similarity), ha="center", fontsize=11, color=INK)
+    figure.text(
+        0.5, 0.74, describe_similarity(comparison.similarity), ha="center", fontsize=11, color=INK
+    )
     figure.text(
         0.5,
         0.36,
@@ -131,7 +135,7 @@ def draw_between(figure: Any, comparison: Comparison) -> None:
     )
 
 
-def in_words(similarity: float | None) -> str:
+def describe_similarity(similarity: float | None) -> str:
     """The probability that both are one person; never a certainty."""
     if similarity is None:
         return "no calibration: a distance, no probability"
@@ -153,7 +157,7 @@ def draw_picture(axes: Any, view: View, same: bool) -> None:
     axes.set_title(view.name, fontsize=9, color=QUIET, pad=6, parse_math=False)
     # Boxes may reach beyond the picture; the view stays on it.
     axes.set(xlim=(0, view.picture.width), ylim=(view.picture.height, 0), xticks=[], yticks=[])
-    quiet_frame(axes)
+    soften_frame(axes)
 
 
 def draw_face(axes: Any, face: align.Face, colour: str) -> None:
@@ -172,7 +176,7 @@ def draw_face(axes: Any, face: align.Face, colour: str) -> None:
 def draw_chip(axes: Any, view: View) -> None:
     axes.imshow(view.chip)
     axes.set(xticks=[], yticks=[])
-    quiet_frame(axes)
+    soften_frame(axes)
 
 
 def _or_even(similarity: float | None) -> float:
@@ -206,10 +210,10 @@ def draw_scale(axes: Any, comparison: Comparison) -> None:
     axes.text(end, 1.35, "far", fontsize=9, color=QUIET, ha="right")
     axes.set(xlim=(0, end), ylim=(0, 1), yticks=[])
     axes.tick_params(length=0, labelsize=8, labelcolor=QUIET)
-    quiet_frame(axes)
+    soften_frame(axes)
 
 
-def quiet_frame(axes: Any) -> None:
+def soften_frame(axes: Any) -> None:
     for spine in axes.spines.values():
         spine.set(color="#cbd2d9", linewidth=0.8)
 
@@ -232,7 +236,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> Any:
 
 
 def default_model() -> str:
-    """What the service would load: FACENET_MODEL, or the bundled model."""
+    """The model that the service would load: FACENET_MODEL, or the bundled one."""
     bundled = model_layer.bundled_models()
     named = os.environ.get("FACENET_MODEL", "")
     if not named and not bundled:
@@ -254,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         model = model_layer.load(options.model or default_model())
     except model_layer.ModelUnavailable as exc:
-        raise SystemExit(f"{exc}; name one with --model") from exc
+        raise SystemExit(f"{exc}; name another with --model") from exc
     comparison = compare(options.pictures, model, options)
     figure = draw(comparison)
     try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tools.import_model.equalize import BEFORE_DEPTHWISE, BEFORE_OTHERS, channel_factors
 from training.network import (
     BLOCKS,
     EMBED,
@@ -32,9 +33,6 @@ from training.network import (
     is_depthwise,
 )
 
-BEFORE_DEPTHWISE = 1.0
-# Of 0.5 to 1, measured with static int8 on LFW.
-BEFORE_1X1 = 0.75
 BATCH = 32
 
 
@@ -56,14 +54,14 @@ def ties() -> list[Tied]:
     """All tensors but the input, the gates and the embedding."""
     found = [
         Tied((STEM,), (STEM_DEPTHWISE,), BEFORE_DEPTHWISE),
-        Tied((STEM_DEPTHWISE,), (BLOCKS[0].layer("expand"),), BEFORE_1X1),
+        Tied((STEM_DEPTHWISE,), (BLOCKS[0].layer("expand"),), BEFORE_OTHERS),
         Tied((TOP,), (POOL,), BEFORE_DEPTHWISE),
-        Tied((POOL,), (EMBED,), BEFORE_1X1),
+        Tied((POOL,), (EMBED,), BEFORE_OTHERS),
     ]
     for block in BLOCKS:
         expand, depthwise, project = map(block.layer, ("expand", "depthwise", "project"))
         found.append(Tied((expand,), (depthwise,), BEFORE_DEPTHWISE))
-        found.append(Tied((depthwise,), (project,), BEFORE_1X1))
+        found.append(Tied((depthwise,), (project,), BEFORE_OTHERS))
     starts = [number for number, block in enumerate(BLOCKS) if not block.residual]
     ends = [*starts[1:], len(BLOCKS)]
     return found + [_stream(start, end) for start, end in zip(starts, ends, strict=True)]
@@ -80,7 +78,7 @@ def _stream(start: int, end: int) -> Tied:
             *(block.layer("expand") for block in inside[1:]),
             behind,
         ),
-        exponent=BEFORE_1X1,
+        exponent=BEFORE_OTHERS,
         points=tuple(
             block.layer(point)
             for block in inside
@@ -104,13 +102,6 @@ def equalize(weights: Weights, chips: Array) -> dict[str, Layer]:
         for name in tied.consumers:
             result[name] = scale_inputs(result[name], factors)
     return result
-
-
-def channel_factors(largest: Array, exponent: float) -> Array:
-    """What to divide each channel by: float32[C], 1 in their geometric mean."""
-    alive = np.maximum(largest, largest.max() * 1e-4)
-    logarithms = exponent * np.log(alive)
-    return np.asarray(np.exp(logarithms - logarithms.mean()), np.float32)
 
 
 def scale_outputs(layer: Layer, factors: Array) -> Layer:

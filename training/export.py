@@ -58,8 +58,6 @@ def convert(weights: Weights, precision: Precision, calibration: Pixels | None =
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], function)
     if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision == "float16":
-        converter.target_spec.supported_types = [tf.float16]
     if precision == "int8":
         if calibration is None:
             raise ValueError("int8 needs chips to calibrate with")

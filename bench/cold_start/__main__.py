@@ -97,7 +97,7 @@ def run_once(contender: Contender) -> dict[str, Any]:
     return result
 
 
-def forget(contender: Contender) -> None:
+def drop_page_cache(contender: Contender) -> None:
     """Puts the files of the image and of the mounts out of the page cache."""
     os.sync()
     for folder in (*layers(contender.image), *contender.mounts):
@@ -122,12 +122,12 @@ def files(folder: Path) -> Iterable[Path]:
 
 
 def measure(ways: Sequence[Contender], rounds: int) -> Results:
-    """All take turns, so that a busy moment hits none of them alone."""
+    """All contenders take turns, so that other load affects all of them."""
     results: Results = {way.name: {"cold": [], "warm": []} for way in ways}
     for number in range(rounds):
         for way in ways:
             say(f"{number + 1} of {rounds}: {way.name}")
-            forget(way)
+            drop_page_cache(way)
             results[way.name]["cold"].append(run_once(way))
             results[way.name]["warm"].append(run_once(way))
     return results

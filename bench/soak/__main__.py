@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from bench.soak.requests import Sent, damaged, every
-from bench.soak.subjects import Subject, contain, serve
+from bench.soak.requests import Sent, all_requests, damaged_request
+from bench.soak.subjects import Subject, start_container, start_server
 from bench.speed.report import machine_and_date
 from image.commands import CommandError, EngineUnavailableError
 
@@ -55,7 +55,7 @@ class Tally:
         return statistics.median(last) - statistics.median(middle)
 
     def verdict(self) -> list[str]:
-        """What is wrong; nothing, if all is well."""
+        """The problems found; empty if there are none."""
         found = [f"{name}: {count}" for name, count in self.wrong.items()]
         if len(self.distances) > 1:
             found.append(f"{WATCHED} gave {len(self.distances)} distances")
@@ -82,12 +82,12 @@ def choose(opened: ExitStack, on: str | None) -> Subject:
     """The subject asked for, until `opened` closes; else the container, or else the server."""
     if on != "server":
         try:
-            return opened.enter_context(contain())
+            return opened.enter_context(start_container())
         except (EngineUnavailableError, CommandError) as reason:
             if on:
                 raise
             print(f"no container ({reason}): soaking the local server")
-    return opened.enter_context(serve())
+    return opened.enter_context(start_server())
 
 
 def run(subject: Subject, options: argparse.Namespace) -> int:
@@ -101,12 +101,12 @@ def run(subject: Subject, options: argparse.Namespace) -> int:
 
 def soak(subject: Subject, options: argparse.Namespace) -> Tally:
     """Sends one request after the other until the time is over."""
-    dice, tally, kinds = random.Random(options.seed), Tally(), every()
+    dice, tally, kinds = random.Random(options.seed), Tally(), all_requests()
     weights = [kind.weight for kind in kinds]
     begin = time.monotonic()
     sampled = begin - SAMPLE_SECONDS
     while (now := time.monotonic()) < begin + options.minutes * 60:
-        one = damaged(dice) if dice.random() < 0.1 else dice.choices(kinds, weights)[0]
+        one = damaged_request(dice) if dice.random() < 0.1 else dice.choices(kinds, weights)[0]
         send(subject, one, tally)
         if now - sampled >= SAMPLE_SECONDS:
             tally.memory.append((now - begin, subject.memory()))

@@ -54,7 +54,7 @@ def picture(name: str) -> bytes:
     return (EVENTS / "pictures" / f"{name}.jpg").read_bytes()
 
 
-def good() -> Iterable[Sent]:
+def good_requests() -> Iterable[Sent]:
     """Requests that are answered with 200."""
     fine = frozenset({200})
     for name in ("compare-same", "compare-different", "compare-all", "embed", "detect", "aligned"):
@@ -69,7 +69,7 @@ def good() -> Iterable[Sent]:
     yield Sent("health", "/v1/health", b"", fine, method="GET")
 
 
-def bad() -> Iterable[Sent]:
+def bad_requests() -> Iterable[Sent]:
     """Requests that are refused, each with its status."""
     face = base64.b64encode(picture("eileen_collins_second_face")).decode()
     bodies: Mapping[str, tuple[bytes, int]] = {
@@ -92,7 +92,7 @@ def bad() -> Iterable[Sent]:
     yield Sent("broken form", "/v1/compare", broken, frozenset({400}), kind, weight=BAD_WEIGHT)
 
 
-def hostile() -> Iterable[Sent]:
+def hostile_requests() -> Iterable[Sent]:
     """The hostile and odd pictures as bare bodies."""
     for name, (make, codes) in {**HOSTILE, **ODD}.items():
         data = b"" if name in SLOW else make()
@@ -102,12 +102,12 @@ def hostile() -> Iterable[Sent]:
             yield Sent(name, "/v1/embed", data, frozenset(refused), "image/png", weight=0.3)
 
 
-def every() -> list[Sent]:
+def all_requests() -> list[Sent]:
     """All kinds."""
-    return [*good(), *bad(), *hostile()]
+    return [*good_requests(), *bad_requests(), *hostile_requests()]
 
 
-def damaged(dice: random.Random) -> Sent:
+def damaged_request(dice: random.Random) -> Sent:
     """A photograph with bytes changed at random, another one each time."""
     data = bytearray(picture(dice.choice(("grace_hopper_second", "eileen_collins_second"))))
     for _ in range(dice.choice((1, 4, 64))):

@@ -99,7 +99,7 @@ class Container:
 
 
 @contextmanager
-def serve() -> Iterator[Server]:
+def start_server() -> Iterator[Server]:
     """The local server, with the function loaded."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tools.serve", "--port", "0"],
@@ -130,7 +130,7 @@ def _port(process: subprocess.Popen[str]) -> int:
 
 
 @contextmanager
-def contain() -> Iterator[Container]:
+def start_container() -> Iterator[Container]:
     """The built image. Raises EngineUnavailableError, and CommandError where there is no image."""
     require_engine()
     tag = f"{build.NAME}:litert"

@@ -13,7 +13,7 @@ import cv2
 import dlib
 import numpy as np
 
-from bench.dlib_recognition import LANDMARKS, NETWORK
+from bench.dlib_files import LANDMARKS, NETWORK
 from bench.speed.worker import BATCH
 
 SIZE = 150  # of an aligned chip

@@ -37,11 +37,11 @@ class Deadline:
         return self.reserve * 1000
 
     def seconds_left(self) -> float | None:
-        """To take up work: never negative; None, which `wait` takes as for ever, without an end."""
+        """Time left to begin work, never negative; None (no timeout) without a deadline."""
         return self._until(self.reserve)
 
     def seconds_to_write(self) -> float | None:
-        """As `seconds_left`, for what is embedded already."""
+        """As `seconds_left`, for writing what is already embedded."""
         return self._until(self.reserve * ANSWER_SHARE)
 
     def seconds_since(self, remaining: float) -> float:
@@ -49,12 +49,12 @@ class Deadline:
         return 0.0 if math.isinf(remaining) else remaining - self.remaining()
 
     def room_for(self, seconds: float) -> int | None:
-        """How many works of so many seconds each end in time, at least one; None for any."""
+        """How many tasks of `seconds` each fit in the time left, at least one; None: no limit."""
         left = self.seconds_left()
         return None if left is None or not seconds else max(1, int(left / seconds))
 
-    def within(self, seconds: float) -> bool:
-        """Whether new work may no longer begin so many seconds from now."""
+    def passes_within(self, seconds: float) -> bool:
+        """Whether the time for new work ends within `seconds`."""
         return self.remaining() - self.reserve <= seconds
 
     def _until(self, kept: float) -> float | None:

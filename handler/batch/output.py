@@ -34,7 +34,7 @@ class Output:
     model: Mapping[str, Any]
 
     def holds(self, reference: ObjectReference) -> bool:
-        """Whether the object lies where results go, so that embedding it would never end."""
+        """Whether the object lies under the output prefix: embedding results would never end."""
         return reference.bucket == self.bucket and reference.key.startswith(self.path(""))
 
     def path(self, rest: str) -> str:
@@ -46,8 +46,8 @@ class Output:
     def key(self, reference: ObjectReference, picture: StoredObject) -> str:
         """`<prefix>/<bucket>/<key>/<version-or-etag>.<contract>.json`.
 
-        It depends on what was read and how it is embedded, so every delivery of an object meets at
-        one name, and another contract writes beside it. A key too long to be nested is replaced by
+        It depends on what was read and how it is embedded, so every delivery of an object has the
+        same key, and another contract gets its own. A key too long to be nested is replaced by
         `_sha256/<its digest>`; the result itself names it in full.
         """
         name = f"{picture.identity}.{self.model['contract']}.json"

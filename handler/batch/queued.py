@@ -8,7 +8,7 @@ from handler.batch import questions
 from handler.batch.deadline import Deadline
 from handler.batch.output import Output
 from handler.batch.types import ObjectStore
-from handler.errors import render, where
+from handler.errors import innermost_frames, render
 from handler.faces.answers import encode
 from handler.faces.service import Service
 from handler.invocation import Invocation, as_api_error
@@ -27,20 +27,20 @@ class QueuedRequests:
     invocation: Invocation
 
     def answer(self, identifier: str, request: Mapping[str, Any]) -> bool:
-        """Answer one request and write the answer; False where its message has to come again."""
-        if self.deadline.within(0):
+        """Answers one request, writes the answer; False if its message has to come again."""
+        if self.deadline.passes_within(0):
             return False
-        part = self.invocation.keeping(self.deadline.reserve_ms, request_id=identifier)
+        part = self.invocation.begin_part(self.deadline.reserve_ms, request_id=identifier)
         part.note(source="sqs", status=200, request_id=identifier)
         document = self._document(request, part)
         written = document is not None and self._write(document, part)
         if written:
-            part.answered()
-        log_invocation(part.ended(), self.service.settings.metrics_namespace)
+            part.run_deferred()
+        log_invocation(part.final_facts(), self.service.settings.metrics_namespace)
         return written
 
     def _document(self, request: Mapping[str, Any], part: Invocation) -> bytes | None:
-        """What a direct invocation would answer; None where a retry may give another answer."""
+        """The answer of a direct invocation; None if a retry may succeed."""
         try:
             return encode(questions.answer(request, self.service, part))
         except Exception as failure:
@@ -48,12 +48,12 @@ class QueuedRequests:
             return None if error.can_wait else encode(render(error, part.request_id))
 
     def _write(self, document: bytes, part: Invocation) -> bool:
-        """Write an answer unless it is there. A failure must not stop the other messages."""
+        """Writes an answer unless it exists. A failure must not stop the other messages."""
         try:
             self.store.put_new(self.output.request_key(part.request_id), document)
         except Exception as failure:
             code = failure.code if isinstance(failure, TransientFailure) else "InternalError"
             kind = type(failure).__name__
-            part.note(status=503, code=code, error_type=kind, where=where(failure))
+            part.note(status=503, code=code, error_type=kind, where=innermost_frames(failure))
             return False
         return True

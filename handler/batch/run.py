@@ -1,9 +1,8 @@
 """Many objects at once: downloads run ahead of inference, and each object gets one result.
 
-An event may come twice, or at the same time twice, or stop in the middle. Nothing here remembers
-anything: the name of a result is made from what was read, and a result is only written where none
-is yet. So every delivery may do the whole work again and change nothing. docs/batch.md has the
-reasoning.
+An event may be delivered twice, even concurrently, or stop halfway. No state is kept: the name of a
+result is made from what was read, and a result is only written where none is yet. So a repeated
+delivery repeats the work and changes nothing. docs/batch.md has the reasoning.
 """
 
 from collections import Counter, deque
@@ -16,7 +15,7 @@ from handler import observability
 from handler.batch.deadline import Deadline
 from handler.batch.output import Output
 from handler.batch.types import Answer, Embed, Follows, ObjectStore, Outcome, Status
-from handler.errors import ABOUT_THE_PICTURE, ApiError, picture_too_large, where
+from handler.errors import ABOUT_THE_PICTURE, ApiError, innermost_frames, picture_too_large
 from handler.storage import (
     ObjectArchived,
     ObjectGone,
@@ -74,73 +73,82 @@ class Batch:
         try:
             outcomes = _Run(self, pool).outcomes(list(dict.fromkeys(references)))
         finally:
-            # Whoever still waits for the network ends by its own timeout; not at our expense.
+            # Threads that still wait for the network end by their own timeout; do not wait for
+            # them.
             pool.shutdown(wait=False, cancel_futures=True)
         self.log_outcomes(outcomes.values())
         return [outcomes[reference] for reference in references]
 
     def fetch(self, reference: ObjectReference) -> StoredObject | Outcome:
-        """The object, or how it ended already."""
+        """The object, or its outcome if there is nothing to embed."""
         if reference.removed:
             return self.remove(reference)
         if not reference.can_exist:
-            return skipped(reference, "ObjectNotFound", "S3 allows no object of this name")
+            return skipped_outcome(reference, "ObjectNotFound", "not a valid S3 key")
         if self.output.holds(reference):
-            return skipped(reference, "OutputObject", "this is a result, not a picture")
+            return skipped_outcome(reference, "OutputObject", "this is a result, not a picture")
         if reference.bucket not in self.buckets:
             message = "FACENET_INPUT_BUCKETS does not include this bucket"
-            return failed(reference, TransientFailure("BucketNotAllowed", message))
+            return failed_outcome(reference, TransientFailure("BucketNotAllowed", message))
         try:
             return self.store.fetch(reference)
         except ObjectGone:
-            return skipped(reference, "ObjectNotFound", "deleted before it was read")
+            return skipped_outcome(reference, "ObjectNotFound", "deleted before it was read")
         except ObjectArchived:
-            return skipped(reference, "ObjectArchived", "archived: restore it, then embed it")
+            return skipped_outcome(
+                reference, "ObjectArchived", "archived: restore it, then embed it"
+            )
         except Exception as failure:
-            return self.unexpected(reference, failure)
+            return self.report_failure(reference, failure)
 
     def embed(self, group: Sequence[StoredObject]) -> list[Answer]:
-        """The answer for each object; one that breaks the group is found by going one by one."""
+        """The answer for each object. If the group fails, its objects are embedded one by one."""
         try:
             return list(self.embed_pictures([picture.data for picture in group]))
         except Exception as failure:
             self.log_failure(failure)
             if len(group) > 1:
                 return [answer for picture in group for answer in self.embed([picture])]
-            return [failure.untraced() if isinstance(failure, ApiError) else ApiError.internal()]
+            return [
+                failure.without_traceback()
+                if isinstance(failure, ApiError)
+                else ApiError.internal()
+            ]
 
     def write(self, reference: ObjectReference, picture: StoredObject, answer: Answer) -> Outcome:
-        """Write the result of an object unless it is there, and say how the object ended."""
+        """Writes the result of an object unless it exists; returns the outcome."""
         try:
             key = self.output.key(reference, picture)
             self.store.put_new(key, self.output.document(reference, picture, answer))
             if self.follower is not None:
                 self.follower.follow(reference, picture, answer)
         except Exception as failure:
-            return self.unexpected(reference, failure)
+            return self.report_failure(reference, failure)
         uri = self.output.uri(key)
         if isinstance(answer, ApiError):
             return Outcome(reference, Status.REJECTED, uri, answer.code, answer.message)
         return Outcome(reference, Status.WRITTEN, uri)
 
     def remove(self, reference: ObjectReference) -> Outcome:
-        """Let the collection forget a deleted object; how that ended."""
+        """Removes a deleted object's faces from the collection; returns the outcome."""
         if self.follower is None or not reference.can_exist:
-            return skipped(reference, "ObjectRemoved", "no collection follows the bucket")
+            return skipped_outcome(reference, "ObjectRemoved", "no collection follows the bucket")
         try:
             self.follower.remove(reference)
         except Exception as failure:
-            return self.unexpected(reference, failure)
-        return skipped(reference, "ObjectRemoved", "its faces left the collection")
+            return self.report_failure(reference, failure)
+        return skipped_outcome(
+            reference, "ObjectRemoved", "its faces were removed from the collection"
+        )
 
-    def unexpected(self, reference: ObjectReference, failure: Exception) -> Outcome:
-        """A failure of one object must not stop the others; it is retried, then dead-lettered."""
+    def report_failure(self, reference: ObjectReference, failure: Exception) -> Outcome:
+        """The outcome of an unexpected failure, which is logged, retried and then dead-lettered."""
         if isinstance(failure, TransientFailure):
-            return failed(reference, failure)
+            return failed_outcome(reference, failure)
         if isinstance(failure, ApiError) and failure.code != "InternalError":
-            return failed(reference, TransientFailure(failure.code, failure.message))
+            return failed_outcome(reference, TransientFailure(failure.code, failure.message))
         self.log_failure(failure)
-        return failed(reference, TransientFailure("InternalError", type(failure).__name__))
+        return failed_outcome(reference, TransientFailure("InternalError", type(failure).__name__))
 
     def log_outcomes(self, outcomes: Collection[Outcome]) -> None:
         """One line of counts; of the failures, the first one's code."""
@@ -169,7 +177,7 @@ class Batch:
             level="ERROR",
             request_id=self.request_id,
             error_type=kind,
-            where=where(failure),
+            where=innermost_frames(failure),
         )
 
 
@@ -194,7 +202,7 @@ class _Run:
             if future.done():
                 self.ended[reference] = future.result()
         for reference in references:
-            self.ended.setdefault(reference, failed(reference, OUT_OF_TIME))
+            self.ended.setdefault(reference, failed_outcome(reference, OUT_OF_TIME))
         return self.ended
 
     def groups(self, references: Sequence[ObjectReference]) -> Iterator[Group]:
@@ -214,21 +222,25 @@ class _Run:
             timeout = self.batch.deadline.seconds_left()
             done, _ = wait(reading, timeout=timeout, return_when=FIRST_COMPLETED)
             pace = max(self.paces, default=0.0)
-            if not done or self.batch.deadline.within(pace):
+            if not done or self.batch.deadline.passes_within(pace):
                 return
             room = self.batch.deadline.room_for(pace) or self.batch.limits.group
             ready = [future for future in reading if future in done]
             ready = ready[: min(room, self.batch.limits.group)]
-            yield self.readable([(reading.pop(future), future.result()) for future in ready])
+            yield self.select_readable([(reading.pop(future), future.result()) for future in ready])
 
-    def readable(self, read: Sequence[tuple[ObjectReference, StoredObject | Outcome]]) -> Group:
-        """The objects that have bytes to embed; the others end here."""
+    def select_readable(
+        self, read: Sequence[tuple[ObjectReference, StoredObject | Outcome]]
+    ) -> Group:
+        """The objects that have bytes to embed; the outcomes of the others are recorded."""
         group: Group = []
         for reference, result in read:
             if isinstance(result, Outcome):
                 self.ended[reference] = result
             elif result.size > self.batch.limits.image_bytes:
-                self.finish(reference, result, picture_too_large(self.batch.limits.image_bytes))
+                self.submit_result(
+                    reference, result, picture_too_large(self.batch.limits.image_bytes)
+                )
             else:
                 group.append((reference, result))
         return group
@@ -239,26 +251,28 @@ class _Run:
         started = self.batch.deadline.remaining()
         answers = self.batch.embed([picture for _, picture in group])
         for (reference, picture), answer in zip(group, answers, strict=True):
-            self.finish(reference, picture, answer)
+            self.submit_result(reference, picture, answer)
         self.paces.append(self.batch.deadline.seconds_since(started) / len(group))
 
-    def finish(self, reference: ObjectReference, picture: StoredObject, answer: Answer) -> None:
+    def submit_result(
+        self, reference: ObjectReference, picture: StoredObject, answer: Answer
+    ) -> None:
         """Start writing the result of an object, unless the answer is not about the object."""
         if isinstance(answer, ApiError) and answer.code not in ABOUT_THE_PICTURE:
             failure = TransientFailure(answer.code, answer.message)
-            self.ended[reference] = failed(reference, failure)
+            self.ended[reference] = failed_outcome(reference, failure)
         else:
-            # Its bytes have done their work; a queue of writes need not hold them.
+            # Drop the bytes: pending writes need not hold them.
             picture = replace(picture, data=b"")
             future = self.pool.submit(self.batch.write, reference, picture, answer)
             self.writing[reference] = future
 
 
-def skipped(reference: ObjectReference, code: str, message: str) -> Outcome:
+def skipped_outcome(reference: ObjectReference, code: str, message: str) -> Outcome:
     return Outcome(reference, Status.SKIPPED, code=code, message=message)
 
 
-def failed(reference: ObjectReference, failure: TransientFailure) -> Outcome:
+def failed_outcome(reference: ObjectReference, failure: TransientFailure) -> Outcome:
     return Outcome(reference, Status.FAILED, code=failure.code, message=failure.message)
 
 

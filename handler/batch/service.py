@@ -31,7 +31,7 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
     image_bytes = settings.limits.image_bytes
     location = settings.output
     deadline = Deadline.of(invocation)
-    finding = invocation.keeping(deadline.reserve_ms)
+    finding = invocation.begin_part(deadline.reserve_ms)
     # Made here and not in a thread: making clients is not thread-safe, using them is.
     store = S3Store(
         storage.client(),
@@ -48,12 +48,12 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
         deadline=deadline,
         request_id=invocation.request_id,
         limits=BatchLimits(image_bytes=image_bytes),
-        follower=_follower(working, store),
+        follower=_open_follower(working, store),
         namespace=settings.metrics_namespace,
     )
 
 
-def _follower(service: Service, store: S3Store) -> Follows | None:
+def _open_follower(service: Service, store: S3Store) -> Follows | None:
     """What keeps FACENET_BUCKET_COLLECTION in step; only then are collections imported."""
     if service.settings.bucket_collection is None:
         return None
@@ -62,8 +62,10 @@ def _follower(service: Service, store: S3Store) -> Follows | None:
     return open_follower(service, store.identity)
 
 
-def relevant(references: Sequence[ObjectReference], service: AnyService) -> list[ObjectReference]:
-    """Without deletions where no collection follows the bucket: nothing is to be done then."""
+def drop_ignored_deletions(
+    references: Sequence[ObjectReference], service: AnyService
+) -> list[ObjectReference]:
+    """The references, without deletions unless a collection follows the bucket."""
     return [
         reference
         for reference in references
@@ -71,10 +73,10 @@ def relevant(references: Sequence[ObjectReference], service: AnyService) -> list
     ]
 
 
-def _without_expired(
+def _forget_expired(
     references: Sequence[ObjectReference], service: AnyService
 ) -> list[ObjectReference]:
-    """Forgets the faces that left the collections' own bucket; the other references."""
+    """Removes expired faces from the index; returns the other references."""
     if not any(reference.removed for reference in references):
         return list(references)
     location = service.settings.collections or ""
@@ -101,7 +103,7 @@ def embed_all(
         TransientFailure: At least one may succeed later; what is written stays.
         ApiError: As `open_batch`.
     """
-    references = relevant(_without_expired(references, service), service)
+    references = drop_ignored_deletions(_forget_expired(references, service), service)
     if not references:
         return []
     outcomes = open_batch(service, invocation).run(references)

@@ -13,10 +13,10 @@ from handler.storage import ObjectReference, StoredObject
 class Status(StrEnum):
     """How one object ended."""
 
-    WRITTEN = "written"  # its embeddings are at the output, by us or by an earlier delivery
+    WRITTEN = "written"  # its result is in the output, from this delivery or an earlier one
     REJECTED = "rejected"  # it cannot be embedded; its result says why, and a retry would too
     SKIPPED = "skipped"  # there is nothing to embed: deleted since, or not an input
-    FAILED = "failed"  # nothing was decided; a retry may succeed
+    FAILED = "failed"  # no result yet; a retry may succeed
 
 
 @dataclass(frozen=True)

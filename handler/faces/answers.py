@@ -1,4 +1,4 @@
-"""What the caller gets: the models that encode an answer and describe it in /openapi.json."""
+"""The models that encode an answer and describe it in /openapi.json."""
 
 import base64
 import math
@@ -15,7 +15,7 @@ from handler.faces.types import FoundFace, PictureFaces
 Encoding = Literal["float", "base64"]
 Point = tuple[float, float]
 Unit = Annotated[float, Meta(ge=0, le=1)]
-# Of the numbers of a unit vector: exact to 5e-10, at half the bytes.
+# Decimals of a unit vector's numbers: exact to 5e-10, at half the bytes.
 EMBEDDING_DECIMALS = 9
 # MTCNN's boxes count pixels from 1, its landmarks from 0; answers count everything from 0.
 FIRST_PIXEL = 1
@@ -31,7 +31,7 @@ class Box(Struct, frozen=True):
 
 
 class FaceQuality(Struct, frozen=True):
-    """How well a face can be judged."""
+    """Quality of a face."""
 
     size: Annotated[int, Meta(description="Shorter side of the box, pixels.")]
     sharpness: Annotated[float, Meta(ge=0, le=1)]
@@ -80,7 +80,7 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
 
 
 class DetectAnswer(Struct, frozen=True, kw_only=True):
-    """Where the faces are; no face is an empty list."""
+    """Where the faces are; an empty list if there are none."""
 
     operation: Literal["detect"] = "detect"
     images: list[ImageAnswer]
@@ -145,7 +145,7 @@ class CompareAnswer(Struct, frozen=True, kw_only=True):
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True):
-    """A refusal. `code` is stable, `message` is for people, `details` depends on the code."""
+    """An error. `code` is stable, `message` is for people, `details` depends on the code."""
 
     code: str
     message: str
@@ -154,14 +154,14 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True):
-    """What every refusal looks like."""
+    """The form of every error."""
 
     error: ErrorBody
     request_id: str
 
 
 class HealthAnswer(Struct, frozen=True, kw_only=True):
-    """The function is up, and which model it holds."""
+    """The function is up, with the model that it serves."""
 
     status: Literal["ok"]
     model: ModelAnswer
@@ -186,7 +186,7 @@ class ThresholdAnswer(Struct, frozen=True, kw_only=True):
 
 
 class ModelCardAnswer(Struct, frozen=True, kw_only=True):
-    """What the model's manifest says of it."""
+    """The model card, from the model's manifest."""
 
     id: str
     contract: str

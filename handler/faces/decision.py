@@ -1,4 +1,4 @@
-"""Which distance still means one person, and the false-accept rate behind it."""
+"""The decision threshold: the largest distance of one person, and its false-accept rate."""
 
 from dataclasses import dataclass
 
@@ -24,11 +24,11 @@ def decide(manifest: Manifest, settings: Settings, options: Options) -> Decision
     measured = options.profile == "model"
     if options.far is not None:
         if not measured:
-            raise _refused("The profile uai has no measured rates; name a threshold.")
+            raise _invalid_far("The profile uai has no measured rates; name a threshold.")
         try:
             return Decision(manifest.thresholds.threshold_at(options.far), options.far)
         except RateNotMeasured as failure:
-            raise _refused(f"{failure.message}.", **failure.details) from None
+            raise _invalid_far(f"{failure.message}.", **failure.details) from None
     if options.threshold is not None:
         far = manifest.thresholds.far_of(options.threshold) if measured else None
         return Decision(options.threshold, far)
@@ -55,6 +55,6 @@ def default_decision(manifest: Manifest, settings: Settings) -> Decision:
         raise SettingsError(f"FACENET_FAR: {failure.message}") from None
 
 
-def _refused(message: str, **details: float) -> ApiError:
+def _invalid_far(message: str, **details: float) -> ApiError:
     text = f"{message[:1].upper()}{message[1:]}"
     return ApiError("InvalidRequest", text, details={**details, "field": "far"})

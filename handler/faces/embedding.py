@@ -24,7 +24,7 @@ Embedded = tuple[NDArray[np.float32], bool]
 
 
 class Model(Protocol):
-    """What the handler needs of `model_layer.Model`; tests bring their own."""
+    """The part of `model_layer.Model` that the handler uses; tests substitute their own."""
 
     @property
     def manifest(self) -> Manifest: ...
@@ -82,7 +82,7 @@ def choose_profile(model: Model, options: Options) -> EmbeddingProfile:
     if not isinstance(own, BoxAlignment):
         raise ApiError(
             "InvalidRequest",
-            f"profile: uai needs a FaceNet with box alignment, which {model.id} is not.",
+            f"profile: uai needs a model with box alignment; {model.id} is aligned by landmarks.",
             details={"field": "profile"},
         )
     contract = model.contract(
@@ -111,21 +111,21 @@ class Embedder:
         Raises Timeout and ModelUnavailable, as ApiError.
         """
         vectors = self._vectors(pictures, profile, invocation)
-        return [_embedded(picture, vectors) for picture in pictures]
+        return [_add_embeddings(picture, vectors) for picture in pictures]
 
     def embed_in_time(
         self, pictures: Sequence[PictureFaces], profile: EmbeddingProfile, invocation: Invocation
     ) -> list[PictureFaces | ApiError]:
-        """As `embed`, with a Timeout in the place of each picture that time did not reach."""
+        """As `embed`, with a Timeout in place of each picture that was not reached in time."""
         vectors = self._vectors(pictures, profile, invocation)
         done: list[PictureFaces | ApiError] = []
         try:
             for picture in pictures:
-                done.append(_embedded(picture, vectors))
+                done.append(_add_embeddings(picture, vectors))
         except ApiError as failure:
             if failure.code != "Timeout":
                 raise
-            done += [failure.untraced()] * (len(pictures) - len(done))
+            done += [failure.without_traceback()] * (len(pictures) - len(done))
         return done
 
     def _vectors(
@@ -163,7 +163,7 @@ def vectors_of(picture: PictureFaces) -> NDArray[np.float32]:
     return np.stack([face.embedding for face in picture.faces if face.embedding is not None])
 
 
-def _embedded(picture: PictureFaces, vectors: Iterator[Embedded]) -> PictureFaces:
+def _add_embeddings(picture: PictureFaces, vectors: Iterator[Embedded]) -> PictureFaces:
     faces = []
     for face in picture.faces:
         vector, indistinct = next(vectors)

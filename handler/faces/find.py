@@ -91,7 +91,7 @@ class FaceFinder:
         if alignment is not None:
             with invocation.timed("align"):
                 whole = options.aligned
-                faces = [_with_chip(picture, face, alignment, whole) for face in faces]
+                faces = [_add_chip(picture, face, alignment, whole) for face in faces]
         return PictureFaces(picture.width, picture.height, tuple(faces))
 
     def _decode(self, data: bytes, aligned: bool, invocation: Invocation) -> align.Picture:
@@ -110,10 +110,10 @@ class FaceFinder:
         self, picture: align.Picture, options: Options, rule: FaceRule, invocation: Invocation
     ) -> list[FoundFace]:
         if options.aligned:
-            return [self._whole(picture)]
+            return [self._take_whole(picture)]
         found = [face for face in self._detect(picture, options, invocation) if _is_finite(face)]
         chosen = align.select(found, rule, picture.width, picture.height)[: self.limits.faces]
-        return [_measured(picture, found[index]) for index in chosen]
+        return [_measure(picture, found[index]) for index in chosen]
 
     def _detect(
         self, picture: align.Picture, options: Options, invocation: Invocation
@@ -134,13 +134,13 @@ class FaceFinder:
             has_time=has_time,
         )
 
-    def _whole(self, picture: align.Picture) -> FoundFace:
+    def _take_whole(self, picture: align.Picture) -> FoundFace:
         """The picture as one face, with its landmarks where the network is sure of them."""
         box = (1.0, 1.0, picture.width + 1.0, picture.height + 1.0)
         face = self.detector.landmarks(picture.pixels)
         if face is None or not _is_finite(face):
             return FoundFace(box, None, 0.0)
-        return _measured(picture, align.Face(box, face.landmarks, face.score))
+        return _measure(picture, align.Face(box, face.landmarks, face.score))
 
 
 def heic_is_off() -> ApiError:
@@ -153,12 +153,12 @@ def heic_is_off() -> ApiError:
     )
 
 
-def _measured(picture: align.Picture, face: align.Face) -> FoundFace:
+def _measure(picture: align.Picture, face: align.Face) -> FoundFace:
     quality = align.measure_quality(picture, face)
     return FoundFace(face.box, face.landmarks, float(face.score), quality)
 
 
-def _with_chip(
+def _add_chip(
     picture: align.Picture, found: FoundFace, alignment: Alignment, whole: bool
 ) -> FoundFace:
     """The face with its chip. A crop that came aligned is cut again only onto landmarks."""

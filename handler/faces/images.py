@@ -66,21 +66,21 @@ def read_embedding(image: ImageObject, contract: str, dimension: int) -> NDArray
     """The vector of an `{"embedding": ...}` image: float32 [D] of unit length.
 
     Raises ModelMismatch for another contract or dimension, InvalidBase64, and InvalidRequest
-    for numbers that are no direction (zeros, infinities).
+    for numbers that cannot be normalized (zeros, infinities).
     """
     if image.model not in (UNSET, contract):
         given = printable(str(image.model), LONGEST_CONTRACT)
         raise ApiError(
             "ModelMismatch",
-            f"The embedding has the contract {given}, this request {contract}; embed the picture "
-            "again.",
+            f"The embedding has the contract {given}, but this request needs {contract}; embed "
+            "the picture again.",
             details={"model": contract, "given": given},
         )
     vector = _vector(image.embedding)
     if len(vector) != dimension:
         raise ApiError(
             "ModelMismatch",
-            f"The embedding has {len(vector)} numbers, the model makes {dimension}.",
+            f"The embedding has {len(vector)} numbers, but the model's have {dimension}.",
             details={"model": contract, "dimension": dimension},
         )
     try:
@@ -88,7 +88,7 @@ def read_embedding(image: ImageObject, contract: str, dimension: int) -> NDArray
     except ValueError:
         raise ApiError(
             "InvalidRequest",
-            "The embedding has no direction: its numbers are all zero or not finite.",
+            "The embedding cannot be normalized: its numbers are all zero or not finite.",
         ) from None
 
 
@@ -118,12 +118,12 @@ def _decode_lines(text: str, what: str) -> bytes:
     """A second try for text wrapped into lines, as `base64 FILE` prints it."""
     pieces = text.split()
     if not _are_lines(text, pieces):
-        raise _lost_plus(what)
+        raise _lost_plus_error(what)
     try:
         return pybase64.b64decode("".join(pieces), validate=True)
     except ValueError:
         inside = " " in text.strip()
-        raise _lost_plus(what) if inside else _no_base64(what) from None
+        raise _lost_plus_error(what) if inside else _invalid_base64(what) from None
 
 
 def _are_lines(text: str, pieces: Sequence[str]) -> bool:
@@ -142,13 +142,13 @@ def _are_lines(text: str, pieces: Sequence[str]) -> bool:
     )
 
 
-def _no_base64(what: str) -> ApiError:
+def _invalid_base64(what: str) -> ApiError:
     return ApiError("InvalidBase64", f"The {what} is not valid base64.")
 
 
-def _lost_plus(what: str) -> ApiError:
+def _lost_plus_error(what: str) -> ApiError:
     return ApiError(
         "InvalidBase64",
-        f"The {what} is not valid base64: it has spaces, as if each + was read as one on its way. "
-        "Send it in a JSON body, or write + as %2B in a URL or a form.",
+        f"The {what} is not valid base64: each + was probably decoded as a "
+        "space. Send it in a JSON body, or encode + as %2B in a URL or a form.",
     )

@@ -51,7 +51,7 @@ def require_distinct(
     raise ApiError(
         "LowQuality",
         "The model cannot tell this face from others: it is too blurred, noisy, dark, covered or "
-        "turned. A min_quality of 0 compares it all the same.",
+        "turned. Use min_quality 0 to compare it anyway.",
         details={"reasons": [INDISTINCT]},
     )
 

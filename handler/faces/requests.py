@@ -1,4 +1,4 @@
-"""What a caller may ask: the models that validate a request and describe it in /openapi.json."""
+"""The models that validate a request and describe it in /openapi.json."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class ImageObject(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class QualityLimits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a face must have to be judged. The angles are the largest allowed, to either side."""
+    """Quality limits of a face. The angles are the largest allowed, to either side."""
 
     size: Annotated[float, Meta(ge=0, description="Shorter side of the box, pixels.")] = 0.0
     sharpness: Unit = 0.0
@@ -95,11 +95,11 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The choices of a request; query parameters and form fields carry the same names."""
 
     aligned: Annotated[
-        bool, Meta(description="The pictures are face crops already: skip detection.")
+        bool, Meta(description="The pictures are already face crops: skip detection.")
     ] = False
     face: Annotated[
         FaceRule | None,
-        Meta(description="Which faces count. Default: `largest`; for detect: `all`."),
+        Meta(description="Which faces are used. Default: `largest`; for detect: `all`."),
     ] = None
     threshold: Annotated[
         Distance | None,
@@ -109,7 +109,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Rate | None,
         Meta(
             description="Decide by the threshold of this false-accept rate, in place of "
-            "`threshold`; between measured rates log-linear, outside of them refused."
+            "`threshold`; interpolated log-linearly between measured rates, refused outside them."
         ),
     ] = None
     encoding: Annotated[
@@ -117,20 +117,22 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="Embeddings as numbers, or as base64 of little-endian float32."),
     ] = "float"
     flip: Annotated[
-        bool, Meta(description="Mean of the embeddings of the face and of its mirror image.")
+        bool,
+        Meta(description="Use the mean of the embeddings of the face and of its mirror image."),
     ] = False
     retry: Annotated[
         bool,
         Meta(
-            description="Check which way up each face stands, and look again (at most four times "
-            "as long) where no face is found for sure. False: one plain look."
+            description="Check which way up each face is, and search again (at most four times "
+            "as long) if no face is found with certainty. False: one plain search."
         ),
     ] = True
     min_quality: Annotated[
         Unit | QualityLimits | None,
         Meta(
-            description="Refuse faces below it: a share of full quality, or single limits. 0 also "
-            "lets pass what is refused by default: faces that the model cannot tell apart."
+            description="Refuse faces below this quality: a share of full quality, or single "
+            "limits. 0 also accepts faces that are refused by default: those that the model "
+            "cannot tell apart."
         ),
     ] = None
     delete: Delete = False
@@ -198,7 +200,7 @@ def to_job(request: Request, limits: Limits, operation: str | None = None) -> Jo
     wanted = _operation(request.operation, operation)
     check_count(request.cnt, request.images, limits)
     default = "compare" if len(request.images) == 2 else "embed"
-    return _checked(Job(wanted or default, tuple(request.images), request))
+    return _require_images(Job(wanted or default, tuple(request.images), request))
 
 
 def from_fields(
@@ -211,7 +213,7 @@ def from_fields(
     )
     _operation(named.operation, operation)
     check_count(named.cnt, pictures, limits)
-    return _checked(Job(operation, tuple(pictures), convert(texts, Options, strict=False)))
+    return _require_images(Job(operation, tuple(pictures), convert(texts, Options, strict=False)))
 
 
 def check_count(count: int | None, images: Sequence[Any], limits: Limits) -> None:
@@ -225,7 +227,7 @@ def check_count(count: int | None, images: Sequence[Any], limits: Limits) -> Non
     if len(images) > limits.images:
         raise ApiError(
             "PayloadTooLarge",
-            f"A call takes at most {limits.images} images.",
+            f"A request may have at most {limits.images} images.",
             details={"images": len(images), "limit": limits.images},
         )
 
@@ -248,12 +250,12 @@ def _operation(named: str | None, routed: str | None) -> str | None:
     if routed and named and named != routed:
         raise ApiError(
             "InvalidRequest",
-            f"operation: this route answers {routed}, but the request says {named}.",
+            f"operation: this route is for {routed}, but the request asks for {named}.",
         )
     return routed or named
 
 
-def _checked(job: Job) -> Job:
+def _require_images(job: Job) -> Job:
     if job.operation == "compare" and len(job.sources) < 2:
         raise ApiError(
             "InvalidRequest",

@@ -56,6 +56,6 @@ def require_size(size: int, limit: int) -> None:
     if size > limit - ENVELOPE:
         raise ApiError(
             "ResponseTooLarge",
-            "The answer does not fit into one response; send fewer images, or encoding base64.",
+            "The response would be too large; send fewer images, or use encoding base64.",
             details={"limit_bytes": limit},
         )

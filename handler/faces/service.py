@@ -77,7 +77,7 @@ class Service:
     def _run_and_delete(
         self, operation: Callable[[Job, Invocation], AnyAnswer], job: Job, invocation: Invocation
     ) -> AnyAnswer:
-        """The answer, once whose delivery is sure the uploaded pictures are removed."""
+        """The answer; the uploaded pictures are deleted once it can be delivered."""
         from handler.faces import uploads  # most functions have no upload bucket
 
         keys = uploads.keys_to_delete(job.sources, self.settings)
@@ -90,24 +90,26 @@ class Service:
         found = self._find_all(job, None, invocation)
         return DetectAnswer(
             images=answers.image_answers(found),
-            **self._common(choose_profile(self.model, Options()), invocation),
+            **self._common_fields(choose_profile(self.model, Options()), invocation),
         )
 
     def embed(self, job: Job, invocation: Invocation) -> EmbedAnswer:
         """The faces of each image with their embeddings. Raises FaceNotFound naming the image."""
         profile = choose_profile(self.model, job.options)
         embedded = self.embed_faces(self._find_all(job, profile, invocation), profile, invocation)
-        distinct = [_distinct(index, each, job) for index, each in enumerate(embedded)]
+        distinct = [_require_distinct(index, each, job) for index, each in enumerate(embedded)]
         return EmbedAnswer(
             images=answers.image_answers(distinct, job.options.encoding),
-            **self._common(profile, invocation),
+            **self._common_fields(profile, invocation),
         )
 
     def compare(self, job: Job, invocation: Invocation) -> CompareAnswer:
         """The distance of image 0 to the others, and with more than two all distances."""
         profile = choose_profile(self.model, job.options)
         decision = decide(self.model.manifest, self.settings, job.options)
-        given = [self._given(index, source, profile) for index, source in enumerate(job.sources)]
+        given = [
+            self._read_vectors(index, source, profile) for index, source in enumerate(job.sources)
+        ]
         found: list[PictureFaces | None] = []
         for index, source in enumerate(job.sources):
             picture = (
@@ -120,12 +122,12 @@ class Service:
             require_room_for_pairs(faces, self.settings.limits.response_bytes)
         embedded = iter(self.embed_faces([each for each in found if each], profile, invocation))
         seen = [
-            _distinct(index, next(embedded), job) if each else None
+            _require_distinct(index, next(embedded), job) if each else None
             for index, each in enumerate(found)
         ]
         pictures = iter([each for each in seen if each])
         groups = [vector if vector is not None else vectors_of(next(pictures)) for vector in given]
-        similarity = self.model.manifest.similarity if profile.calibrated else _unknown
+        similarity = self.model.manifest.similarity if profile.calibrated else _no_similarity
         pairs = match(groups, decision.threshold, similarity)
         nearest = nearest_of_first(pairs)
         many = len(job.sources) > 2 or job.rule == "all"
@@ -137,7 +139,7 @@ class Service:
             far=decision.far,
             pairs=pairs if many else UNSET,
             images=answers.image_answers(seen),
-            **self._common(profile, invocation),
+            **self._common_fields(profile, invocation),
         )
 
     def embed_pictures(
@@ -156,11 +158,11 @@ class Service:
         invocation = invocation or Invocation()
         options = Options()
         profile = choose_profile(self.model, options)
-        found = [self._try(data, options, profile, finding or invocation) for data in pictures]
+        found = [self._try_find(data, options, profile, finding or invocation) for data in pictures]
         good = [each for each in found if isinstance(each, PictureFaces)]
         embedded = iter(self.embedder.embed_in_time(good, profile, invocation))
         return [
-            _try_distinct(next(embedded)) if isinstance(each, PictureFaces) else each
+            _try_require_distinct(next(embedded)) if isinstance(each, PictureFaces) else each
             for each in found
         ]
 
@@ -224,21 +226,21 @@ class Service:
     ) -> PictureFaces:
         """One image of a request; every error names it."""
         with _about_image(index):
-            found = self.find(source, job.options, _rule(job, index), profile, invocation)
+            found = self.find(source, job.options, _face_rule(job, index), profile, invocation)
             if profile is not None and not found.faces:
                 raise no_face()
         return found
 
-    def _try(
+    def _try_find(
         self, data: bytes, options: Options, profile: EmbeddingProfile, invocation: Invocation
     ) -> PictureFaces | ApiError:
         try:
             found = self.find(data, options, "all", profile, invocation)
         except ApiError as failure:
-            return failure.untraced()
+            return failure.without_traceback()
         return found if found.faces else no_face()
 
-    def _given(
+    def _read_vectors(
         self, index: int, source: Source, profile: EmbeddingProfile
     ) -> NDArray[np.float32] | None:
         """The vectors [N,D] of an image that is an embedding or a person, else None."""
@@ -253,10 +255,12 @@ class Service:
         self, collection: str, person: str, profile: EmbeddingProfile
     ) -> NDArray[np.float32]:
         if self.persons is None:
-            raise ApiError("CollectionNotFound", "This function keeps no collections.")
+            raise ApiError(
+                "CollectionNotFound", "Collections are off: FACENET_COLLECTIONS is not set."
+            )
         return self.persons(self, collection, person, profile)
 
-    def _common(self, profile: EmbeddingProfile, invocation: Invocation) -> dict[str, Any]:
+    def _common_fields(self, profile: EmbeddingProfile, invocation: Invocation) -> dict[str, Any]:
         return {
             "model": self.describe(profile),
             "timings_ms": invocation.timings_ms(),
@@ -276,7 +280,7 @@ class BrokenService:
 
         One error raised again and again would keep the frames of every call.
         """
-        raise self.failure.untraced()
+        raise self.failure.without_traceback()
 
 
 AnyService = Service | BrokenService
@@ -290,7 +294,7 @@ def ready(service: AnyService) -> Service:
 
 
 def no_face() -> ApiError:
-    """For a picture without a face, where the request needs one."""
+    """The error for a picture without a face."""
     return ApiError("FaceNotFound", "No face was found in the picture.")
 
 
@@ -303,27 +307,27 @@ def _about_image(index: int) -> Iterator[None]:
         raise failure.about_image(index) from failure
 
 
-def _distinct(index: int, picture: PictureFaces, job: Job) -> PictureFaces:
+def _require_distinct(index: int, picture: PictureFaces, job: Job) -> PictureFaces:
     """The picture with the faces that the model can tell apart. Raises LowQuality naming it."""
     with _about_image(index):
-        return require_distinct(picture, job.options.min_quality, _rule(job, index))
+        return require_distinct(picture, job.options.min_quality, _face_rule(job, index))
 
 
-def _try_distinct(answer: PictureFaces | ApiError) -> PictureFaces | ApiError:
-    """As `_distinct`, for a picture of a batch."""
+def _try_require_distinct(answer: PictureFaces | ApiError) -> PictureFaces | ApiError:
+    """As `_require_distinct`, for a picture of a batch."""
     if isinstance(answer, ApiError):
         return answer
     try:
         return require_distinct(answer, None, "all")
     except ApiError as failure:
-        return failure.untraced()
+        return failure.without_traceback()
 
 
-def _unknown(_distance: float) -> None:
-    """The similarity of embeddings that nothing was measured of."""
+def _no_similarity(_distance: float) -> None:
+    """The similarity for a profile without calibration."""
 
 
-def _rule(job: Job, index: int) -> FaceRule:
+def _face_rule(job: Job, index: int) -> FaceRule:
     """`all` in a compare means every face of the others; image 0 stays one person."""
     reference = job.operation == "compare" and index == 0
     return "largest" if reference and job.rule == "all" else job.rule

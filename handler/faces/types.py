@@ -1,4 +1,4 @@
-"""What is found in a picture."""
+"""The faces found in a picture."""
 
 from dataclasses import dataclass
 

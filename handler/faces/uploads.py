@@ -27,7 +27,7 @@ class UploadRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     content_type: Annotated[
         Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif"],
-        Meta(description="The type of all of them; HEIC only where FACENET_HEIC is on."),
+        Meta(description="Content type of all pictures; HEIC only where FACENET_HEIC is on."),
     ]
     count: Annotated[int, Meta(ge=1)] = 1
     operation: Annotated[
@@ -36,7 +36,7 @@ class UploadRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class UploadedImage(Struct, frozen=True):
-    """What to put into `images` once the picture is there."""
+    """The object for `images` once the picture is uploaded."""
 
     s3: S3Reference
 
@@ -50,11 +50,11 @@ class UploadForm(Struct, frozen=True, kw_only=True):
 
 
 class UploadsAnswer(Struct, frozen=True, kw_only=True):
-    """As many forms as were asked for."""
+    """One form for each requested picture."""
 
     operation: Literal["uploads"] = "uploads"
     uploads: list[UploadForm]
-    expires_in: Annotated[int, Meta(description="Seconds that the forms can be sent for.")]
+    expires_in: Annotated[int, Meta(description="Seconds until the forms expire.")]
     max_bytes: int
     request_id: str
 
@@ -90,7 +90,7 @@ def answer(request: UploadRequest, settings: Settings, invocation: Invocation) -
     if request.count > limits.images:
         raise ApiError(
             "PayloadTooLarge",
-            f"count: a call takes at most {limits.images} images.",
+            f"count: a request may ask for at most {limits.images} uploads.",
             details={"field": "count", "limit": limits.images},
         )
     store = UploadStore(settings.uploads, settings.output_owner)
@@ -137,4 +137,4 @@ def delete_afterwards(keys: Sequence[str], settings: Settings, invocation: Invoc
     """Has uploaded pictures removed once the answer can be delivered; the log counts them."""
     assert settings.uploads is not None
     store = UploadStore(settings.uploads, settings.output_owner)
-    invocation.afterwards(lambda: invocation.note(deleted=store.delete(keys)))
+    invocation.defer(lambda: invocation.note(deleted=store.delete(keys)))

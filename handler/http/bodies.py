@@ -25,9 +25,9 @@ OTHER_PICTURE_TYPES = (
 )
 # Bytes of whatever kind; the second is what S3 calls an object that nobody named a type for.
 BYTES_TYPES = ("application/octet-stream", "binary/octet-stream")
-# What curl and others send when nobody said what the body is.
+# Sent by curl and others when no content type is given.
 UNSAID_TYPES = ("", "application/x-www-form-urlencoded", *BYTES_TYPES)
-# U+FFFD in UTF-8: what a gateway that takes a body for text writes for each byte that is none.
+# U+FFFD in UTF-8: a gateway that decodes a body as text writes it for each invalid byte.
 REPLACED = "\ufffd".encode()
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 SIGNATURE = "x-amz-"
@@ -66,11 +66,11 @@ def read_content(request: HttpRequest, limits: Limits, options: Iterable[str]) -
         return body
     if kind == "multipart":
         return _multipart(request, body, limits)
-    return Form([_whole(body)], _options(request))
+    return Form([_require_binary(body)], _options(request))
 
 
 def _refuse_query(request: HttpRequest, options: Iterable[str]) -> None:
-    """A JSON body holds everything; a parameter of the query must not be ignored in silence."""
+    """A JSON body holds all options; a query parameter must not be silently ignored."""
     given = sorted(_options(request))
     if given:
         known = given[0] in set(options)
@@ -83,7 +83,7 @@ def _refuse_query(request: HttpRequest, options: Iterable[str]) -> None:
 
 
 def _options(request: HttpRequest) -> dict[str, str]:
-    """The query without a signature, which a gateway has checked and passes on."""
+    """The query parameters without those of a signature, which the gateway has checked."""
     return {
         name: value
         for name, value in request.query.items()
@@ -115,7 +115,7 @@ def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
     chosen = [part for part in parts if not _is_empty_input(part)]
     for part in chosen:
         if _is_file(part):
-            pictures.append(_whole(part.raw))
+            pictures.append(_require_binary(part.raw))
         else:
             fields[part.name] = _field_text(part)
     if len(chosen) < len(parts) and not pictures:
@@ -125,7 +125,7 @@ def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
 
 
 def _is_empty_input(part: "MultipartPart") -> bool:
-    """What a browser sends for a file input without a file: an empty name and no content."""
+    """Whether a browser sent a file input without a file: an empty name and no content."""
     empty: bool = part.filename == "" and part.size == 0
     return empty
 
@@ -140,13 +140,13 @@ def _is_file(part: "MultipartPart") -> bool:
     return "filename*" in parameters
 
 
-def _whole(picture: bytes) -> bytes:
-    """`picture`, unless it was taken for text on its way here, which no decoder can undo."""
+def _require_binary(picture: bytes) -> bytes:
+    """`picture`, unless a gateway decoded it as text, which cannot be undone."""
     if picture.startswith(REPLACED):
         raise ApiError(
             "UnsupportedFormat",
-            "The picture's bytes were replaced on the way, as if they were text: let the API "
-            "pass bodies as binary (binaryMediaTypes */*), or send base64 in JSON.",
+            "A gateway decoded the picture as text, which corrupted it: let the API pass bodies "
+            "as binary (binaryMediaTypes */*), or send base64 in JSON.",
         )
     return picture
 

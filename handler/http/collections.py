@@ -42,7 +42,7 @@ OPERATIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def routes() -> dict[str, dict[str, Endpoint]]:
-    """What the table of routes adds: every path with its methods."""
+    """The routes to add to the table: every path with its methods."""
     return {
         path: {method: _endpoint(path, name) for method, name in methods.items()}
         for path, methods in OPERATIONS.items()

@@ -1,4 +1,4 @@
-"""HTTP in the four shapes that AWS wraps it in: HTTP API v2, REST v1, Function URL and ALB."""
+"""HTTP events in AWS's four forms: HTTP API v2, REST v1, Function URL and ALB."""
 
 import base64
 import http
@@ -73,8 +73,8 @@ def read_request(event: Mapping[str, Any]) -> HttpRequest:
     shape = _shape(context)
     outer = _mapping(context.get("http")) if shape == "v2" else event
     multiple = isinstance(event.get("multiValueHeaders"), Mapping)
-    query = _joined(event, "queryStringParameters", "multiValueQueryStringParameters")
-    if shape == "alb":  # the only one that hands the query over as it was typed
+    query = _merge_parameters(event, "queryStringParameters", "multiValueQueryStringParameters")
+    if shape == "alb":  # the only one that passes the raw query string
         query = {unquote_plus(name): unquote_plus(value) for name, value in query.items()}
     path = event.get("rawPath") if shape == "v2" else event.get("path")
     return HttpRequest(
@@ -84,7 +84,7 @@ def read_request(event: Mapping[str, Any]) -> HttpRequest:
         stage=_string(context.get("stage")),
         headers={
             name.lower(): value
-            for name, value in _joined(event, "headers", "multiValueHeaders").items()
+            for name, value in _merge_parameters(event, "headers", "multiValueHeaders").items()
         },
         query=query,
         raw_body=_string(event.get("body")),
@@ -116,7 +116,7 @@ def write_response(request: HttpRequest, response: HttpResponse) -> dict[str, An
 
 
 def require_deliverable(request: HttpRequest, response: HttpResponse, limits: Limits) -> None:
-    """Raises ResponseTooLarge where the response would not leave Lambda (or the ALB)."""
+    """Raises ResponseTooLarge if Lambda (or the ALB) would refuse the response."""
     require_http(
         response.body,
         response.content_type.startswith(TEXT_TYPES),
@@ -141,7 +141,7 @@ def _gateway(shape: Shape, context: Mapping[str, Any]) -> Gateway:
     return "function-url" if is_url else "http-api"
 
 
-def _joined(event: Mapping[str, Any], single: str, multiple: str) -> dict[str, str]:
+def _merge_parameters(event: Mapping[str, Any], single: str, multiple: str) -> dict[str, str]:
     """The parameters of either kind as single strings. Of a repeated one the last counts, but in
     payload v2 they come joined by commas.
     """

@@ -36,24 +36,24 @@ OPERATIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "detect": ("Where are the faces?", "DetectAnswer"),
     }
 )
-# What can go wrong with any request that carries pictures, by status.
+# The error codes of any request that carries pictures, by status.
 WORK_STATUSES = (400, 403, 404, 409, 413, 415, 422, 500, 503)
 
 
 def document() -> Schema:
-    """The whole description, as `/openapi.json` answers it."""
+    """The whole description, as served at `/openapi.json`."""
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "facenet-lambda",
             "version": __version__,
-            "description": "Faces in your own AWS account: compare, embed, detect, search.",
+            "description": "Compare, embed, detect and search faces in your own AWS account.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
             **{f"/v1/{name}": {"post": _work(name)} for name in OPERATIONS},
             "/v1/uploads": {"post": _uploads()},
-            "/v1/health": {"get": _read("health", "Whether the function works.", "HealthAnswer")},
+            "/v1/health": {"get": _read("health", "Health of the function.", "HealthAnswer")},
             "/v1/model": {"get": _read("model", "The model's card.", "ModelCardAnswer")},
             **openapi_collections.paths(sys.modules[__name__]),
             "/openapi.json": {"get": _self()},
@@ -88,7 +88,8 @@ def _uploads() -> Schema:
     content = {"application/json": {"schema": reference("UploadRequest")}}
     return {
         "operationId": "uploads",
-        "summary": "Forms to send large pictures with, and what to call them afterwards.",
+        "summary": "Forms for uploading large pictures, and the `image` objects to refer "
+        "to them by.",
         "requestBody": {"required": True, "content": content},
         "responses": {
             "200": json_response("The forms.", "UploadsAnswer"),
@@ -126,7 +127,7 @@ def _service() -> Schema:
     }
     return {
         "operationId": "service",
-        "summary": "What the FaceNet example of UAI answered: the bare distance, or embeddings.",
+        "summary": "The form of the UAI FaceNet example: the bare distance, or embeddings.",
         "requestBody": {"required": True, "content": {"application/json": {"schema": payload}}},
         "responses": {
             "200": {
@@ -171,7 +172,7 @@ def query_parameter(name: str, schema: Schema) -> Schema:
         "name": name,
         "in": "query",
         "required": False,
-        "description": "For forms and bare pictures; with a JSON body it is refused.",
+        "description": "For forms and bare pictures; refused with a JSON body.",
         "schema": schema,
     }
 

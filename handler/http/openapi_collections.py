@@ -24,16 +24,16 @@ PLAIN_REFUSALS = (400, 404, 413, 500, 503)
 SUMMARIES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "create_collection": (
-            "Make a collection; one that is there is answered as it is.",
+            "Create a collection; an existing one is returned unchanged.",
             "CollectionAnswer",
         ),
         "list_collections": ("Names of collections.", "CollectionsAnswer"),
         "describe_collection": ("A collection's contract, engine and size.", "CollectionAnswer"),
-        "delete_collection": ("Delete a collection with all faces.", "RemovedAnswer"),
-        "enrol": ("Enrol pictures of a person; repeating it changes nothing.", "EnrolAnswer"),
-        "list_persons": ("Names of a collection's persons.", "PersonsAnswer"),
+        "delete_collection": ("Delete a collection with all its faces.", "RemovedAnswer"),
+        "enrol": ("Enrol pictures of a person; idempotent.", "EnrolAnswer"),
+        "list_persons": ("List the persons of a collection.", "PersonsAnswer"),
         "describe_person": ("A person's faces.", "PersonAnswer"),
-        "delete_person": ("Delete a person with all faces.", "RemovedAnswer"),
+        "delete_person": ("Delete a person with all their faces.", "RemovedAnswer"),
         "delete_face": ("Delete a face.", "RemovedAnswer"),
         "search": ("Who is this?", "SearchAnswer"),
     }

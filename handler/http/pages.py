@@ -46,7 +46,7 @@ SECURITY_HEADERS = MappingProxyType(
     }
 )
 # A page is asked for again each time, its parts every five minutes: after a deployment a browser
-# may mix the two for that long, and each request spared is an invocation spared.
+# may mix versions for that long, but each cached file saves an invocation.
 PAGE_CACHE = "no-cache"
 PART_CACHE = "private, max-age=300"
 
@@ -78,7 +78,7 @@ class StaticFile:
 
 
 def routes() -> dict[str, dict[str, Callable[[HttpRequest, Any, Any], HttpResponse]]]:
-    """What the table of routes adds: every address with its endpoint."""
+    """The routes to add to the table: every address with its endpoint."""
     return {path: {"GET": _endpoint(path)} for path in addresses()}
 
 
@@ -87,7 +87,7 @@ def serve(
 ) -> HttpResponse | None:
     """The response to GET `path` (without stage or base path), or None where no file belongs to it.
 
-    Only files that were in the folder at cold start are ever served, so no path can lead out.
+    Only files that were in the folder at cold start are served, so no path can lead outside it.
     """
     file = addresses().get(path)
     return _read(file).response(if_none_match, uploads) if file else None
@@ -132,7 +132,7 @@ def _security_headers(uploads: str | None) -> Mapping[str, str]:
 
 
 def _canonical(route: str, requested: str) -> str | None:
-    """Where to go instead, relative to `requested`, or None where the address is right.
+    """Where to redirect to, relative to `requested`, or None if the address is right.
 
     The page's own addresses are relative, so that they hold behind any stage: `/prod` has to be
     `/prod/` for that, and `/docs/` has to be `/docs`.

@@ -19,12 +19,12 @@ from handler.invocation import Invocation, as_api_error
 from handler.observability import log_invocation
 from handler.settings import Settings
 
-# Answers hold biometric data: no cache on the way may keep them.
+# Answers hold biometric data: no cache may store them.
 COMMON_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 EXPOSED_HEADERS = "x-request-id, retry-after"
 # After so many seconds an API answers 503 or 504 whatever the function does, so the function stops
-# a second earlier, for the way back. A function URL and an ALB wait for the function.
+# a second earlier. A function URL and an ALB wait for the function.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 PATIENCE_SECONDS = {"http-api": 29, "rest-api": 28}
 
@@ -32,14 +32,14 @@ matches = is_http
 
 
 def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
-    """The response in the request's own shape. Errors are responses too."""
+    """Handles the request; returns the response, or error response, in the request's form."""
     request = read_request(event)
     invocation.note(source=request.gateway, request_id=invocation.request_id)
     if request.gateway in PATIENCE_SECONDS:
         invocation.end_within(PATIENCE_SECONDS[request.gateway])
     response = _respond(request, service, invocation)
     invocation.note(status=response.status)
-    log_invocation(invocation.ended(), service.settings.metrics_namespace)
+    log_invocation(invocation.final_facts(), service.settings.metrics_namespace)
     return write_response(request, response)
 
 
@@ -48,7 +48,7 @@ def _respond(request: HttpRequest, service: AnyService, invocation: Invocation) 
     try:
         response = _preflight(request, settings) or _run(request, service, invocation)
         require_deliverable(request, response, settings.limits)
-        invocation.answered()
+        invocation.run_deferred()
     except Exception as failure:
         response = error_response(as_api_error(failure, invocation), invocation.request_id)
     headers = {

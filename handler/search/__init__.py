@@ -1,1 +1,1 @@
-"""Collections of persons and faces: enrol, search, delete. Imported by the first call that asks."""
+"""Collections of persons and faces: enrol, search, delete. Imported by the first request for it."""

@@ -1,4 +1,4 @@
-"""What the caller gets about collections."""
+"""The models of answers about collections."""
 
 from typing import Annotated, Any, Literal
 
@@ -9,12 +9,12 @@ from handler.search.types import ObjectSource
 
 
 class GalleryAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How much a collection holds."""
+    """The size of a collection."""
 
-    persons: Annotated[int, Meta(description="A face without a person counts as one.")]
+    persons: Annotated[int, Meta(description="A face without a person counts as one person.")]
     faces: int
     estimated: Annotated[
-        bool, Meta(description="Counted from a sample, to about 3 %; else exact.")
+        bool, Meta(description="Estimated from a sample, to about 3 %; otherwise exact.")
     ] = False
 
 
@@ -66,11 +66,11 @@ class PersonAnswer(Struct, frozen=True, kw_only=True):
 
 
 class RemovedAnswer(Struct, frozen=True, kw_only=True):
-    """What a deletion took away, complete when it answers."""
+    """What a deletion removed; the deletion is complete when it answers."""
 
     operation: Literal["delete_collection", "delete_person", "delete_face"]
     collection: str
-    persons: Annotated[int, Meta(description="Persons that have no face left.")]
+    persons: Annotated[int, Meta(description="Number of persons that have no face left.")]
     faces: list[str]
     request_id: str
 
@@ -84,7 +84,7 @@ class EnrolledFace(Struct, frozen=True, kw_only=True):
 
 
 class EnrolledImage(Struct, frozen=True, kw_only=True):
-    """What became of one picture: its faces, or why it has none."""
+    """The result for one picture: its faces, or why none was enrolled."""
 
     index: int
     faces: list[EnrolledFace]
@@ -150,7 +150,7 @@ class SearchAnswer(Struct, frozen=True, kw_only=True):
     ]
     far_wanted: Annotated[
         float | UnsetType,
-        Meta(description="The rate asked for, where the model's table does not reach it."),
+        Meta(description="The requested rate, where the model's table does not reach it."),
     ] = UNSET
     threshold: float
     score: Literal["mean", "best"]

@@ -1,9 +1,9 @@
-"""Collections as truth and index keep them: no pictures, no requests.
+"""Collections in the store of record (the truth) and the index: no pictures, no requests.
 
-Writes go to the truth, then to the index, then look at the truth again; deletions go to the index,
-to the truth, and to the index again. In whatever order two of them meet, and wherever one of them
-stops, a face that the truth does not hold is found by nobody, and the same call made again
-completes what was left. docs/search.md has the argument.
+A write goes to the truth, then to the index, then checks the truth again; a deletion goes to the
+index, the truth, and the index again. In whatever order two of them interleave, and wherever one of
+them stops, no search finds a face that the truth does not hold, and repeating the call completes
+the rest. docs/search.md has the argument.
 """
 
 import secrets
@@ -24,14 +24,16 @@ from handler.search.truth import Truth, open_truth
 from handler.search.types import CollectionRecord, Face, Gallery, read_face
 from handler.settings import Settings
 
-# Keys that a deletion handles between two looks at the clock.
+# Keys that a deletion handles between two deadline checks.
 DELETE_STEP = 500
 REBUILD_STEP = 500
 # Indexes kept open: those in memory hold all their faces.
 MOST_INDEXES = 16
 READERS = 16  # as many connections as the client of S3 keeps
-# Deletions list again until nothing is left; a writer that never rests must not keep one for ever.
+# Deletions list again until nothing is left, but at most this often, since a writer may keep
+# adding.
 DELETE_ROUNDS = 8
+BUSY = "Other requests keep adding faces to what is being deleted; try again."
 
 Check = Callable[[], None]
 
@@ -56,15 +58,15 @@ class Collections:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def create(self, name: str, contract: str, dimension: int) -> "Collection":
-        """Makes a collection, or gives the one that is there, whatever its contract."""
+        """Creates a collection, or returns the existing one, whatever its contract."""
         there = self.record(names.check_collection(name))
         if there is not None:
-            return self.of(there)
+            return self.open_record(there)
         self.create_new(name, contract, dimension)
         return self.open(name)
 
     def create_new(self, name: str, contract: str, dimension: int) -> bool:
-        """Makes a collection unless it is there; whether it was made."""
+        """Creates a collection unless it exists; returns whether it was created."""
         record = CollectionRecord(
             name=names.check_collection(name),
             contract=contract,
@@ -79,9 +81,9 @@ class Collections:
         record = self.record(names.check_collection(name))
         if record is None:
             raise not_found()
-        return self.of(record)
+        return self.open_record(record)
 
-    def of(self, record: CollectionRecord) -> "Collection":
+    def open_record(self, record: CollectionRecord) -> "Collection":
         """The collection that `record` describes, whether or not it is the current one."""
         with self._lock:
             index = self._indexes.get(record.prefix)
@@ -101,7 +103,7 @@ class Collections:
         return list(islice(self.truth.folders("collections/", after), limit))
 
     def replace_record(self, record: CollectionRecord) -> None:
-        """Makes `record` the current one of its name: what a move ends with."""
+        """Makes `record` the current one of its name, which completes a move."""
         self.truth.replace(names.collection_key(record.name), msgspec.json.encode(record))
 
     def delete(self, name: str, check: Check = lambda: None) -> Removed:
@@ -122,7 +124,7 @@ class Collections:
         persons = 0
         faces: list[str] = []
         for generation in generations:
-            collection = self.of(_record_of(name, generation, record))
+            collection = self.open_record(_record_of(name, generation, record))
             removed = collection.delete_below("", check)
             collection.index.drop()
             with self._lock:
@@ -174,14 +176,14 @@ class Collection:
             self.truth.write_new(self._key(face.key), face.document(self.record.contract))
             for face in faces
         ]
-        self.index.put(faces)
+        self.index.upsert(faces)
         self._confirm(faces)
         return added
 
     def face_keys(self, group: str, face_prefix: str = "") -> list[str]:
         """Keys of a group's faces whose ids begin with `face_prefix`."""
         below = group if group.endswith(names.FACE_SUFFIX) else f"{group}/{face_prefix}"
-        return self._listed(below)
+        return self._list_keys(below)
 
     def find_face(self, face: str) -> str | None:
         """Key of the face with an id; None where there is none."""
@@ -248,7 +250,7 @@ class Collection:
             raise ApiError("PersonNotFound", "The collection has no such face.")
         self.delete_keys([key])
         group = names.group_of_key(key)
-        left = key != group and self._listed(f"{group}/")
+        left = key != group and self._list_keys(f"{group}/")
         return Removed(0 if left else 1, (face,))
 
     def delete_keys(self, keys: Sequence[str]) -> None:
@@ -266,7 +268,7 @@ class Collection:
         self.index.delete(keys)
 
     def _restore(self, keys: Sequence[str]) -> None:
-        """Puts back into the index, after a deletion, which of these faces the truth holds.
+        """Adds to the index again, after a deletion, those of these faces that the truth holds.
 
         Another writer may have added a face between the last two steps of `_remove`, and a listing
         of a folder may miss a file while others come and go.
@@ -275,23 +277,23 @@ class Collection:
             held = self.read_all(keys)
             if not held:
                 return
-            self.index.put(held)
+            self.index.upsert(held)
             there = {face.key for face in self.read_all([face.key for face in held])}
             keys = [face.key for face in held if face.key not in there]
             if not keys:
                 return
             self.index.delete(keys)
-        raise ApiError("StorageUnavailable", "Faces are being added while these are deleted.")
+        raise ApiError("StorageUnavailable", BUSY)
 
     def delete_below(self, below: str, check: Check = lambda: None) -> Removed:
-        """Removes all faces whose keys begin with `below`, and looks whether any is left.
+        """Removes all faces whose keys begin with `below`, until none is left.
 
-        The look at the truth comes last, so nothing that is there then is missing in the index.
+        The truth is checked last, so no face that it then holds is missing in the index.
         """
         groups: set[str] = set()
         faces: list[str] = []
         for _ in range(DELETE_ROUNDS):
-            keys = self._listed(below)
+            keys = self._list_keys(below)
             if not keys:
                 return Removed(len(groups), tuple(faces))
             for start in range(0, len(keys), DELETE_STEP):
@@ -300,21 +302,21 @@ class Collection:
                 self._remove(step)
                 groups |= {names.group_of_key(key) for key in step}
                 faces += [names.face_of_key(key) for key in step]
-        raise ApiError("StorageUnavailable", "Faces are being added while these are deleted.")
+        raise ApiError("StorageUnavailable", BUSY)
 
     def rebuild(self, check: Check = lambda: None) -> int:
-        """Puts every face of the truth into the index; how many there are."""
+        """Adds every face of the truth to the index; returns how many there are."""
         total = 0
         faces = self.faces()
         while batch := list(islice(faces, REBUILD_STEP)):
             check()
-            self.index.put(batch)
+            self.index.upsert(batch)
             total += len(batch)
         return total
 
     def sweep(self) -> int:
-        """Removes from the index what the truth does not hold; how many that were."""
-        stray = sorted(self.index.stored_keys() - set(self._listed("")))
+        """Removes from the index what the truth does not hold; returns how many."""
+        stray = sorted(self.index.stored_keys() - set(self._list_keys("")))
         confirmed = [key for key in stray if self.truth.read(self._key(key)) is None]
         self.index.delete(confirmed)
         return len(confirmed)
@@ -324,7 +326,7 @@ class Collection:
         name = names.person_of_group(group)
         if name is not None:
             return name
-        first = next(iter(self._listed(f"{group}/")), None)
+        first = next(iter(self._list_keys(f"{group}/")), None)
         face = self.read(first) if first else None
         return (face.person if face else None) or ""
 
@@ -333,12 +335,13 @@ class Collection:
         if held + more > self.most_faces:
             raise ApiError(
                 "CollectionFull",
-                f"The collection holds {held} faces of at most {self.most_faces}.",
+                f"The collection has no room for these faces: it holds {held} of at "
+                f"most {self.most_faces}.",
                 details={"faces": held, "limit": self.most_faces},
             )
 
     def _confirm(self, faces: Sequence[Face]) -> None:
-        """Takes back what was deleted while it was being added."""
+        """Removes from the index what was deleted while it was being added."""
         current = self.record if self.moving else self.whole.record(self.record.name)
         if current is None or current.generation != self.record.generation:
             self._remove([face.key for face in faces])
@@ -346,7 +349,7 @@ class Collection:
             raise not_found()
         gone: list[str] = []
         for group in {face.key.rpartition("/")[0] for face in faces}:
-            there = set(self._listed(f"{group}/"))
+            there = set(self._list_keys(f"{group}/"))
             gone += [
                 face.key
                 for face in faces
@@ -359,7 +362,7 @@ class Collection:
     def _key(self, key: str) -> str:
         return self.record.prefix + key
 
-    def _listed(self, below: str) -> list[str]:
+    def _list_keys(self, below: str) -> list[str]:
         prefix = self.record.prefix
         return [key[len(prefix) :] for key in self.truth.keys(prefix + below)]
 
@@ -377,7 +380,7 @@ def open_collections(settings: Settings) -> Collections:
     if settings.collections is None:
         raise ApiError(
             "CollectionNotFound",
-            "This function keeps no collections: FACENET_COLLECTIONS is not set.",
+            "Collections are off: FACENET_COLLECTIONS is not set.",
             fixable=True,
         )
     truth = open_truth(settings.collections)

@@ -15,7 +15,7 @@ from handler.search.probes import Probe, ProbeReader
 from handler.search.requests import EnrolOptions, SearchJob, options_of
 from handler.search.types import Face
 
-# Refusals that are about a picture and not about the request: others may still be enrolled.
+# Errors of one picture, not of the request: the others may still be enrolled.
 ABOUT_THE_PICTURE = frozenset({413, 415, 422})
 
 
@@ -65,7 +65,7 @@ def _read(job: SearchJob, reader: ProbeReader) -> list[Probe | ApiError]:
         except ApiError as failure:
             if failure.status not in ABOUT_THE_PICTURE:
                 raise
-            read.append(failure.untraced())
+            read.append(failure.without_traceback())
     refusals = [each for each in read if isinstance(each, ApiError)]
     if len(refusals) == len(read):
         raise refusals[0]

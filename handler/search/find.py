@@ -21,15 +21,14 @@ from handler.search.requests import DEFAULT_MAX_FPIR, SearchJob, SearchOptions, 
 from handler.search.scoring import Candidate, Score, rank
 from model_layer.manifest import Manifest
 
-# Scored besides the persons that the answer has room for: who has the nearest face need not have
-# the nearest mean.
+# Extra candidates to score: the person with the nearest face need not have the nearest mean.
 MORE_CANDIDATES = 5
 FACES_PER_MATCH = 10
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What counts as a match, and where that comes from."""
+    """The threshold of a match, and its origin."""
 
     threshold: float
     far: float | None
@@ -96,12 +95,12 @@ def decide(request: SearchOptions, persons: int, manifest: Manifest) -> Decision
     wanted = request.far or (max_fpir or 0.0) / max(1, persons)
     found = threshold_at(manifest, wanted)
     if found is None:
-        return _without_table(request, manifest)
+        return _decide_without_table(request, manifest)
     missed = None if found.measured else wanted
     return Decision(found.distance, found.far, max_fpir, missed)
 
 
-def _without_table(request: SearchOptions, manifest: Manifest) -> Decision:
+def _decide_without_table(request: SearchOptions, manifest: Manifest) -> Decision:
     if request.far is not None or request.max_fpir is not None:
         raise ApiError(
             "InvalidRequest",
@@ -155,5 +154,5 @@ def _fields(face: FaceAnswer) -> dict[str, Any]:
 
 
 NOWHERE = Box(0.0, 0.0, 0.0, 0.0)
-# Of an embedding nobody knows where its face was.
+# The box of an image given as an embedding is unknown.
 EMBEDDING_FACE = FaceAnswer(box=NOWHERE, box_ratio=NOWHERE, landmarks=None, score=0.0, quality=None)

@@ -1,8 +1,8 @@
 """A collection that follows a bucket: faces come with objects and leave with them.
 
-Events come at least once, late, and in any order, so none is believed: whatever an event says, the
-object is looked at as it is now, after the write. Of two handlers that meet, the one that looks
-last sees what the other did. docs/search.md has the argument.
+Events come at least once, late, and in any order, so no event is trusted: whatever it says, the
+current object is checked after the write. Of two concurrent handlers, the one that checks last sees
+the other's write. docs/search.md has the argument.
 """
 
 from collections.abc import Callable
@@ -44,7 +44,7 @@ class Follower:
     def follow(
         self, reference: ObjectReference, picture: StoredObject, answer: PictureFaces | ApiError
     ) -> None:
-        """Puts an object's faces into the collection, once, and takes out those of its past.
+        """Adds an object's faces to the collection, once, and removes those of older versions.
 
         A collection of another contract is left alone: `tools.collection move` fills it from the
         results. Raises ApiError and TransientFailure; the same call made again goes on.
@@ -61,10 +61,10 @@ class Follower:
         self._reconcile(collection, reference)
 
     def remove(self, reference: ObjectReference) -> None:
-        """What an event of a deletion asks for: out of the collection what is not there now."""
+        """Handles a deletion event: removes the faces if the object is gone."""
         record = self.collections.record(self.name)
         if record is not None:
-            self._reconcile(self.collections.of(record), reference)
+            self._reconcile(self.collections.open_record(record), reference)
 
     def person_of(self, key: str) -> str | None:
         """The person whom a key names; None for any other picture."""
@@ -103,7 +103,7 @@ class Follower:
 
 
 def forget(settings: Settings, key: str) -> None:
-    """Takes out of the index what has gone from the truth by itself, as by expiry.
+    """Removes from the index a face that expired in the truth.
 
     `key` is the object's in the bucket of FACENET_COLLECTIONS. Raises ApiError.
     """
@@ -114,7 +114,7 @@ def forget(settings: Settings, key: str) -> None:
         return
     _, name, generation, rest = parts
     record = CollectionRecord(name=name, contract="", dimension=1, generation=generation)
-    collections.of(record).index.delete([rest])
+    collections.open_record(record).index.delete([rest])
 
 
 def truth_prefix(settings: Settings) -> str:

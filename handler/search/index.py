@@ -1,4 +1,4 @@
-"""The index: derived from the truth, and what a search asks first."""
+"""The index: derived from the truth, and queried first by a search."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -12,7 +12,7 @@ from handler.search.types import Face, Gallery
 class Index(Protocol):
     """The vectors of one collection, by the keys of their faces.
 
-    A group is a person, or a face without one (`names.group_of_key`). Every write may be repeated.
+    A group is a person, or a face without one (`names.group_of_key`). Writes are idempotent.
     Raises ApiError (StorageUnavailable, ...). Called from several threads.
     """
 
@@ -20,7 +20,7 @@ class Index(Protocol):
     def most_faces(self) -> int:
         """How many faces the engine holds."""
 
-    def put(self, faces: Sequence[Face]) -> None:
+    def upsert(self, faces: Sequence[Face]) -> None:
         """Adds the faces; those that are there are replaced."""
 
     def delete(self, keys: Sequence[str]) -> None:

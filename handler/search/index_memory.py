@@ -41,10 +41,10 @@ class MemoryIndex:
     _loaded: bool = False
     _stamp: int | None = None
 
-    def put(self, faces: Sequence[Face]) -> None:
+    def upsert(self, faces: Sequence[Face]) -> None:
         with self._lock:
             for face in faces:
-                self._put(face)
+                self._upsert(face)
 
     def delete(self, keys: Sequence[str]) -> None:
         with self._lock:
@@ -59,7 +59,7 @@ class MemoryIndex:
     def faces(self, groups: Sequence[str]) -> dict[str, list[Face]]:
         with self._lock:
             self._refresh(groups[0] if len(groups) == 1 else None)
-            return {group: self._members(group) for group in groups}
+            return {group: self._read_group(group) for group in groups}
 
     def gallery(self, *, fresh: bool = True) -> Gallery:
         with self._lock:
@@ -86,19 +86,21 @@ class MemoryIndex:
         products = self._matrix[: len(self._faces)] @ probe
         wanted, reach = min(count, len(self._groups)), max(4 * count, 64)
         while True:
-            found = list(dict.fromkeys(self._faces[row].group for row in _largest(products, reach)))
+            found = list(
+                dict.fromkeys(self._faces[row].group for row in _top_rows(products, reach))
+            )
             if len(found) >= wanted:
                 return found[:count]
             reach *= 8
 
-    def _members(self, group: str) -> list[Face]:
+    def _read_group(self, group: str) -> list[Face]:
         if self._matrix is None:
             return []
         rows = [self._rows[key] for key in sorted(self._groups.get(group, ()))]
         return [_with_vector(self._faces[row], self._matrix[row]) for row in rows]
 
     def _refresh(self, group: str | None = None) -> None:
-        """Reads what the truth has and this lacks, and forgets what it has no more."""
+        """Reads faces that are new in the truth, and drops those that are gone."""
         stamp = self.truth.stamp()
         if self._loaded and stamp is not None and stamp == self._stamp:
             return
@@ -109,7 +111,7 @@ class MemoryIndex:
         for key in held - there:
             self._remove(key)
         for face in self._read(sorted(there - held)):
-            self._put(face)
+            self._upsert(face)
         if group is None:
             self._loaded, self._stamp = True, stamp
 
@@ -124,9 +126,9 @@ class MemoryIndex:
                     if body is not None:
                         yield read_face(key, body)
 
-    def _put(self, face: Face) -> None:
+    def _upsert(self, face: Face) -> None:
         row = self._rows.get(face.key, len(self._faces))
-        matrix = self._room_for(row + 1, len(face.vector))
+        matrix = self._ensure_rows(row + 1, len(face.vector))
         matrix[row] = face.vector
         if row == len(self._faces):
             self._rows[face.key] = row
@@ -150,7 +152,7 @@ class MemoryIndex:
         if not members:
             del self._groups[gone.group]
 
-    def _room_for(self, rows: int, dimension: int) -> NDArray[np.float32]:
+    def _ensure_rows(self, rows: int, dimension: int) -> NDArray[np.float32]:
         """The matrix with at least so many rows; it grows by half."""
         if self._matrix is None:
             self._matrix = np.zeros((FIRST_ROWS, dimension), np.float32)
@@ -165,7 +167,7 @@ def _with_vector(face: Face, row: Any) -> Face:
     return replace(face, vector=np.array(row, np.float32))
 
 
-def _largest(products: NDArray[np.float32], count: int) -> list[int]:
+def _top_rows(products: NDArray[np.float32], count: int) -> list[int]:
     """Rows of the `count` largest products, largest first."""
     if count < len(products):
         top = np.argpartition(-products, count)[:count]

@@ -1,9 +1,9 @@
 """Amazon S3 Vectors as the index: one vector index for each making of a collection.
 
-Its writes know no conditions, so each may be repeated: the same key takes the same vector. What a
-query finds is scored only after the truth has confirmed it, so a vector that a crash left behind
-is never an answer. Distances are computed here, from the vectors: the service's own are rounded
-and its euclidean metric is not said to be a distance or its square.
+It has no conditional writes, so every write is idempotent: the same key gets the same vector. What
+a query finds is scored only after the truth has confirmed it, so a vector that a crash left behind
+is never an answer. Distances are computed here, from the vectors: the service's own are rounded and
+its euclidean metric is not said to be a distance or its square.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-vectors-limitations.html
 """
 
@@ -36,7 +36,7 @@ TOP_K = 100
 QUERY_ROUNDS = 4
 WORKERS = 8
 GALLERY_SECONDS = 60.0
-# Cannot be chosen anew for an index, so it is here once and for all.
+# Cannot be changed after an index is created.
 UNFILTERED = ["person", "bucket", "key", "box", "note"]
 
 
@@ -71,7 +71,7 @@ class VectorsIndex:
         except VectorsConflict:
             return
 
-    def put(self, faces: Sequence[Face]) -> None:
+    def upsert(self, faces: Sequence[Face]) -> None:
         for batch in _batches(faces, PUT_BATCH):
             vectors = [_as_vector(face) for face in batch]
             try:
@@ -91,7 +91,7 @@ class VectorsIndex:
         return _in_parallel(lambda probe: self._nearest(probe, count), list(probes))
 
     def faces(self, groups: Sequence[str]) -> dict[str, list[Face]]:
-        return dict(zip(groups, _in_parallel(self._members, groups), strict=True))
+        return dict(zip(groups, _in_parallel(self._read_group, groups), strict=True))
 
     def gallery(self, *, fresh: bool = True) -> Gallery:
         """As the truth says. An estimate is made again after a minute, a small count each time."""
@@ -146,7 +146,7 @@ class VectorsIndex:
         rows = sorted(answer["vectors"], key=lambda row: float(row.get("distance", 0.0)))
         return [row["key"] for row in rows]
 
-    def _members(self, group: str) -> list[Face]:
+    def _read_group(self, group: str) -> list[Face]:
         prefix = self.record.prefix
         keys = [key[len(prefix) :] for key in self.truth.keys(prefix + names.keys_below(group))]
         rows: list[Any] = []
@@ -171,7 +171,7 @@ class VectorsIndex:
                 vectorBucketName=self.bucket, indexName=self.name, **arguments
             )
         except ClientError as failure:
-            raise _understood(failure) from None
+            raise _translate(failure) from None
         except (BotoCoreError, OSError):
             raise vectors_unavailable() from None
 
@@ -189,7 +189,7 @@ def vectors_unavailable() -> ApiError:
     return ApiError("StorageUnavailable", "S3 Vectors could not be reached just now; try again.")
 
 
-def _understood(failure: Any) -> Exception:
+def _translate(failure: Any) -> Exception:
     code = code_of(failure)
     if code == "NotFoundException":
         return VectorsNotFound()

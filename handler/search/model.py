@@ -1,4 +1,4 @@
-"""What a search asks of the model: its threshold for a rate, its similarity."""
+"""What a search needs of the model: its threshold for a rate, its similarity."""
 
 from dataclasses import dataclass
 

@@ -40,7 +40,7 @@ def check_collection(name: str) -> str:
     if not COLLECTION.fullmatch(name) or not name.strip("."):
         raise ApiError(
             "InvalidRequest",
-            "collection: 1 to 255 letters, digits, dots, underscores, colons or hyphens.",
+            "collection: expected 1 to 255 letters, digits, dots, underscores, colons or hyphens.",
             details={"field": "collection"},
         )
     return name
@@ -52,7 +52,7 @@ def check_person(name: str) -> str:
     if not 1 <= len(normal) <= LONGEST_NAME or not normal.isprintable():
         raise ApiError(
             "InvalidRequest",
-            "person: 1 to 255 printable characters.",
+            "person: expected 1 to 255 printable characters.",
             details={"field": "person"},
         )
     return normal
@@ -62,7 +62,7 @@ def check_face(identifier: str) -> str:
     """`identifier`, if a face can have it. Raises InvalidRequest."""
     if not FACE_ID.fullmatch(identifier):
         raise ApiError(
-            "InvalidRequest", "face: the id that enrol answered.", details={"field": "face"}
+            "InvalidRequest", "face: expected an id that enrol returned.", details={"field": "face"}
         )
     return identifier
 

@@ -55,7 +55,7 @@ class ProbeReader:
     def read(self, source: Source) -> Probe:
         """The faces of an image. Raises ApiError; FaceNotFound where there is none."""
         if isinstance(source, ImageObject) and source.embedding is not UNSET:
-            return self._given(source)
+            return self._read_embedding(source)
         limits = self.service.settings.limits
         require_time = partial(self.invocation.require_time, limits.time_reserve_ms)
         with self.invocation.timed("read"):
@@ -70,7 +70,7 @@ class ProbeReader:
             embedded = require_distinct(embedded, self.options.min_quality, self.rule)
         return Probe(embedded, vectors_of(embedded), hashlib.sha256(data).hexdigest())
 
-    def _given(self, source: ImageObject) -> Probe:
+    def _read_embedding(self, source: ImageObject) -> Probe:
         dimension = self.service.model.dimension
         vector = read_embedding(source, self.profile.contract, dimension)
         return Probe(None, vector[None], hashlib.sha256(vector.tobytes()).hexdigest())

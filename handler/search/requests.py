@@ -1,4 +1,4 @@
-"""What a caller may ask of collections: the models that validate a request and describe it."""
+"""The models that validate a request about collections and describe it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -69,7 +69,7 @@ class NamedPerson(NamedCollection, frozen=True, kw_only=True, forbid_unknown_fie
 class NamedFace(NamedCollection, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One face of a collection."""
 
-    face: Annotated[str, Meta(description="The id that enrol answered.")]
+    face: Annotated[str, Meta(description="The face id that enrol returned.")]
 
 
 class FaceOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,15 +96,15 @@ class SearchOptions(FaceOptions, frozen=True, kw_only=True, forbid_unknown_field
     max_fpir: Annotated[
         Rate | None,
         Meta(
-            description="Chance that a stranger is taken for anybody enrolled. Default 0.01, "
+            description="Probability that a stranger is matched to anybody enrolled. Default 0.01, "
             "unless `far` or `threshold` is given."
         ),
     ] = None
     far: Annotated[
-        Rate | None, Meta(description="False-accept rate of one comparison, instead.")
+        Rate | None, Meta(description="False-accept rate of one comparison, instead of `max_fpir`.")
     ] = None
     threshold: Annotated[
-        Distance | None, Meta(description="Largest distance that is a match, instead.")
+        Distance | None, Meta(description="Largest distance of a match, instead of `max_fpir`.")
     ] = None
     score: Annotated[
         Score,
@@ -210,7 +210,7 @@ def _job(
     if named is not None and named != operation:
         raise ApiError(
             "InvalidRequest",
-            f"operation: this path does {operation}, the request asks for another.",
+            f"operation: this route is for {operation}, but the request asks for another.",
             details={"field": "operation"},
         )
     collection = getattr(request, "collection", None)
@@ -245,7 +245,9 @@ def _check_images(
 
 def _named_by_path(field: str) -> ApiError:
     return ApiError(
-        "InvalidRequest", f"{field}: the path names it already.", details={"field": field}
+        "InvalidRequest",
+        f"{field}: the path sets it; leave it out of the request.",
+        details={"field": field},
     )
 
 

@@ -1,4 +1,4 @@
-"""How far a face is from a person, and which persons are near enough."""
+"""Distances from a face to persons, and their ranking."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Requests about collections, answered."""
+"""Answers requests about collections."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -62,14 +62,14 @@ def _create(job: SearchJob, service: Service, invocation: Invocation) -> Any:
     profile = choose_profile(service.model, Options(flip=job.request.flip))
     collections = open_collections(service.settings)
     made = collections.create(job.collection, profile.contract, service.model.dimension)
-    return _described(job, made, invocation)
+    return _collection_answer(job, made, invocation)
 
 
 def _describe(job: SearchJob, service: Service, invocation: Invocation) -> Any:
-    return _described(job, _open(job, service), invocation)
+    return _collection_answer(job, _open(job, service), invocation)
 
 
-def _described(job: SearchJob, collection: Collection, invocation: Invocation) -> Any:
+def _collection_answer(job: SearchJob, collection: Collection, invocation: Invocation) -> Any:
     return answers.CollectionAnswer(
         operation="create_collection"
         if job.operation == "create_collection"
@@ -85,7 +85,7 @@ def _described(job: SearchJob, collection: Collection, invocation: Invocation) -
 def _list(job: SearchJob, service: Service, invocation: Invocation) -> Any:
     request = job.request
     found = open_collections(service.settings).names(request.after or "", request.limit + 1)
-    shown, after = _page(found, request.limit)
+    shown, after = _paginate(found, request.limit)
     return answers.CollectionsAnswer(
         collections=shown, after=after, request_id=invocation.request_id
     )
@@ -93,15 +93,15 @@ def _list(job: SearchJob, service: Service, invocation: Invocation) -> Any:
 
 def _delete_collection(job: SearchJob, service: Service, invocation: Invocation) -> Any:
     collections = open_collections(service.settings)
-    removed = collections.delete(job.collection, _check(service, invocation))
-    return _removed(job, removed, invocation)
+    removed = collections.delete(job.collection, _time_check(service, invocation))
+    return _removed_answer(job, removed, invocation)
 
 
 def _persons(job: SearchJob, service: Service, invocation: Invocation) -> Any:
     request = job.request
     after = names.check_person(request.after) if request.after else None
     found = _open(job, service).persons(after, request.limit + 1)
-    shown, following = _page(found, request.limit)
+    shown, following = _paginate(found, request.limit)
     return answers.PersonsAnswer(
         collection=job.collection,
         persons=shown,
@@ -123,13 +123,13 @@ def _person(job: SearchJob, service: Service, invocation: Invocation) -> Any:
 
 def _delete_person(job: SearchJob, service: Service, invocation: Invocation) -> Any:
     person = names.check_person(job.request.person)
-    removed = _open(job, service).delete_person(person, _check(service, invocation))
-    return _removed(job, removed, invocation)
+    removed = _open(job, service).delete_person(person, _time_check(service, invocation))
+    return _removed_answer(job, removed, invocation)
 
 
 def _delete_face(job: SearchJob, service: Service, invocation: Invocation) -> Any:
     removed = _open(job, service).delete_face(names.check_face(job.request.face))
-    return _removed(job, removed, invocation)
+    return _removed_answer(job, removed, invocation)
 
 
 def _enrol(job: SearchJob, service: Service, invocation: Invocation) -> Any:
@@ -144,17 +144,17 @@ def _open(job: SearchJob, service: Service) -> Collection:
     return open_collections(service.settings).open(job.collection)
 
 
-def _page(found: list[str], limit: int) -> tuple[list[str], str | None]:
+def _paginate(found: list[str], limit: int) -> tuple[list[str], str | None]:
     """At most `limit` of what was found, and the last of them where there is more."""
     shown = found[:limit]
     return shown, shown[-1] if len(found) > limit else None
 
 
-def _check(service: Service, invocation: Invocation) -> Callable[[], None]:
+def _time_check(service: Service, invocation: Invocation) -> Callable[[], None]:
     return partial(invocation.require_time, service.settings.limits.time_reserve_ms)
 
 
-def _removed(job: SearchJob, removed: Removed, invocation: Invocation) -> Any:
+def _removed_answer(job: SearchJob, removed: Removed, invocation: Invocation) -> Any:
     return answers.RemovedAnswer(
         operation=job.operation,  # type: ignore[arg-type]
         collection=job.collection,

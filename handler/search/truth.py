@@ -1,8 +1,8 @@
 """The truth: one small object per face, below a prefix of S3 or in a folder.
 
 Keys sort as S3 sorts them. `S3Truth` goes through `handler.storage`, the one gateway to S3;
-`FolderTruth` serves the local server and tests, and keeps to the same promises: a new key is
-written whole or not at all, by one of several writers.
+`FolderTruth` serves the local server and tests, and gives the same guarantees: a new key is written
+whole or not at all, by one of several writers.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from handler.errors import ApiError
 from handler.storage import ObjectPrefix
 
-# Writing below a folder that a deletion just removed is tried again so often.
+# Retries of a write below a folder that a deletion just removed.
 FOLDER_RACES = 100
 CHANGES = ".changes.part"  # its length counts the changes; `.part` hides it from listings
 
@@ -195,7 +195,7 @@ def _entries(folder: Path) -> list[tuple[str, bool]]:
 
 
 def unavailable() -> ApiError:
-    """A file system that refuses; its own text may hold a person's name."""
+    """The error for a failed file operation, without its text, which may hold a person's name."""
     return ApiError(
         "StorageUnavailable", "The collections could not be read or written; try again."
     )

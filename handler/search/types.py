@@ -1,4 +1,4 @@
-"""What collections are made of."""
+"""The types of collections."""
 
 import base64
 from collections.abc import Mapping
@@ -97,7 +97,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Gallery:
-    """How much a collection holds. Beyond what a few listings show, `estimated`.
+    """The size of a collection. Beyond what a few listings show, `estimated`.
 
     Args:
         persons: Persons, and faces without a person, which are each their own.

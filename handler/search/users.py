@@ -1,4 +1,4 @@
-"""Persons that are there before they have faces, and faces that move between persons.
+"""Persons that exist before they have faces, and faces that move between persons.
 
 For protocols in which a face comes first and its person later (`handler.rekognition`): a loose
 face is a person of its own, `@` and the tail of its id, until it is moved to a user. The tail

@@ -10,7 +10,7 @@ from handler.sources import direct, eventbridge, pipes, s3, s3batch, sns, sqs, s
 
 
 class EventSource(Protocol):
-    """What every module of this package offers."""
+    """The interface of every module of this package."""
 
     def matches(self, event: Mapping[str, Any]) -> bool: ...
 
@@ -52,8 +52,8 @@ KINDS = (
     "SQS with direct requests",
     "EventBridge Pipes with any of these SQS messages",
 )
-# Fields of what AWS's services deliver, and what a request of ours never has. They take an answer
-# for success: the event would be forgotten, not retried or put among the dead letters.
+# Fields of what AWS's services deliver, and what a request of ours never has. These services take
+# an answer for success, so the event would be dropped, not retried or dead-lettered.
 DELIVERED = frozenset(
     {
         "Records",  # SQS, SNS, S3, Kinesis, DynamoDB, SES
@@ -79,7 +79,7 @@ def recognise(event: Any) -> EventSource | ListSource | None:
 
 
 def is_delivered(event: Any) -> bool:
-    """Whether `event` comes from a service that forgets what is answered, whatever the answer."""
+    """Whether `event` comes from a service that takes any answer for success."""
     return isinstance(event, list) or (
         isinstance(event, Mapping) and bool(DELIVERED & event.keys())
     )

@@ -24,11 +24,13 @@ def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService
     working = ready(service)
     invocation.note(source="direct", status=200, request_id=invocation.request_id)
     try:
-        answer = answers.to_builtins(_deliverable(_run(event, invocation, working), working))
-        invocation.answered()
+        answer = answers.to_builtins(
+            _require_deliverable(_run(event, invocation, working), working)
+        )
+        invocation.run_deferred()
     except Exception as failure:
         answer = render(as_api_error(failure, invocation), invocation.request_id)
-    log_invocation(invocation.ended(), working.settings.metrics_namespace)
+    log_invocation(invocation.final_facts(), working.settings.metrics_namespace)
     return dict(answer)
 
 
@@ -40,7 +42,7 @@ def _run(event: Mapping[str, Any], invocation: Invocation, working: Service) -> 
     return questions.answer(event, working, invocation)
 
 
-def _deliverable(answer: Any, service: Any) -> Any:
+def _require_deliverable(answer: Any, service: Any) -> Any:
     """`answer`, unless Lambda would refuse it."""
     response_size.require_direct(answers.encode(answer), service.settings.limits.response_bytes)
     return answer

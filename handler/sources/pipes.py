@@ -21,5 +21,5 @@ def matches(event: Sequence[Any]) -> bool:
 
 
 def handle(event: Sequence[Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
-    """Do what the messages say, as `sqs.handle` does. Raises InvalidRequest for broken records."""
+    """Handles the messages, as `sqs.handle` does. Raises InvalidRequest for broken records."""
     return sqs.handle_records(event, invocation, service)

@@ -1,4 +1,4 @@
-"""S3 notifications, as S3 sends them to a function, a queue or a topic."""
+"""S3 event notifications, as sent to a function, a queue or a topic."""
 
 from collections.abc import Mapping
 from typing import Any

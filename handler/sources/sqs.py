@@ -25,7 +25,7 @@ from handler.sources.notifications import parse, unwrap
 from handler.storage import ObjectReference
 
 SOURCE = "aws:sqs"
-# SQS makes UUIDs. The id becomes a part of a key, so nothing else may pass for one.
+# SQS ids are UUIDs. The id becomes part of a key, so any other text is refused.
 IDENTIFIER = r"^[\w-]{1,100}\Z"
 
 
@@ -38,7 +38,7 @@ class Record(Struct):
 
 @dataclass(frozen=True)
 class Message:
-    """A message understood: the objects that it names, a request of ours, or neither."""
+    """A parsed message: the objects that it names, a request of ours, or neither."""
 
     identifier: str
     references: tuple[ObjectReference, ...] = ()
@@ -54,7 +54,7 @@ def matches(event: Mapping[str, Any]) -> bool:
 
 
 def handle(event: Mapping[str, Any], invocation: Invocation, service: AnyService) -> dict[str, Any]:
-    """Do what the messages say; those that have to come again are named in `batchItemFailures`.
+    """Handles the messages; `batchItemFailures` names those to deliver again.
 
     A queue with its event source mapping set to ReportBatchItemFailures deletes all others.
     """
@@ -66,7 +66,7 @@ def handle_records(
 ) -> dict[str, Any]:
     """As `handle`, for the records alone. Raises InvalidRequest where they are not SQS's."""
     records: list[Record] = convert(listed, list[Record])
-    messages = [understand(record, service) for record in records]
+    messages = [parse_message(record, service) for record in records]
     failed = {message.identifier for message in messages if message.unknown}
     if any(message.references or message.request for message in messages):
         batch = batch_service.open_batch(service, invocation)
@@ -76,25 +76,27 @@ def handle_records(
     return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in sorted(failed)]}
 
 
-def understand(record: Record, service: AnyService) -> Message:
+def parse_message(record: Record, service: AnyService) -> Message:
     """What a message is about.
 
-    One that is broken, or about nothing we know, stays in the queue and ends, whole, in the
-    dead-letter queue; it does not disturb the others.
+    A malformed or unknown message stays in the queue until it is dead-lettered, unchanged; it does
+    not affect the others.
     """
     try:
         body = parse(record.body)
         references = unwrap(body)
     except ApiError:
-        return unknown(record)
+        return report_unknown(record)
     if references is not None:
-        return Message(record.identifier, tuple(batch_service.relevant(references, service)))
+        return Message(
+            record.identifier, tuple(batch_service.drop_ignored_deletions(references, service))
+        )
     if isinstance(body, Mapping) and direct.matches(body):
         return Message(record.identifier, request=body)
-    return unknown(record)
+    return report_unknown(record)
 
 
-def unknown(record: Record) -> Message:
+def report_unknown(record: Record) -> Message:
     log(
         "message of no known kind",
         level="ERROR",

@@ -15,7 +15,7 @@ from handler.storage import ObjectReference
 def matches(event: Mapping[str, Any]) -> bool:
     """An item with a `key`, or a batch (`Items`), in any of the spellings in use.
 
-    One that is incomplete is ours as well: an answer would pass for success, so it is raised.
+    An incomplete one matches too: it raises, since an answer would count as success.
     """
     names = {_plain(name) for name in event if isinstance(name, str)}
     return "Items" in event or "key" in names

@@ -121,7 +121,7 @@ def test_outage_of_one_object_brings_its_message_again_and_no_other(
     ("source", "expected"),
     [("s3_batch", "TemporaryFailure"), ("item_batch", "TransientFailure")],
 )
-def test_outage_is_told_in_the_words_of_each_source(
+def test_outage_is_reported_in_the_form_of_each_source(
     bench: Bench, proxy: FaultProxy, source: str, expected: str
 ) -> None:
     bench.put("a.jpg")
@@ -138,7 +138,7 @@ def test_outage_is_told_in_the_words_of_each_source(
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_download_that_is_cut_short_is_never_taken_for_the_picture(
+def test_download_that_is_cut_short_is_never_mistaken_for_the_picture(
     bench: Bench, proxy: FaultProxy, times: int
 ) -> None:
     bench.put("a.jpg", b"x" * 100_000)

@@ -118,7 +118,7 @@ def test_wrong_secret_loses_nothing(bench: Bench, proxy: FaultProxy, account: Ac
     bench.assert_each_object_has_its_one_right_result()
 
 
-def test_denied_bucket_loses_nothing_and_disturbs_nobody(
+def test_denied_bucket_keeps_its_messages_and_affects_no_others(
     bench: Bench, gateway: RadosGateway, account: Account
 ) -> None:
     stranger = gateway.create_account(f"stranger-{uuid.uuid4().hex[:6]}")

@@ -78,7 +78,7 @@ def test_queue_empties_and_only_the_hopeless_end_as_dead_letters(
     bench.assert_each_object_has_its_one_right_result()
 
 
-def test_dead_letter_that_was_mended_is_redriven(bench: Bench, queue: Queue) -> None:
+def test_dead_letter_is_redriven_after_a_fix(bench: Bench, queue: Queue) -> None:
     bench.put("a.jpg", stand_in.POISON)
     queue.send(events.notification(bench.inputs, "a.jpg"))
     queue.drain()

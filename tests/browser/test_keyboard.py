@@ -108,14 +108,14 @@ def test_a_file_can_be_chosen_by_keyboard(page: "Page"):
     assert not chooser.value.is_multiple()
 
 
-def test_the_focus_goes_on_from_a_control_that_the_photograph_hides(page: "Page"):
+def test_the_focus_continues_from_a_control_that_the_photograph_hides(page: "Page"):
     slot = page.locator("#pair .slot").first
     slot.locator("input[type=file]").focus()
     slot.locator("input[type=file]").set_input_files(SAMPLES / "grace_hopper.jpg")
     expect(slot.locator(".remove")).to_be_focused()
 
 
-def test_the_focus_goes_on_from_a_second_try(page: "Page"):
+def test_the_focus_continues_from_a_second_try(page: "Page"):
     page.route("**/v1/compare", lambda route: route.fulfill(status=503, json=TIMEOUT), times=2)
     page.click("#example-same")
     again = page.get_by_role("button", name="Try again")
@@ -128,7 +128,7 @@ def test_the_focus_goes_on_from_a_second_try(page: "Page"):
     expect(page.locator(".choice input:checked")).to_be_focused()
 
 
-def test_the_focus_goes_on_from_a_second_try_that_is_refused(page: "Page"):
+def test_the_focus_continues_from_a_second_try_that_is_refused(page: "Page"):
     # The last one registered answers first.
     page.route("**/v1/compare", lambda route: route.fulfill(status=422, json=REFUSED), times=1)
     page.route("**/v1/compare", lambda route: route.fulfill(status=503, json=TIMEOUT), times=1)

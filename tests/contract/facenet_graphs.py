@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from tests.contract.facenet_files import tensorflow_name
 from tools.import_model import inception_resnet_v1
 
 v1 = tf.compat.v1
@@ -34,7 +35,9 @@ class TrainingLayers(inception_resnet_v1.Layers):
     def parameter(self, name: str) -> Any:
         shape = self.arrays[name].shape
         variable = v1.Variable(
-            tf.zeros(shape), name=f"InceptionResnetV1/{name}", use_resource=False
+            tf.zeros(shape),
+            name=f"InceptionResnetV1/{tensorflow_name(name)}",
+            use_resource=False,
         )
         self.variables[name] = variable
         return variable

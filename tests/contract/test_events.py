@@ -82,7 +82,7 @@ def test_second_view_is_darker_smaller_and_not_a_copy(root: Path) -> None:
 
 
 def test_grace_hopper_is_the_picture_of_the_matplotlib_wheel(root: Path) -> None:
-    source = make_pictures.installed(make_pictures.HOPPER)
+    source = make_pictures.find_installed(make_pictures.HOPPER)
     if source is None:
         pytest.skip("matplotlib is not installed")
     pixels = make_pictures.read_source(source, make_pictures.HOPPER)

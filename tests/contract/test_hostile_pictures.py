@@ -125,6 +125,7 @@ def test_mutated_photographs_are_read_or_refused(function: Any, root: Path) -> N
     codes = [function(mutated(dice.choice(photographs), dice))["code"] for _ in range(MUTANTS)]
     print(f"{MUTANTS} mutated photographs: { ({code: codes.count(code) for code in set(codes)}) }")
     allowed = {"read", "FaceNotFound", "InvalidImage", "UnsupportedFormat", "ImageTooLarge"}
+    allowed.add("LowQuality")  # a mutation may leave a face that the model cannot tell apart
     assert set(codes) <= allowed
     # The mutations must not all be refused at the door, nor all be harmless.
     assert {"read", "InvalidImage"} <= set(codes)

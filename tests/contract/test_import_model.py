@@ -23,10 +23,12 @@ from tests.contract.facenet_graphs import (
     write_functions,
 )
 from tools.import_model import inception_resnet_v1
+from tools.import_model.arguments import parse_arguments
 from tools.import_model.calibrate import calibrate
 from tools.import_model.check_parity import Chips, Parity, deviating
-from tools.import_model.cli import describe, main, parse_arguments
+from tools.import_model.cli import main
 from tools.import_model.convert import convert
+from tools.import_model.describe import describe
 from tools.import_model.errors import ImportFailed
 from tools.import_model.freeze import freeze, simplify
 from tools.import_model.read_graph import SourceGraph, TensorNames, _find_checkpoint, read_graph
@@ -354,7 +356,7 @@ def test_pairs_that_are_a_folder_are_refused(
         (["--output-tensor", "embeddings:1"], "Invalid return output 1 of node 'embeddings'"),
         (["--output-tensor", "phase_train:0"], "phase_train:0 does not depend on input:0"),
         (["--phase-tensor", "training:0"], "--fix phase_train:0=VALUE"),
-        (["--input-tensor", "InceptionResnetV1/First_kernel:0"], "--fix"),
+        (["--input-tensor", "InceptionResnetV1/First/weights:0"], "--fix"),
         (["--fix", "phase_train:0"], "NAME=VALUE"),
         (["--fix", "phase_train:0=1.5"], "phase_train cannot be fixed to 1.5"),
         (["--id", "x" * 201], "cannot be described"),
@@ -383,7 +385,7 @@ def test_numbers_that_no_picture_has_are_refused(
     with pytest.raises(SystemExit):
         parse_arguments(["x.pb", "--out", "out", *words])
 
-    assert f"{words[1]!r} is no whole number" in capsys.readouterr().err
+    assert f"{words[1]!r} is not a whole number" in capsys.readouterr().err
 
 
 def test_a_damaged_picture_is_named_before_any_file_is_written(

@@ -59,14 +59,14 @@ def wait_until(ready: Callable[[], bool]) -> None:
         time.sleep(POLL_S)
 
 
-def test_collect_goes_on_after_the_last_whole_part(root: Path, tmp_path: Path) -> None:
+def test_collect_continues_after_the_last_whole_part(root: Path, tmp_path: Path) -> None:
     results, output = tmp_path / "results", tmp_path / "faces.parquet"
     for number in range(3000):
         write_result(results / f"{number:04}.json", f"{number:04}.jpg")
     command = Command(root, "tools.collect", str(results), "-o", str(output), "--page", "20")
     first = tmp_path / "faces.parquet.parts" / "000000.parquet"
     status, said = command.interrupt_when(first.exists)
-    assert (status, "goes on where it stopped" in said) == (130, True)
+    assert (status, "to continue" in said) == (130, True)
     assert not output.exists()
     # What the first part holds is not read again: it is not even there any more.
     for number in range(20):
@@ -85,7 +85,7 @@ def write_result(path: Path, key: str) -> None:
     path.write_text(json.dumps({"format": 1, "object": picture, "model": model, "faces": [face]}))
 
 
-def test_evaluate_goes_on_after_the_last_whole_chunk(root: Path, tmp_path: Path) -> None:
+def test_evaluate_continues_after_the_last_whole_chunk(root: Path, tmp_path: Path) -> None:
     images, out = tmp_path / "images", tmp_path / "out"
     images.mkdir()
     faces = ("eileen_collins", "eileen_collins_second", "grace_hopper", "grace_hopper_second")
@@ -101,7 +101,7 @@ def test_evaluate_goes_on_after_the_last_whole_chunk(root: Path, tmp_path: Path)
     data = ("--pairs", str(tmp_path / "pairs.csv"), "--images", str(images), "--out", str(out))
     command = Command(root, "tools.evaluate", "--model", "facenet-mobile-128", *data)
     status, said = command.interrupt_when(lambda: bool(chunks(out)))
-    assert (status, "goes on where it stopped" in said) == (1, True)
+    assert (status, "to continue" in said) == (1, True)
     assert not (out / "report.md").exists()
     kept = chunks(out)
     status, said = command.run()

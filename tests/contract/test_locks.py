@@ -119,7 +119,7 @@ def test_every_package_of_the_images_has_a_wheel_for_the_machine(name: str, mach
         ("old-1.0-cp310-cp310-manylinux_2_17_aarch64.whl", "aarch64", 0),
     ],
 )
-def test_a_wheel_is_told_by_its_tags(wheel: str, machine: str, expected: int) -> None:
+def test_a_wheel_is_recognised_by_its_tags(wheel: str, machine: str, expected: int) -> None:
     assert fits(wheel, machine) is bool(expected)
 
 

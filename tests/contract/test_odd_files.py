@@ -165,7 +165,7 @@ def test_a_bare_picture_of_a_careless_type_is_read(kind: str, portrait: bytes) -
     assert (status, len(answer["images"][0]["faces"])) == (200, 1)
 
 
-def test_base64_that_lost_its_plus_is_told_from_a_damaged_picture(portrait: bytes) -> None:
+def test_base64_that_lost_its_plus_is_distinguished_from_a_damaged_picture(portrait: bytes) -> None:
     text = base64.b64encode(portrait).decode()
     body = json.dumps({"images": [text.replace("+", " ")]}).encode()
     status, answer = send("application/json", body)

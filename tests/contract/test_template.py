@@ -65,7 +65,7 @@ def given(value: Any, **conditions: bool) -> Any:
 # ---------------------------------------------------------------- who may call
 
 
-def test_the_api_asks_for_iam_unless_told_otherwise() -> None:
+def test_the_api_asks_for_iam_by_default() -> None:
     assert PARAMETERS["Authorization"]["Default"] == "IAM"
     assert "NONE" not in PARAMETERS["Authorization"]["AllowedValues"]
     routes = of_type("AWS::ApiGatewayV2::Route")

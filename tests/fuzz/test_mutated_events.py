@@ -110,7 +110,7 @@ def test_a_mutated_event_gets_a_typed_answer(name: str, edits: Any, inside: bool
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_a_bug_is_not_taken_for_an_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_not_mistaken_for_an_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 

@@ -86,12 +86,12 @@ def check_inputs(options: Any) -> None:
 
 
 @contextmanager
-def failing_in_words() -> Iterator[None]:
-    """Around a measurement: exits with words where it is interrupted or has no model."""
+def exit_with_message() -> Iterator[None]:
+    """Around a measurement: exits with a message if it is interrupted or has no model."""
     try:
         yield
     except KeyboardInterrupt:
-        raise SystemExit("\ninterrupted; the same command goes on where it stopped") from None
+        raise SystemExit("\ninterrupted; run the same command again to continue") from None
     except OSError as exc:
         raise SystemExit(str(exc)) from exc
     except model_layer.ModelUnavailable as exc:
@@ -154,7 +154,7 @@ def evaluate(options: Any) -> Measurement:
         vectors, pairs.left, pairs.right, pairs.folds, subtract_mean=options.subtract_mean
     )
     mean = report.mean_of(vectors, pairs.left, pairs.right) if options.subtract_mean else None
-    pooled = report.own_fold(distances, pairs.folds)
+    pooled = report.select_own_fold(distances, pairs.folds)
     people = identify(pairs)
     strangers = report.strangers_of(vectors, pooled, pairs, people, mean)
     measured = report.measure(
@@ -183,7 +183,7 @@ def write(measured: Measurement, out: Path, default_far: float) -> None:
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     check_inputs(options)
-    with failing_in_words():
+    with exit_with_message():
         measured = evaluate(options)
         write(measured, options.out, options.default_far)
     print(report.to_markdown(measured.report))

@@ -1,4 +1,4 @@
-"""Work kept in the output folder, so that an interrupted run goes on where it stopped."""
+"""Caches results in the output folder, so that an interrupted run continues where it stopped."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ def digest_of(*packages: str) -> str:
     return state.hexdigest()[:16]
 
 
-def in_chunks(
+def compute_in_chunks(
     folder: Path,
     total: int,
     label: str,
@@ -52,26 +52,30 @@ def in_chunks(
     parts = []
     with (
         tqdm(total=total, desc=label, unit="picture", leave=False) as progress,
-        stopping(ThreadPoolExecutor(jobs)) as workers,
+        cancel_pending(ThreadPoolExecutor(jobs)) as workers,
     ):
         files = [folder / f"{chunk.start:06d}.npz" for chunk in chunks]
-        for part, chunk in zip(workers.map(kept, files, chunks, repeat(make)), chunks, strict=True):
+        for part, chunk in zip(
+            workers.map(load_or_make, files, chunks, repeat(make)), chunks, strict=True
+        ):
             parts.append(part)
             progress.update(len(chunk))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @contextmanager
-def stopping(workers: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
-    """Drops what has not begun when the block ends early: an interrupt should not wait for all."""
+def cancel_pending(workers: ThreadPoolExecutor) -> Iterator[ThreadPoolExecutor]:
+    """Cancels tasks that have not started when the block ends early, as by an interrupt."""
     try:
         yield workers
     finally:
         workers.shutdown(cancel_futures=True)
 
 
-def kept(path: Path, rows: Sequence[int], make: Callable[[Sequence[int]], Arrays]) -> Arrays:
-    """What `path` holds for `rows`, made first where it is absent; never a half-written file."""
+def load_or_make(
+    path: Path, rows: Sequence[int], make: Callable[[Sequence[int]], Arrays]
+) -> Arrays:
+    """The arrays in `path` for `rows`, made and stored if absent; never half-written."""
     if not path.exists():
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:

@@ -5,8 +5,8 @@
   `tools.evaluate.groups`),
 - refusal: which faces the model cannot tell apart (worn pictures, as `tools.evaluate.conditions`).
 
-Each is written into MODEL/manifest.json in one step; `--only` chooses. Interrupt it as you like:
-the same command goes on where it stopped. A manifest of format 1 is brought to the present format
+Each is written into MODEL/manifest.json in one step; `--only` chooses. You can interrupt it: the
+same command continues where it stopped. A manifest of format 1 is brought to the present format
 first.
 """
 
@@ -27,7 +27,7 @@ from tools.evaluate.__main__ import (
     LFW,
     check_inputs,
     evaluate,
-    failing_in_words,
+    exit_with_message,
     parse_arguments,
     write,
 )
@@ -53,16 +53,16 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("out/calibrate"), metavar="DIR")
     options = parser.parse_args(words)
     check_inputs(options)
-    with failing_in_words():
+    with exit_with_message():
         folder = find_model(options.model)
-        modernise(folder)
+        upgrade_manifest(folder)
         for step in (each for each in STEPS if each in options.only):
             fields = MEASURES[step](folder, options)
             save(folder, fields)
             print(f"{folder / MANIFEST_NAME}: {', '.join(fields)} written")
 
 
-def modernise(folder: Path) -> None:
+def upgrade_manifest(folder: Path) -> None:
     """Brings a manifest of format 1 to the present one: with its threshold, but no rate for it."""
     content = json.loads((folder / MANIFEST_NAME).read_text())
     if content.get("format") != 1:

@@ -1,4 +1,4 @@
-"""From a distance to a probability: a logistic map, and how far its promises hold."""
+"""Calibration: a logistic map from distance to probability, and its reliability."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Bin:
-    """One row of the reliability table: what was promised and what came true."""
+    """One row of the reliability table: predicted and observed probability."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""The pictures of a measurement: ROC and DET with their bands, scores, reliability."""
+"""Draws the charts of a measurement: ROC and DET with their bands, scores, reliability."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""`python -m tools.evaluate.conditions`: what a model loses where pictures are worse.
+"""`python -m tools.evaluate.conditions`: what a model loses on worse pictures.
 
 Pictures are made worse (smaller, blurred, darker, noisier, tilted, with a drawn mask) and go the
 product's own way once more. The threshold is the model's default, as in use. Three tables in
 Markdown: one picture of each labelled pair is worse, the other as it is; both pictures are worse in
 the same way, for all pairs of strangers among the pictures, before and after the model's refusal of
 faces that it cannot tell apart; and the untouched pairs, by how far the more turned of the two
-faces is turned. Interrupt it as you like: the same command goes on where it stopped.
+faces is turned. You can interrupt it: the same command continues where it stopped.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import align
 import model_layer
 from align.quality import estimate_pose
 from tools.evaluate import protocol, report
-from tools.evaluate.__main__ import BUNDLED, LFW, check_inputs, failing_in_words
-from tools.evaluate.cache import Arrays, digest_of, in_chunks, key_of
+from tools.evaluate.__main__ import BUNDLED, LFW, check_inputs, exit_with_message
+from tools.evaluate.cache import Arrays, compute_in_chunks, digest_of, key_of
 from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs, require_measurable
 from tools.evaluate.embedding import (
     EmbedOptions,
@@ -61,12 +61,12 @@ def find_faces(
             "scores": np.array([face.score for face in found]),
         }
 
-    kept = in_chunks(folder / f"faces-{key}", len(names), "finding faces", make)
+    kept = compute_in_chunks(folder / f"faces-{key}", len(names), "finding faces", make)
     rows = zip(kept["boxes"].tolist(), kept["landmarks"], kept["scores"].tolist(), strict=True)
     return [align.Face(tuple(box), landmarks, score) for box, landmarks, score in rows]
 
 
-def worsened(pictures: Pictures, faces: Mapping[str, align.Face], condition: str) -> Pictures:
+def worsen(pictures: Pictures, faces: Mapping[str, align.Face], condition: str) -> Pictures:
     """The same pictures under a condition, as PNG files."""
 
     def read(name: str) -> bytes:
@@ -146,7 +146,7 @@ def prepare(
     choice = FaceChoice("fast", "central", alignment_of(model))
     faces = find_faces(pictures, pairs.names, choice, cache)
     by_name = dict(zip(pairs.names, faces, strict=True))
-    sources = {name: worsened(pictures, by_name, name) for name in CONDITIONS}
+    sources = {name: worsen(pictures, by_name, name) for name in CONDITIONS}
     worn = {}
     for label, source in {UNTOUCHED: pictures, **sources}.items():
         chips = make_chips(source, pairs.names, choice, cache, jobs)
@@ -155,7 +155,7 @@ def prepare(
     return Material(model, pairs, identify(pairs), faces, worn)
 
 
-def one_worse(material: Material) -> Iterator[str]:
+def one_worse_table(material: Material) -> Iterator[str]:
     """The first table: one picture of each labelled pair is worse."""
     pairs, plain = material.pairs, material.worn[UNTOUCHED].vectors
     yield "| one picture of the pair | no face found | accuracy | same refused | others accepted |"
@@ -166,7 +166,7 @@ def one_worse(material: Material) -> Iterator[str]:
         yield row(label, distances, pairs, found, material.model.manifest.threshold)
 
 
-def both_worse(material: Material) -> Iterator[str]:
+def both_worse_table(material: Material) -> Iterator[str]:
     """The second table: strangers accepted where both pictures are worse in the same way."""
     manifest = material.model.manifest
     yield (
@@ -200,8 +200,8 @@ def measure(model_name: str, pairs_file: Path, images: Path, cache: Path) -> Ite
     """Lines of Markdown: the three tables, an empty line between."""
     material = prepare(model_layer.load(model_name), pairs_file, images, cache)
     plain, threshold = material.worn[UNTOUCHED].vectors, material.model.manifest.threshold
-    yield from one_worse(material)
-    yield from ("", *both_worse(material))
+    yield from one_worse_table(material)
+    yield from ("", *both_worse_table(material))
     yield from ("", "| turned by | same | refused | others | accepted |", "|---|---|---|---|---|")
     distances = pair_distances(plain, plain, material.pairs)
     yield from turned_rows(distances, material.pairs, material.faces, threshold)
@@ -228,7 +228,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, default=Path("out/conditions"), metavar="DIR")
     options = parser.parse_args(words)
     check_inputs(options)
-    with failing_in_words():
+    with exit_with_message():
         for line in measure(options.model, options.pairs, options.images, options.cache):
             print(line, flush=True)
 

@@ -56,7 +56,7 @@ class Direction:
         return np.asarray(score, np.float64)
 
 
-def taken_for(part: Set, threshold: float) -> Bools:
+def find_accepted_strangers(part: Set, threshold: float) -> Bools:
     """bool[N,N]: which pictures of strangers are accepted as one person."""
     cosines = part.vectors @ part.vectors.T
     return np.asarray((cosines >= 1 - threshold**2 / 2) & _strangers(part))
@@ -75,7 +75,7 @@ def accepted(part: Set, threshold: float, clear: Bools | None = None) -> float:
     pairs = int(_strangers(part).sum())
     left = part if clear is None else part.chosen(clear)
     counted = max(int(_strangers(left).sum()), LEAST_LEFT * pairs, 1)
-    return float(taken_for(left, threshold).sum() / counted)
+    return float(find_accepted_strangers(left, threshold).sum() / counted)
 
 
 def fit(untouched: Set, worn: Set, threshold: float) -> Direction:
@@ -83,7 +83,9 @@ def fit(untouched: Set, worn: Set, threshold: float) -> Direction:
 
     Crowded and undamaged faces weigh 4, worn ones that are told apart 0.5.
     """
-    shares = taken_for(worn, threshold).sum(1) / np.maximum(_strangers(worn).sum(1), 1)
+    shares = find_accepted_strangers(worn, threshold).sum(1) / np.maximum(
+        _strangers(worn).sum(1), 1
+    )
     crowded = shares > CROWDED
     vectors = np.concatenate([untouched.vectors, worn.vectors]).astype(np.float64)
     norms = np.concatenate([untouched.norms, worn.norms]).astype(np.float64)
@@ -127,7 +129,10 @@ def measure(
         if accepted(part, threshold) > AIM:
             directions[name], scores[name] = held_out(untouched, part, sets, threshold)
     limits = _limits(scores, worn, threshold)
-    clear = {name: _clear(name, len(part.people), scores, limits) for name, part in sets.items()}
+    clear = {
+        name: _accepted_by_all(name, len(part.people), scores, limits)
+        for name, part in sets.items()
+    }
     left = [accepted(part, threshold, clear[name]) for name, part in worn.items()]
     return {
         "crowds": [_entry(name, directions[name], limit) for name, limit in limits.items()],
@@ -137,7 +142,7 @@ def measure(
     }
 
 
-def _clear(
+def _accepted_by_all(
     name: str, count: int, scores: Mapping[str, Mapping[str, Floats]], limits: Mapping[str, float]
 ) -> Bools:
     clear = np.ones(count, bool)
@@ -183,7 +188,8 @@ def _limits(
     scores: by condition, the scores that its direction gives to every set ("" is the untouched).
     """
     wanted = {
-        name: _lenient(own[name], own[""], worn[name], threshold) for name, own in scores.items()
+        name: _most_lenient_limit(own[name], own[""], worn[name], threshold)
+        for name, own in scores.items()
     }
     for share in np.geomspace(MOST_REFUSED, 1e-5, CANDIDATES):
         limits = {
@@ -196,7 +202,7 @@ def _limits(
     return limits
 
 
-def _lenient(own: Floats, untouched: Floats, part: Set, threshold: float) -> float:
+def _most_lenient_limit(own: Floats, untouched: Floats, part: Set, threshold: float) -> float:
     """The highest candidate at which the pictures below it meet the aim."""
     strictest = float(np.quantile(untouched, 1 - MOST_REFUSED, method="higher"))
     for limit in np.linspace(float(own.max()), strictest, CANDIDATES):

@@ -50,7 +50,7 @@ def read_pairs(path: Path, folds: set[int] | None = None) -> Pairs:
             reader = csv.DictReader(file)
             if reader.fieldnames is None or not set(COLUMNS) <= set(reader.fieldnames):
                 raise SystemExit(f"{path} needs the columns {', '.join(COLUMNS)}")
-            rows = [checked(row, f"{path}, line {reader.line_num}") for row in reader]
+            rows = [parse_row(row, f"{path}, line {reader.line_num}") for row in reader]
     except (UnicodeDecodeError, csv.Error) as exc:
         raise SystemExit(f"{path} is not a CSV file in UTF-8: {exc}") from None
     rows = [row for row in rows if folds is None or row["fold"] in folds]
@@ -75,7 +75,7 @@ def _persons(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> tuple[s
     return persons if all(persons) else ()
 
 
-def checked(row: Mapping[str, str | None], place: str) -> dict[str, Any]:
+def parse_row(row: Mapping[str, str | None], place: str) -> dict[str, Any]:
     """A row with its fold as a number and its label as a truth value; exits naming the line."""
     fold, label = ((row[name] or "").strip() for name in ("fold", "same"))
     if not fold.isdecimal():
@@ -92,7 +92,9 @@ def require_measurable(pairs: Pairs) -> None:
     """Exits unless thresholds can be chosen on some folds and tried on another."""
     folds = np.unique(pairs.folds)
     if len(folds) < 2:
-        raise SystemExit("the pairs need at least two folds: each is judged by the others")
+        raise SystemExit(
+            "the pairs need at least two folds: the threshold for each fold comes from the others"
+        )
     for fold in folds:
         if len(set(pairs.same[pairs.folds == fold].tolist())) < 2:
             raise SystemExit(f"fold {fold} needs pairs of one person and pairs of two")

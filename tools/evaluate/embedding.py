@@ -115,7 +115,7 @@ def make_chips(
         pixels, found = zip(*results, strict=True)
         return {"pixels": np.stack(pixels), "found": np.array(found)}
 
-    stored = cache.in_chunks(
+    stored = cache.compute_in_chunks(
         folder / f"chips-{key}", len(names), "detecting faces", make, jobs=jobs
     )
     return Chips(stored["pixels"], stored["found"], key)
@@ -168,7 +168,9 @@ def embed_chips(
         vectors, norms = zip(*parts, strict=True)
         return {"vectors": np.concatenate(vectors), "norms": np.concatenate(norms)}
 
-    stored = cache.in_chunks(folder / f"embeddings-{key}", len(chips.pixels), "embedding", make)
+    stored = cache.compute_in_chunks(
+        folder / f"embeddings-{key}", len(chips.pixels), "embedding", make
+    )
     return Embeddings(
         np.asarray(stored["vectors"], np.float32), np.asarray(stored["norms"], np.float32)
     )

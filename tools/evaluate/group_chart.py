@@ -1,4 +1,4 @@
-"""The picture of false-accept rates within and between groups: a heat map per table."""
+"""Draws false-accept rates within and between groups: a heat map per table."""
 
 from __future__ import annotations
 

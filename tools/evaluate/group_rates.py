@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.evaluate.people import draws
+from tools.evaluate.people import draw_people
 from tools.evaluate.protocol import Bools, Floats, Interval, Ints
 from tools.evaluate.rates import threshold_of
 
@@ -96,7 +96,7 @@ def _resampled(accepted: Bools, counted: Bools, one: Faces, other: Faces) -> Int
         return Interval(0.0, 0.0, min(1.0, RULE_OF_THREE / max(pairs, 1)))
     names, numbers = np.unique(np.concatenate([one.people, other.people]), return_inverse=True)
     left, right = numbers[: len(one.people)], numbers[len(one.people) :]
-    times = np.stack(list(draws(len(names), ROUNDS, seed=4))).astype(np.float32)
+    times = np.stack(list(draw_people(len(names), ROUNDS, seed=4))).astype(np.float32)
     rows, columns = times[:, left], times[:, right]
     share = [
         np.einsum("rn,rn->r", rows @ chosen.astype(np.float32), columns)

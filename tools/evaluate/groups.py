@@ -27,7 +27,7 @@ import align
 import model_layer
 from align.alignment import TEMPLATE
 from tools.evaluate import cache
-from tools.evaluate.__main__ import BUNDLED, failing_in_words
+from tools.evaluate.__main__ import BUNDLED, exit_with_message
 from tools.evaluate.dataset import Pictures, open_pictures
 from tools.evaluate.embedding import (
     Chips,
@@ -70,7 +70,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for path in (options.groups, options.images or options.chips):
         if not path.exists():
             raise SystemExit(f"{path} does not exist; name your own with --groups and --images")
-    with failing_in_words():
+    with exit_with_message():
         model = model_layer.load(options.model)
         measured = measure(model, options.groups, options.chips, options.out, options.images)
         write(measured, options.out)
@@ -120,7 +120,7 @@ def read_labels(path: Path) -> list[dict[str, str]]:
         raise SystemExit(f"{path} needs the column image (or chip), a column to group by, and rows")
     for line, row in enumerate(rows, 1):
         if row.get("age") and not row["age"].replace(".", "", 1).isdecimal():
-            raise SystemExit(f"{path}, row {line} to measure: age {row['age']!r} is no number")
+            raise SystemExit(f"{path}, row {line} to measure: age {row['age']!r} is not a number")
     return rows
 
 
@@ -167,7 +167,7 @@ def align_chips(
     def make(rows: Sequence[int]) -> cache.Arrays:
         return {"pixels": np.stack([chip(names[row]) for row in rows])}
 
-    made = cache.in_chunks(folder / f"aligned-{key}", len(names), "aligning", make)
+    made = cache.compute_in_chunks(folder / f"aligned-{key}", len(names), "aligning", make)
     return Chips(made["pixels"], np.ones(len(names), bool), key)
 
 

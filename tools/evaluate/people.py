@@ -92,7 +92,7 @@ def folds_of(pairs: Pairs) -> Ints:
     return folds
 
 
-def draws(count: int, rounds: int, seed: int) -> Iterator[Ints]:
+def draw_people(count: int, rounds: int, seed: int) -> Iterator[Ints]:
     """How often each of `count` people is drawn, int[count], in each round of a bootstrap."""
     random = np.random.default_rng(seed)
     for _ in range(rounds):

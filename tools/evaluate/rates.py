@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tools.evaluate.people import draws
+from tools.evaluate.people import draw_people
 from tools.evaluate.protocol import Floats, Interval, Ints
 from tools.evaluate.strangers import CENTRES, EDGES, Strangers
 
@@ -116,7 +116,7 @@ def rate_at(strangers: Strangers, threshold: float, people: int, rounds: int = R
     place = int(np.searchsorted(strangers.distances, threshold, side="right"))
     samples = [
         float(drawn_weight(strangers, drawn, place).sum() / max(strangers.draw_total(drawn), 1.0))
-        for drawn in draws(people, rounds, seed=0)
+        for drawn in draw_people(people, rounds, seed=0)
     ]
     return _interval(float(strangers.stands_for[:place].sum() / strangers.total), np.array(samples))
 
@@ -133,7 +133,7 @@ def _resampled(
     places = np.searchsorted(strangers.distances, thresholds, side="right")
     rates, accepted = np.zeros((rounds, len(levels))), np.zeros((rounds, len(levels)))
     curve = AcceptCurve(same)
-    for row, drawn in enumerate(draws(people, rounds, seed=0)):
+    for row, drawn in enumerate(draw_people(people, rounds, seed=0)):
         total = strangers.draw_total(drawn)
         cumulative = np.cumsum(drawn_weight(strangers, drawn))
         rates[row] = np.concatenate([[0.0], cumulative])[places] / max(total, 1.0)
@@ -196,7 +196,7 @@ def det_curve(strangers: Strangers, same: SamePairs, people: int, rounds: int = 
         thresholds = np.concatenate([np.nextafter(nearest, -np.inf), far_thresholds])
         return 1.0 - curve(drawn, thresholds)
 
-    samples = [missed(drawn) for drawn in draws(people, rounds, seed=1)]
+    samples = [missed(drawn) for drawn in draw_people(people, rounds, seed=1)]
     low, high = np.nanpercentile(samples, [2.5, 97.5], axis=0)
     return Det(rates, np.stack([missed(np.ones(people, np.int64)), low, high]))
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tools.evaluate import calibration, protocol
 from tools.evaluate.calibration import Bin, Logistic
-from tools.evaluate.people import People, draws, folds_of, pair_draws
+from tools.evaluate.people import People, draw_people, folds_of, pair_draws
 from tools.evaluate.protocol import Floats, FoldAccuracy, Interval
 from tools.evaluate.rates import Det, FarRow, SamePairs, det_curve, measure_rates
 from tools.evaluate.strangers import CENTRES, Strangers, count_all, count_labelled
@@ -91,7 +91,7 @@ def _distances(
     return np.asarray(np.linalg.norm(difference, axis=1), np.float64)
 
 
-def own_fold(distances: Floats, folds: NDArray[np.int64]) -> Floats:
+def select_own_fold(distances: Floats, folds: NDArray[np.int64]) -> Floats:
     """Each pair's held-out distance, float[P], out of float[P] or float[F,P]."""
     if distances.ndim == 1:
         return distances
@@ -134,10 +134,10 @@ def measure(
     float32[D]: what a manifest must have for its thresholds to be these, if any.
     """
     same, folds = pairs.same, pairs.folds
-    pooled = own_fold(distances, folds)
+    pooled = select_own_fold(distances, folds)
     one, other = people.index[pairs.left], people.index[pairs.right]
     own = SamePairs(pooled[same], one[same])
-    samples = [pair_draws(one, other, drawn) for drawn in draws(people.count, rounds, seed=2)]
+    samples = [pair_draws(one, other, drawn) for drawn in draw_people(people.count, rounds, seed=2)]
 
     def fit_without(fold: int | None) -> Logistic:
         kept = strangers.folds != fold

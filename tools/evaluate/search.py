@@ -23,7 +23,7 @@ from handler.search.scoring import Score
 from model_layer import Precision
 from model_layer.distance import distances, normalise
 from model_layer.manifest import Manifest
-from tools.evaluate.__main__ import BUNDLED, LFW, LFW_PAIRS, check_inputs, failing_in_words
+from tools.evaluate.__main__ import BUNDLED, LFW, LFW_PAIRS, check_inputs, exit_with_message
 from tools.evaluate.dataset import open_pictures, read_pairs
 from tools.evaluate.people import identify
 from tools.needs import packages_of
@@ -305,7 +305,7 @@ def evaluate(options: Any) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     check_inputs(options)
-    with failing_in_words():
+    with exit_with_message():
         print(evaluate(options))
 
 

@@ -36,7 +36,7 @@ class Strangers:
         stands_for: float64[K], how many pairs each represents: 1, but more where the tail was
             thinned to keep memory bounded.
         total: how many pairs there are.
-        draw_total: the same for a draw of people (see `people.draws`).
+        draw_total: the same for a draw of people (see `people.draw_people`).
     """
 
     counts: Ints

@@ -1,122 +1,28 @@
 """The command line: options in, the steps one after the other, a parity table at the end."""
 
 import argparse
-import json
 import os
-import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 # Read by TensorFlow when it is imported, below. Both keep its start-up notes off the screen;
 # without oneDNN it also computes the reference in one fixed order.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-from tqdm import tqdm
-
-from model_layer.distance import normalise
-from model_layer.engine import Engine
-from model_layer.engine_litert import LiteRTEngine
-from model_layer.engine_tensorflow import FrozenGraphEngine
-from model_layer.manifest import MANIFEST_NAME, BoxAlignment, FileKind, SimilarityAlignment
-from model_layer.standardize import check_chip, standardize
 from tools.evaluate.dataset import open_pictures, read_pairs, require_measurable
-from tools.import_model import check_parity
-from tools.import_model.calibrate import calibrate
-from tools.import_model.convert import PRECISIONS, convert
+from tools.import_model.arguments import parse_arguments
+from tools.import_model.describe import ask_licence, describe, refuse_wrong_name
 from tools.import_model.errors import ImportFailed
-from tools.import_model.fetch import fetch
-from tools.import_model.freeze import freeze, simplify
-from tools.import_model.known_models import KnownModel, recognise
-from tools.import_model.read_graph import TensorNames, read_graph
-from tools.import_model.write_manifest import Description, provenance, public_name, write_manifest
-from tools.pack_images import at_least
-
-# How much of an embedding a manifest keeps of the check chip, and how exactly.
-CHECK_VALUES, CHECK_DECIMALS = 16, 5
-
-EXAMPLES = """\
-examples:
-  python -m tools.import_model 20180402-114759.pb --out models/20180402-114759
-  python -m tools.import_model s3://my-models/20180402-114759/ --out models/20180402-114759
-  FACENET_MODEL=models/20180402-114759 make run
-"""
-
-
-def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    """All options; `--help` says what each is for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.import_model",
-        description="Turn a trained FaceNet into a model folder that this project serves.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # the manifest quotes the command, and knows paths by their option
-    )
-    parser.add_argument(
-        "source",
-        help="frozen .pb, folder with .meta and .ckpt-*, SavedModel folder, .npz of named arrays, "
-        "or a .zip of one of them; a path, s3://bucket/key (a trailing / for all under it) or https://",
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="model folder")
-    _add_model_options(parser.add_argument_group("the model"))
-    _add_graph_options(parser.add_argument_group("the graph"))
-    more = parser.add_argument_group("checks")
-    more.add_argument(
-        "--faces",
-        type=Path,
-        metavar="FOLDER",
-        help="pictures with faces to check the files on (default: those in events/pictures)",
-    )
-    more.add_argument("--pairs", type=Path, metavar="CSV", help="calibrate on these labelled pairs")
-    more.add_argument("--images", type=Path, metavar="ZIP|DIR", help="the pictures of --pairs")
-    more.add_argument(
-        "--max-bytes", type=int, default=2 << 30, help="largest download (default 2 GiB)"
-    )
-    return parser.parse_args(arguments)
-
-
-def _add_model_options(group: Any) -> None:
-    group.add_argument("--id", help="name of the model (default: from the source)")
-    group.add_argument("--licence", help="licence of the weights (default: known, or 'unknown')")
-    group.add_argument("--standardization", choices=["fixed", "prewhiten"], help="default: fixed")
-    group.add_argument("--alignment", choices=["box", "similarity"], default="box")
-    group.add_argument(
-        "--margin", type=at_least(0), help="of the box, in picture pixels (default: 32)"
-    )
-    group.add_argument(
-        "--size", type=at_least(1), help="side of a chip (default: the graph's, or 160)"
-    )
-    group.add_argument("--colour-order", choices=["RGB", "BGR"], default="RGB")
-
-
-def _add_graph_options(group: Any) -> None:
-    group.add_argument("--input-tensor", type=_tensor, default="input:0", metavar="NAME")
-    group.add_argument("--phase-tensor", type=_tensor, default="phase_train:0", metavar="NAME")
-    group.add_argument("--output-tensor", type=_tensor, default="embeddings:0", metavar="NAME")
-    group.add_argument(
-        "--fix",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="give another placeholder a constant value (JSON), e.g. keep_probability:0=1.0",
-    )
-    group.add_argument(
-        "--no-frozen-graph",
-        action="store_true",
-        help="leave out the .pb that FACENET_ENGINE=tensorflow runs",
-    )
-
-
-def _tensor(name: str) -> str:
-    """A tensor's name; of an operation's name, its first output."""
-    return name if ":" in name else f"{name}:0"
+from tools.import_model.job import Import
+from tools.import_model.sources import locate, open_source, release_inside
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 imported, 1 not imported or not equal to TensorFlow, 130 interrupted."""
+    """Exit status: 0 imported, 1 not imported or not equal to its source, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = parse_arguments(words)
     try:
@@ -125,34 +31,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {exc}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(
-            "interrupted; run the same command to start again",
-            file=sys.stderr,
-        )
+        print("interrupted; run the same command to start again", file=sys.stderr)
         return 130
 
 
 def import_model(options: argparse.Namespace, words: Sequence[str]) -> int:
-    """Fetch, read, freeze, convert, check, describe."""
+    """Fetch, read, convert, check, describe, measure."""
     _check_pictures(options)
     _make_folder(options.out)
     work = options.out / ".download"
-    path = fetch(options.source, work, options.max_bytes)
-    names = TensorNames(options.input_tensor, options.phase_tensor, options.output_tensor)
-    source = read_graph(path, names)
-    original = freeze(source, options.size, _fixed_values(options.fix))
-    description = describe(options, path, _input_size(original))
-    chips = check_parity.read_chips(options.faces or check_parity.PICTURES, description.alignment)
-    files = write_files(original, options.out, frozen_graph=not options.no_frozen_graph)
-    rows, dimension = check(original, files, chips, description)
-    print(check_parity.table(rows, chips.description))
-    _refuse_deviation(options.out, rows)
-    facts = provenance(options.source, path, words, chips, rows)
-    answers = answers_to_check_chip(files, description)
-    write_manifest(options.out, description, files, dimension, facts, answers)
-    shutil.rmtree(work, ignore_errors=True)
+    address, path = locate(options, work)
+    source = open_source(options, path)
+    release = release_inside(options, path, source)
+    if not release:
+        refuse_wrong_name(options, path, source)
+    described = describe(options, path, source.size, release, source)
+    description = replace(described, licence=ask_licence(described.licence))
+    job = Import(options, words, source, description, address, path)
+    job.convert()
+    job.write_manifest()
     if options.pairs:
-        calibrate(options.out, options.pairs, options.images)
+        job.measure_pairs()
+    else:
+        job.say_unmeasured()
+    shutil.rmtree(work, ignore_errors=True)
     print(f"Serve it with FACENET_MODEL={options.out}")
     return 0
 
@@ -167,8 +69,10 @@ def _check_pictures(options: argparse.Namespace) -> None:
             raise ImportFailed(f"{path} does not exist")
     if options.pairs:
         _check_pairs(options.pairs, options.images)
-    if options.faces and not options.faces.is_dir():
-        raise ImportFailed(f"--faces {options.faces} is not a folder; give one with pictures")
+    for name in ("faces", "calibration"):
+        folder = getattr(options, name)
+        if folder and not folder.is_dir():
+            raise ImportFailed(f"--{name} {folder} is not a folder; give one with pictures")
 
 
 def _check_pairs(path: Path, images: Path) -> None:
@@ -188,131 +92,3 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ImportFailed(f"--out {path} cannot be a folder ({exc.strerror})") from exc
-
-
-def _refuse_deviation(folder: Path, rows: Sequence[check_parity.Parity]) -> None:
-    """A folder without manifest cannot be served, not even if an older import left one."""
-    wrong = check_parity.deviating(rows)
-    if not wrong:
-        return
-    (folder / MANIFEST_NAME).unlink(missing_ok=True)
-    raise ImportFailed(
-        f"{', '.join(wrong)}: not equal to TensorFlow (float32 to "
-        f"{check_parity.FLOAT32_TOLERANCE:g}, every file to a cosine of "
-        f"{check_parity.LOWEST_COSINE:g}); the folder has no manifest and will not load. "
-        "Please report the model"
-    )
-
-
-def describe(options: argparse.Namespace, path: Path, size: int) -> Description:
-    """What the options say, else what is known of the weights by their name."""
-    inside = [entry.name for entry in sorted(path.iterdir())] if path.is_dir() else []
-    source_name = public_name(options.source.rstrip("/")).rsplit("/", 1)[-1]
-    release, known = recognise(options.id or "", source_name, path.name, *inside)
-    margin = known.margin if options.margin is None else options.margin
-    alignment: BoxAlignment | SimilarityAlignment = BoxAlignment(size=size, margin=margin)
-    if options.alignment == "similarity":
-        alignment = SimilarityAlignment(size=size)
-    standardization = options.standardization or known.standardization
-    other = _other_choices(known, standardization, alignment, options.colour_order)
-    name = release or re.sub(r"\.\w{2,4}$", "", source_name)
-    return Description(
-        id=options.id or "-".join([name, *(other if release else ())]),
-        known=known.unmeasured() if other else known,
-        licence=options.licence or known.licence,
-        standardization=standardization,
-        alignment=alignment,
-        colour_order=options.colour_order,
-    )
-
-
-def _other_choices(
-    known: KnownModel,
-    standardization: str,
-    alignment: BoxAlignment | SimilarityAlignment,
-    colour_order: str,
-) -> list[str]:
-    """What makes other embeddings than the known ones, in words that an id can carry."""
-    words = {
-        standardization: standardization != known.standardization,
-        "similarity": alignment.margin is None,
-        f"margin{alignment.margin}": alignment.margin not in (None, known.margin),
-        f"size{alignment.size}": alignment.size != known.size,
-        colour_order.lower(): colour_order != "RGB",
-    }
-    return [word for word, differs in words.items() if differs]
-
-
-def write_files(original: Any, folder: Path, *, frozen_graph: bool) -> dict[FileKind, Path]:
-    """All weight files, under a progress bar; a file appears in one step."""
-    simple = simplify(original)
-    files: dict[FileKind, Path] = {}
-    kinds: list[FileKind] = [*PRECISIONS]
-    if frozen_graph:
-        kinds.append("tensorflow")
-    with tqdm(kinds, unit="file") as bar:
-        for kind in bar:
-            bar.set_description(f"writing {kind}")
-            content = simple.SerializeToString() if kind == "tensorflow" else convert(simple, kind)
-            files[kind] = _write(
-                folder / (f"{kind}.pb" if kind == "tensorflow" else f"{kind}.tflite"), content
-            )
-    return files
-
-
-def _write(path: Path, content: bytes) -> Path:
-    partial = path.with_name(f".{path.name}")
-    partial.write_bytes(content)
-    return partial.replace(path)
-
-
-def check(
-    original: Any, files: dict[FileKind, Path], chips: check_parity.Chips, description: Description
-) -> tuple[list[check_parity.Parity], int]:
-    """One row per file, and the dimension of an embedding."""
-    pixels = check_parity.standardized(
-        chips, description.standardization, description.colour_order == "BGR"
-    )
-    expected = check_parity.reference(original, pixels)
-    rows = [
-        check_parity.compare(kind, path, _engine(path), pixels, expected)
-        for kind, path in files.items()
-    ]
-    return rows, int(expected.shape[1])
-
-
-def answers_to_check_chip(
-    files: Mapping[FileKind, Path], description: Description
-) -> dict[FileKind, list[float]]:
-    """The first numbers of each file's unit embedding, which a start compares with its own."""
-    chip = check_chip(description.alignment.size)[None]
-    ordered = chip[..., ::-1] if description.colour_order == "BGR" else chip
-    pixels = standardize(ordered, description.standardization)
-    return {
-        kind: [
-            round(float(number), CHECK_DECIMALS)
-            for number in normalise(_engine(path).embed(pixels))[0, :CHECK_VALUES]
-        ]
-        for kind, path in files.items()
-    }
-
-
-def _engine(path: Path) -> Engine:
-    return FrozenGraphEngine(path) if path.suffix == ".pb" else LiteRTEngine(path)
-
-
-def _input_size(definition: Any) -> int:
-    placeholder = next(node for node in definition.node if node.name == "input")
-    return int(placeholder.attr["shape"].shape.dim[1].size)
-
-
-def _fixed_values(entries: Sequence[str]) -> dict[str, Any]:
-    """`NAME=VALUE` with the value in JSON. Raises ImportFailed for anything else."""
-    values = {}
-    for entry in entries:
-        name, _, value = entry.partition("=")
-        try:
-            values[name] = json.loads(value)
-        except json.JSONDecodeError as exc:
-            raise ImportFailed(f"--fix {entry} is not NAME=VALUE with a JSON value") from exc
-    return values

@@ -80,6 +80,13 @@ def simplify(definition: Any) -> Any:
     return simple
 
 
+def serialized(definition: Any) -> bytes:
+    """The same bytes for the same graph: Grappler leaves its nodes in changing order."""
+    ordered = type(definition)(versions=definition.versions, library=definition.library)
+    ordered.node.extend(sorted(definition.node, key=lambda node: str(node.name)))
+    return bytes(ordered.SerializeToString(deterministic=True))
+
+
 def _load(definition: Any) -> Any:
     """The definition as a graph, which checks its ops, types and shapes."""
     with _new_graph() as graph:

@@ -17,6 +17,15 @@ BATCH_NORM_EPSILON = 1e-3
 L2_EPSILON = 1e-10
 RESIDUAL_SCALE = {"Block35": 0.17, "Block17": 0.10, "Block8": 0.20}
 
+# The steps of each branch of a residual block.
+BLOCK35 = [
+    ["Conv2d_1x1"],
+    ["Conv2d_0a_1x1", "Conv2d_0b_3x3"],
+    ["Conv2d_0a_1x1", "Conv2d_0b_3x3", "Conv2d_0c_3x3"],
+]
+BLOCK17 = [["Conv2d_1x1"], ["Conv2d_0a_1x1", "Conv2d_0b_1x7", "Conv2d_0c_7x1"]]
+BLOCK8 = [["Conv2d_1x1"], ["Conv2d_0a_1x1", "Conv2d_0b_1x3", "Conv2d_0c_3x1"]]
+
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
@@ -76,29 +85,31 @@ class Layers:
         return net
 
 
+def graph_of(arrays: Arrays, size: int = INPUT_SIZE) -> Any:
+    """The GraphDef from `input:0` (float32 [N,size,size,3]) to `embeddings:0`.
+
+    Raises KeyError for a missing array, ValueError for one that has another shape.
+    """
+    with tf.Graph().as_default() as graph:
+        images = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], name="input")
+        embed(images, Layers(arrays))
+    return graph.as_graph_def()
+
+
 def embed(images: Any, layers: Layers) -> Any:
     """Standardized images [N,160,160,3] -> `embeddings`, unit vectors [N,D]."""
     net = _stem(images, layers)
     for index in range(1, 6):
-        net = _block(net, layers, f"Block35_{index}", _BLOCK35)
+        net = _block(net, layers, f"Block35_{index}", BLOCK35)
     net = _reduce_a(net, layers)
     for index in range(1, 11):
-        net = _block(net, layers, f"Block17_{index}", _BLOCK17)
+        net = _block(net, layers, f"Block17_{index}", BLOCK17)
     net = _reduce_b(net, layers)
     for index in range(1, 6):
-        net = _block(net, layers, f"Block8_{index}", _BLOCK8)
-    net = _block(net, layers, "Block8_6", _BLOCK8, scale=1.0, activate=False)
+        net = _block(net, layers, f"Block8_{index}", BLOCK8)
+    net = _block(net, layers, "Block8_6", BLOCK8, scale=1.0, activate=False)
     net = layers.bottleneck(tf.reduce_mean(net, [1, 2]))
     return tf.nn.l2_normalize(net, 1, epsilon=L2_EPSILON, name="embeddings")
-
-
-_BLOCK35 = [
-    ["Conv2d_1x1"],
-    ["Conv2d_0a_1x1", "Conv2d_0b_3x3"],
-    ["Conv2d_0a_1x1", "Conv2d_0b_3x3", "Conv2d_0c_3x3"],
-]
-_BLOCK17 = [["Conv2d_1x1"], ["Conv2d_0a_1x1", "Conv2d_0b_1x7", "Conv2d_0c_7x1"]]
-_BLOCK8 = [["Conv2d_1x1"], ["Conv2d_0a_1x1", "Conv2d_0b_1x3", "Conv2d_0c_3x1"]]
 
 
 def _stem(net: Any, layers: Layers) -> Any:

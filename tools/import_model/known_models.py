@@ -16,7 +16,10 @@ LFW_STRANGERS = (
 )
 # What the author calls a file or folder of a release, or somebody with "facenet-" in front. More
 # in a name makes other weights of it: fine-tuned on it, say, or a student of it.
-RELEASE = re.compile(r"(?:(?:facenet|model)[-_])?(\d{8}-\d{6})(?:\.(?:pb|meta|npz|zip))?")
+RELEASE = re.compile(
+    r"(?:(?:facenet|model)[-_])?(\d{8}-\d{6})(?:-weights|-vggface2|-casia-webface)?"
+    r"(?:\.(?:pb|meta|npz|zip|h5|pt))?"
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,11 @@ class KnownModel:
 
     standardization: Standardization = "fixed"
     size: int = 160
-    margin: int = 32
+    margin: int | None = 32  # of a box; None for alignment by landmarks
+    template: tuple[tuple[float, float], ...] | None = None  # None: the customary one
+    colour_order: str = "RGB"
     licence: str = "unknown"
+    origin: str | None = None
     # Unmeasured: the customary distance, behind which no rate stands, and no similarity.
     thresholds: dict[str, Any] = field(
         default_factory=lambda: {"default_far": None, "default_threshold": 1.1}
@@ -41,10 +47,10 @@ class KnownModel:
         )
 
 
-def _author_accuracy(accuracy: float, **more: Any) -> dict[str, Any]:
+def _author_accuracy(accuracy: float, source: str = AUTHOR, **more: Any) -> dict[str, Any]:
     return {
         "protocol": "LFW, ten folds, as stated by the author",
-        "source": AUTHOR,
+        "source": source,
         "precision": "float32",
         "accuracy": accuracy,
         **more,
@@ -74,6 +80,7 @@ UNKNOWN = KnownModel()
 KNOWN = {
     "20180402-114759": KnownModel(
         licence="MIT",
+        origin="David Sandberg (davidsandberg/facenet), trained on VGGFace2",
         accuracy=(
             _author_accuracy(0.9965, flip=True, metric="cosine", minus_mean=True),
             _author_accuracy(0.995, flip=False, metric="cosine", minus_mean=True),
@@ -96,8 +103,53 @@ KNOWN = {
     ),
     # Its weights were not at hand when rates were last measured: import it with --pairs to have its
     # own thresholds and similarity.
-    "20180408-102900": KnownModel(licence="MIT", accuracy=(_author_accuracy(0.9905),)),
+    "20180408-102900": KnownModel(
+        licence="MIT",
+        origin="David Sandberg (davidsandberg/facenet), trained on CASIA-WebFace",
+        accuracy=(_author_accuracy(0.9905),),
+    ),
 }
+
+# Networks that come as ONNX or OpenVINO IR, by the beginning of their file's name.
+OPEN_MODEL_ZOO = (
+    "https://docs.openvino.ai/latest/omz_models_model_face_reidentification_retail_0095.html"
+)
+OPENCV_ZOO = "https://github.com/opencv/opencv_zoo/tree/main/models/face_recognition_sface"
+NETWORKS = {
+    "face-reidentification-retail-0095": KnownModel(
+        size=128,
+        margin=None,
+        # The customary template of 96x112 pixels, stretched to 128x128.
+        template=(
+            (40.3928, 59.0815),
+            (87.3757, 58.8587),
+            (64.0336, 81.9847),
+            (44.7324, 105.5606),
+            (83.6399, 105.3761),
+        ),
+        colour_order="BGR",
+        licence="Apache-2.0",
+        origin="Intel, Open Model Zoo",
+        accuracy=(_author_accuracy(0.9947, OPEN_MODEL_ZOO),),
+    ),
+    "face_recognition_sface": KnownModel(
+        size=112,
+        margin=None,
+        licence="Apache-2.0",
+        origin="Yaoyao Zhong, OpenCV Zoo",
+        accuracy=(_author_accuracy(0.994, OPENCV_ZOO),),
+    ),
+}
+# Of a size that says how it is fed: public networks of 112x112 follow ArcFace, of 160x160 FaceNet.
+BY_SIZE = {112: KnownModel(size=112, margin=None), 160: KnownModel()}
+
+
+def known_network(name: str, size: int) -> tuple[str | None, KnownModel]:
+    """What the name of a network's file, or else its size, says; (None, ...) by size alone."""
+    for start, known in NETWORKS.items():
+        if name.startswith(start) and known.size == size:
+            return start, known
+    return None, BY_SIZE.get(size, KnownModel(size=size, margin=None))
 
 
 def recognise(*names: str) -> tuple[str | None, KnownModel]:

@@ -1,4 +1,4 @@
-"""Four forms of FaceNet, one graph: frozen `.pb`, `.meta` + `.ckpt-*`, SavedModel, `.npz`.
+"""The forms of FaceNet, one graph: TensorFlow's three, Keras' `.h5`, PyTorch's `.pt`, `.npz`.
 
 Nothing here runs code from the source: no pickle, no Python of the model's author.
 """
@@ -16,8 +16,13 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from tools.import_model import inception_resnet_v1
+from tools.import_model import facenet_names, inception_resnet_v1
 from tools.import_model.errors import ImportFailed
+from tools.import_model.read_keras import read_keras
+from tools.import_model.read_torch import read_state
+
+# Inception-ResNet-v1 has 94 MB of them.
+LARGEST_ARRAYS = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,14 @@ class SourceGraph:
 
 
 def read_graph(path: Path, names: TensorNames) -> SourceGraph:
-    """Reads a file or folder in whichever of the four forms it has.
+    """Reads a file or folder in whichever form it has.
 
     Raises ImportFailed where it has none of them, or is damaged.
     """
     try:
         if path.is_dir():
             return _read_folder(path, names)
-        if path.suffix == ".npz":
+        if path.suffix in READERS:
             return SourceGraph(_read_arrays(path), TensorNames())
         if path.suffix == ".meta":
             return _read_checkpoint(path, names)
@@ -61,7 +66,10 @@ def _read_folder(folder: Path, names: TensorNames) -> SourceGraph:
         "saved_model.pb": lambda path: _read_saved_model(path.parent, names),
         "*.meta": lambda path: _read_checkpoint(path, names),
         "*.pb": lambda path: SourceGraph(_read_frozen(path), names),
-        "*.npz": lambda path: SourceGraph(_read_arrays(path), TensorNames()),
+        **{
+            f"*{suffix}": lambda path: SourceGraph(_read_arrays(path), TensorNames())
+            for suffix in READERS
+        },
     }
     for pattern, read in readers.items():
         found = sorted(path for path in folder.rglob(pattern) if not _is_resource_fork(path))
@@ -71,7 +79,8 @@ def _read_folder(folder: Path, names: TensorNames) -> SourceGraph:
         if found:
             return read(found[0])
     raise ImportFailed(
-        f"{folder.name} holds no saved_model.pb, .meta, .pb or .npz; give the folder that does"
+        f"{folder.name} holds no saved_model.pb, .meta, .pb, {', '.join(READERS)}; give the folder "
+        "that does"
     )
 
 
@@ -88,21 +97,35 @@ def _read_frozen(path: Path) -> Any:
 
 def _read_arrays(path: Path) -> Any:
     """Inception-ResNet-v1 around named arrays."""
+    arrays = READERS[path.suffix](path)
     try:
+        return inception_resnet_v1.graph_of(arrays)
+    except KeyError as exc:
+        raise ImportFailed(
+            f"{path.name} lacks the array {exc}; it must hold Inception-ResNet-v1"
+        ) from exc
+    except ValueError as exc:
+        raise ImportFailed(f"{path.name} does not fit Inception-ResNet-v1: {exc}") from exc
+
+
+def _read_npz(path: Path) -> dict[str, facenet_names.Array]:
+    try:
+        with zipfile.ZipFile(path) as members:
+            if sum(info.file_size for info in members.infolist()) > LARGEST_ARRAYS:
+                raise ImportFailed(f"{path.name} unpacks to more than {LARGEST_ARRAYS} bytes")
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, zipfile.BadZipFile) as exc:
         raise ImportFailed(f"{path.name} is not an .npz of plain arrays ({exc})") from exc
-    size = inception_resnet_v1.INPUT_SIZE
-    with tf.Graph().as_default() as graph:
-        images = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], name="input")
-        try:
-            inception_resnet_v1.embed(images, inception_resnet_v1.Layers(arrays))
-        except KeyError as exc:
-            raise ImportFailed(
-                f"{path.name} lacks the array {exc}; an .npz must hold Inception-ResNet-v1"
-            ) from exc
-    return graph.as_graph_def()
+
+
+READERS: dict[str, Callable[[Path], dict[str, facenet_names.Array]]] = {
+    ".npz": _read_npz,
+    ".h5": read_keras,
+    ".hdf5": read_keras,
+    ".pt": lambda path: facenet_names.from_torch(read_state(path)),
+    ".pth": lambda path: facenet_names.from_torch(read_state(path)),
+}
 
 
 def _read_checkpoint(meta: Path, names: TensorNames) -> SourceGraph:

@@ -27,6 +27,7 @@ from tools.import_model.errors import ImportFailed
 from tools.import_model.known_models import KnownModel
 
 PATH_OPTIONS = {"--out", "--faces", "--pairs", "--images"}
+PATH_OPTIONS |= {"--offline", "--calibration"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def write_manifest(
         "format": FORMAT,
         "id": description.id,
         "files": {kind: _file_entry(path) for kind, path in files.items()},
-        "default_precision": "int8",
+        "default_precision": "int8" if "int8" in files else "float32",
         "input": {
             "size": description.alignment.size,
             "colour_order": description.colour_order,
@@ -93,7 +94,12 @@ def save(folder: Path, content: Mapping[str, Any]) -> Manifest:
 
 
 def provenance(
-    source: str, path: Path, arguments: Sequence[str], chips: Chips, rows: Sequence[Parity]
+    source: str,
+    path: Path,
+    arguments: Sequence[str],
+    chips: Chips,
+    rows: Sequence[Parity],
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Where the weights came from and how; no path of this machine, no secret in a URL."""
     return {
@@ -103,6 +109,7 @@ def provenance(
             ["python", "-m", "tools.import_model", *_public_words(source, arguments)]
         ),
         "tensorflow": tf.__version__,
+        **{name: value for name, value in (more or {}).items() if value},
         "parity": {
             "chips": chips.description,
             **{

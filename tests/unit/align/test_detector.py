@@ -254,7 +254,7 @@ def test_broken_kernels_are_noticed_at_the_start(
     monkeypatch.setattr(
         networks.Network, "__call__", lambda self, pixels: spoilt(sound(self, pixels))
     )
-    with pytest.raises(align.WeightsDamaged, match="known picture"):
+    with pytest.raises(align.WeightsDamaged, match="known face"):
         align.Detector.load(profile).warm_up()
 
 

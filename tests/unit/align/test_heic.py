@@ -36,7 +36,7 @@ def drawn() -> np.ndarray:
     return scene()[..., ::-1].astype(int)
 
 
-def lone(*properties: tuple[bytes, bytes]) -> bytes:
+def file_of_scene(*properties: tuple[bytes, bytes]) -> bytes:
     """The scene's tile of 64 x 64, of which the lower rows are padding."""
     return Layout([with_properties(picture_of(seed("plain")), *properties)]).file()
 
@@ -89,8 +89,8 @@ def test_the_header_is_read_without_the_decoder(name: str, expected: tuple[objec
     ],
 )
 def test_a_picture_is_turned_and_mirrored_as_its_item_says(properties, expected) -> None:
-    wanted = expected(decoded(lone()))
-    picture = align.decode(lone(*properties))
+    wanted = expected(decoded(file_of_scene()))
+    picture = align.decode(file_of_scene(*properties))
     assert picture.pixels.shape == wanted.shape
     assert (picture.width, picture.height) == (wanted.shape[1], wanted.shape[0])
     assert np.abs(picture.pixels - wanted).mean() < 3
@@ -105,7 +105,7 @@ def test_the_orientation_of_an_exif_block_does_not_turn_it_again() -> None:
 @needs_decoder
 def test_tiles_are_put_together() -> None:
     pixels = decoded(tiled(picture_of(seed("plain")), 2, 3, 180, 120))
-    tile = decoded(lone())
+    tile = decoded(file_of_scene())
     assert pixels.shape == (120, 180, 3)
     assert np.abs(pixels[:48, :64] - tile[:48]).mean() < 3
     assert np.abs(pixels[64:112, 128:180] - tile[:48, :52]).mean() < 3
@@ -113,7 +113,7 @@ def test_tiles_are_put_together() -> None:
 
 @needs_decoder
 def test_a_gain_map_changes_nothing() -> None:
-    assert np.array_equal(decoded(with_second(GAIN_MAP)), decoded(lone()))
+    assert np.array_equal(decoded(with_second(GAIN_MAP)), decoded(file_of_scene()))
     assert align.read_header(with_second(GAIN_MAP)).coded_pixels == 64 * 64
 
 
@@ -121,7 +121,9 @@ def test_a_gain_map_changes_nothing() -> None:
 def test_of_a_burst_the_primary_picture_is_read() -> None:
     first, second = picture_of(seed("grey")), picture_of(seed("plain"))
     assert np.ptp(decoded(Layout([first, second]).file()), axis=2).max() == 0
-    assert np.array_equal(decoded(Layout([first, second], primary=2).file()), decoded(lone()))
+    assert np.array_equal(
+        decoded(Layout([first, second], primary=2).file()), decoded(file_of_scene())
+    )
 
 
 @needs_decoder
@@ -165,7 +167,7 @@ def test_the_size_inside_the_hevc_data_is_read() -> None:
 
 
 @pytest.mark.parametrize("brand", [b"avif", b"avis", b"mif1", b"mp42", b"qt  "])
-def test_other_families_of_the_container_are_not_taken_for_heic(brand: bytes) -> None:
+def test_other_families_of_the_container_are_not_mistaken_for_heic(brand: bytes) -> None:
     data = b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1miaf"
     assert not align.is_heic(data)
     with pytest.raises(align.UnsupportedFormat):

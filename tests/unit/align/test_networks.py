@@ -80,7 +80,7 @@ def test_large_shapes_do_not_stay_warm_together(monkeypatch: pytest.MonkeyPatch)
     assert list(network._networks) == [(1, 120, 120, 3)]
 
 
-def test_the_clock_is_looked_at_before_each_batch() -> None:
+def test_the_deadline_is_checked_before_each_batch() -> None:
     looks: list[None] = []
     BatchedNetwork("rnet", 24, 1, (1, 4))(crops(6), lambda: looks.append(None))
     assert len(looks) == 3

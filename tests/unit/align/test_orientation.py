@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import align
-from align.orientation import best_of, is_face_like, logit, same_face, stand
+from align.orientation import best_of, correct_orientations, is_face_like, logit, same_face
 from align.turning import turn_pixels
 
 
@@ -79,7 +79,7 @@ def test_a_sure_face_is_not_asked_about() -> None:
         raise AssertionError
 
     face = face_of(STRAIGHT, 0.9995)
-    assert stand([face], never, never) == [face]
+    assert correct_orientations([face], never, never) == [face]
 
 
 def test_two_orientations_that_score_alike_lower_the_score() -> None:
@@ -94,7 +94,7 @@ def test_two_orientations_that_score_alike_lower_the_score() -> None:
 def test_a_face_that_scores_better_otherwise_is_taken_so() -> None:
     logits = np.array([-9, -9, 5, -9], np.float32)
     better = face_of(STRAIGHT, 0.9995).turned(2, 101, 101)
-    (face,) = stand([face_of(STRAIGHT, 0.9)], lambda _: logits, lambda *_: [better])
+    (face,) = correct_orientations([face_of(STRAIGHT, 0.9)], lambda _: logits, lambda *_: [better])
     assert face.turns == 2
     assert face.score > 0.95
 
@@ -114,7 +114,7 @@ def test_landmarks_that_cannot_be_a_face_drop_it(change: dict) -> None:
     points = [change.get(index, point) for index, point in enumerate(STRAIGHT)]
     assert is_face_like(face_of(STRAIGHT))
     assert not is_face_like(face_of(points))
-    assert stand([face_of(points, 1.0)], None, None) == []
+    assert correct_orientations([face_of(points, 1.0)], None, None) == []
 
 
 def test_five_landmarks_in_one_point_are_no_face() -> None:

@@ -64,7 +64,7 @@ class TestDirect:
 
 
 @pytest.mark.parametrize("event", [{}, {"hello": "world"}, "text", 7, None, {"detail": {}}])
-def test_an_event_of_no_known_kind_is_told_the_kinds(event: Any) -> None:
+def test_an_event_of_no_known_kind_is_answered_with_the_kinds(event: Any) -> None:
     answer = invocation(event)
     assert answer["error"]["code"] == "InvalidRequest"
     assert "HTTP API v2" in answer["error"]["message"]

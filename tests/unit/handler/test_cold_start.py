@@ -17,7 +17,7 @@ from tests.unit.handler.service_fakes import FakeContext, FakeDetector, make_ser
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> BrokenService:
     def fail(_settings: Settings) -> None:
-        raise ModelUnavailable("model file int8.tflite has SHA-256 00 where the manifest says 11")
+        raise ModelUnavailable("model file int8.tflite has SHA-256 00, but the manifest says 11")
 
     monkeypatch.setenv("FACENET_MODEL", "some-model")
     monkeypatch.setattr(cold_start, "load", fail)

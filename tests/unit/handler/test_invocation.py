@@ -26,7 +26,7 @@ def test_an_invocation_ends_before_its_caller_gives_up() -> None:
     invocation = Invocation(patient())
     invocation.end_within(29)
     assert 28_000 < invocation.remaining_ms() <= 29_000
-    assert 25_000 < invocation.keeping(3_000).remaining_ms() <= 26_000
+    assert 25_000 < invocation.begin_part(3_000).remaining_ms() <= 26_000
 
 
 def test_the_functions_own_end_counts_where_it_is_sooner() -> None:

@@ -54,7 +54,7 @@ def test_another_way_is_another_contract(choice: dict[str, Any]) -> None:
 
 
 def test_other_weights_and_another_precision_are_other_contracts() -> None:
-    others = {contract(parse(), OTHERS, "int8"), contract(parse(), WEIGHTS, "float16")}
+    others = {contract(parse(), OTHERS, "int8"), contract(parse(), WEIGHTS, "float32")}
     assert len({BASE, *others}) == 3
 
 

@@ -151,7 +151,7 @@ def test_an_unknown_engine_is_refused(make_folder: MakeFolder) -> None:
 
 @pytest.mark.parametrize("name", ["", "no-such-model", "/no/such/folder"])
 def test_a_name_that_is_neither_model_nor_folder_is_refused(name: str) -> None:
-    with pytest.raises(ModelUnavailable, match="neither a bundled model nor a folder"):
+    with pytest.raises(ModelUnavailable, match="neither the id of a bundled model nor a folder"):
         load(name)
 
 

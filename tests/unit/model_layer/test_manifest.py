@@ -122,8 +122,8 @@ def test_check_values_belong_to_a_file(tmp_path: Path) -> None:
     values = tuple(number / 10 for number in range(8))
 
     assert read(tmp_path, check={"int8": values}).check == {"int8": values}
-    with pytest.raises(ModelUnavailable, match=r"check\.float16"):
-        read(tmp_path, check={"float16": values})
+    with pytest.raises(ModelUnavailable, match=r"check\.float32"):
+        read(tmp_path, check={"float32": values})
 
 
 def test_without_calibration_there_is_no_similarity() -> None:

@@ -42,7 +42,7 @@ def test_a_changed_file_is_found(folder: Path) -> None:
     content = bytearray((folder / "int8.tflite").read_bytes())
     content[-1] ^= 1
     (folder / "int8.tflite").write_bytes(content)
-    with pytest.raises(CheckError, match="not the file of the manifest"):
+    with pytest.raises(CheckError, match="does not match the manifest"):
         check_digests(folder)
 
 
@@ -79,7 +79,7 @@ def test_without_pictures_the_rest_is_checked(
     assert "accuracy not checked" in capsys.readouterr().out
 
 
-def test_a_failure_is_told_by_the_exit_status(
+def test_a_failure_sets_the_exit_status(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "int8.tflite").write_bytes(b"not a model")

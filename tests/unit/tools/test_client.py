@@ -121,7 +121,7 @@ def test_error_of_the_gateway_is_raised_too(wire: Wire, content: bytes) -> None:
 @pytest.mark.parametrize("content", [b"<html>ok</html>", b"null", b"[]", b"\xff", b""])
 def test_what_is_no_json_object_is_no_answer(wire: Wire, content: bytes) -> None:
     wire.content = content
-    with pytest.raises(CallError, match="HTTP200: no JSON object") as failure:
+    with pytest.raises(CallError, match="HTTP200: expected a JSON object") as failure:
         client.over_http("http://127.0.0.1:8080").compare(b"a", b"b")
     assert not failure.value.retryable
 
@@ -222,7 +222,7 @@ def test_without_an_upload_bucket_pictures_are_made_smaller() -> None:
     assert small.shape == (1067, 1600, 3)
 
 
-def test_what_cannot_be_made_smaller_is_refused_in_words() -> None:
+def test_what_cannot_be_made_smaller_is_refused_with_a_message() -> None:
     def call(operation: str, body: Any) -> Any:
         raise CallError(200, "RouteNotFound", "Uploads are turned off.")
 
@@ -247,7 +247,7 @@ def test_another_refusal_of_a_form_is_not_hidden() -> None:
         (b"\0\0\0\x18ftypheic", "image/heic"),
     ],
 )
-def test_the_type_of_a_picture_is_told_by_its_first_bytes(data: bytes, expected: str) -> None:
+def test_the_type_of_a_picture_is_recognised_by_its_first_bytes(data: bytes, expected: str) -> None:
     assert client.content_type_of(data) == expected
 
 

@@ -92,7 +92,7 @@ def test_results_of_one_contract_can_be_asked_for(folder: Path) -> None:
     assert found == {None, "tiny@aaaaaaaaaaaa", "tiny@bbbbbbbbbbbb"}
 
 
-def test_results_of_a_replaced_picture_are_told_apart_by_when_they_were_written(
+def test_results_of_a_replaced_picture_are_distinguished_by_when_they_were_written(
     folder: Path,
 ) -> None:
     written = {"older": datetime(2024, 2, 29, 23, 59, 58, 500_000, UTC), "newer": datetime.now(UTC)}
@@ -137,7 +137,7 @@ def test_other_files_and_answers_to_requests_are_left_out(
     assert len({row["key"] for row in rows(folder)}) == 4
     captured = capsys.readouterr()
     assert f"of {before} results" in captured.out
-    assert "3 objects are no results" in captured.err
+    assert "3 objects are not results" in captured.err
 
 
 def test_a_key_may_be_named_like_the_answers_to_requests(folder: Path) -> None:
@@ -172,7 +172,7 @@ def leave_parts(folder: Path) -> Path:
     return folder.parent / "faces.parquet.parts"
 
 
-def test_interrupted_run_goes_on_where_it_stopped(
+def test_interrupted_run_continues_where_it_stopped(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave_parts(folder)
@@ -203,7 +203,7 @@ def test_run_interrupted_while_it_removes_its_parts_loses_nothing(
 
 
 @pytest.mark.parametrize("missing", [0, 1])
-def test_parts_with_a_hole_are_not_gone_on_with(
+def test_parts_with_a_hole_are_not_continued(
     folder: Path, missing: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parts = leave_parts(folder)
@@ -217,7 +217,7 @@ def test_parts_with_a_hole_are_not_gone_on_with(
     assert len(rows(folder)) == FACES
 
 
-def test_parts_of_an_older_version_are_not_gone_on_with(
+def test_parts_of_an_older_version_are_not_continued(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for part in leave_parts(folder).iterdir():
@@ -225,11 +225,11 @@ def test_parts_of_an_older_version_are_not_gone_on_with(
     capsys.readouterr()
     assert run(folder) == 1
     said = capsys.readouterr().err
-    assert ("other columns" in said, "--restart" in said) == (True, True)
+    assert ("another version" in said, "--restart" in said) == (True, True)
     assert run(folder, "--restart") == 0
 
 
-def test_parts_that_cannot_be_removed_are_not_taken_for_a_restart(
+def test_parts_that_cannot_be_removed_are_not_mistaken_for_a_restart(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused(path: str, **_: Any) -> None:

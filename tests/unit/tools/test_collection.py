@@ -118,5 +118,5 @@ def test_rebuild_and_sweep_say_what_they_did(
     assert run("sweep", "staff") == 0
     assert run("sweep", "none") == 1
     captured = capsys.readouterr()
-    assert "1 faces put into the index" in captured.out
+    assert "1 faces added to the index" in captured.out
     assert "CollectionNotFound" in captured.err

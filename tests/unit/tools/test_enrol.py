@@ -79,7 +79,7 @@ def test_a_folder_for_each_person_is_enrolled(
     output = tmp_path / "enrolled.parquet"
     assert run(people, "-o", output) == 0
     assert persons(function) == ["Ann", "Zoë B."]
-    assert "2 faces added, 0 were there, 1 pictures refused" in capsys.readouterr().out
+    assert "2 faces added, 0 already there, 1 pictures refused" in capsys.readouterr().out
     rows = pq.read_table(output).to_pylist()
     assert [(row["key"], row["added"], row["error_code"]) for row in rows] == [
         ("Ann/0.png", True, None),
@@ -91,7 +91,7 @@ def test_a_folder_for_each_person_is_enrolled(
     assert len(rows[0]["face_id"]) == 40
 
 
-def test_it_goes_on_where_it_stopped(function: Function, people: Path) -> None:
+def test_it_continues_where_it_stopped(function: Function, people: Path) -> None:
     function.fails = {4}  # the third picture
     assert run(people) == 1
     function.fails = set()
@@ -120,4 +120,4 @@ def test_a_source_without_people_says_so(
 ) -> None:
     (tmp_path / "none").mkdir()
     assert run(tmp_path / "none") == 1
-    assert "a folder for each is needed" in capsys.readouterr().err
+    assert "make one folder per person" in capsys.readouterr().err

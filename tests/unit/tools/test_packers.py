@@ -113,7 +113,7 @@ def test_sizes_that_hold_no_face_are_refused(
 ) -> None:
     with pytest.raises(SystemExit):
         gen_img_json.main(["--image_files", str(pictures / "eileen_collins.jpg"), *options])
-    assert "no whole number of at least" in capsys.readouterr().err
+    assert "is not a whole number of at least" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_is_named(pictures: Path) -> None:

@@ -26,7 +26,7 @@ def answer(**changes: Any) -> dict[str, Any]:
     return {**good, **changes}
 
 
-def test_good_answer_is_accepted_and_said_in_words() -> None:
+def test_good_answer_is_accepted_and_reported_with_a_message() -> None:
     run_local.check_compare("compare-same", answer())
     text = run_local.describe_compare("compare-same", Answer(answer(), 17.0))
     assert text.startswith("compare-same: the same person")

@@ -136,7 +136,7 @@ def test_a_request_without_a_content_type_has_none_in_its_event(
     assert "content-type" not in function.events[0]["headers"]
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(server: Server) -> None:
+def test_a_client_that_asks_first_is_told_to_continue(server: Server) -> None:
     head = b"POST /service HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n"
     answer = talk(server, head + b"Connection: close\r\n\r\nx")
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n")

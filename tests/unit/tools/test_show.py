@@ -70,7 +70,7 @@ def test_every_face_is_boxed_and_only_the_chosen_one_in_the_colour_of_the_verdic
 
 def test_picture_without_a_face_is_named(root: Path) -> None:
     with pytest.raises(SystemExit, match=r"no_face\.jpg: no face found"):
-        show.look(
+        show.find_and_align(
             root / "events/pictures/no_face.jpg",
             Detector.load("fast"),
             "largest",

@@ -21,19 +21,19 @@ def test_reserve_is_three_seconds_or_a_tenth(remaining_ms: int, left: float) -> 
 def test_passed_deadline_leaves_no_negative_time() -> None:
     deadline = Deadline(remaining=lambda: -4.0)
     assert deadline.seconds_left() == 0.0
-    assert deadline.within(0)
+    assert deadline.passes_within(0)
 
 
 def test_work_that_would_end_after_it_is_seen() -> None:
     deadline = Deadline(remaining=lambda: 5.0)
-    assert deadline.within(5.0)
-    assert not deadline.within(4.9)
+    assert deadline.passes_within(5.0)
+    assert not deadline.passes_within(4.9)
 
 
 def test_without_a_context_there_is_no_end() -> None:
     deadline = Deadline.of(Invocation())
     assert deadline.seconds_left() is None
-    assert not deadline.within(1e9)
+    assert not deadline.passes_within(1e9)
 
 
 def test_results_may_be_written_when_no_new_work_may_begin() -> None:

@@ -139,7 +139,7 @@ def test_deleted_object_is_skipped_and_nothing_is_written_for_it(store: FakeStor
     assert store.results == {}
 
 
-def test_result_of_ours_is_not_taken_for_a_picture(store: FakeStore) -> None:
+def test_result_of_ours_is_not_mistaken_for_a_picture(store: FakeStore) -> None:
     outcome = batch(store).run([ObjectReference("example-faces", "out/x/y.json")])[0]
     assert (outcome.status, outcome.code) == (Status.SKIPPED, "OutputObject")
     assert store.reads == []

@@ -30,7 +30,7 @@ def test_without_an_operation_two_images_mean_compare(count: int, operation: str
     assert parse_object({"images": ["YQ=="] * count}, LIMITS).operation == operation
 
 
-def test_detect_looks_at_every_face_unless_told_otherwise() -> None:
+def test_detect_looks_at_every_face_by_default() -> None:
     assert parse_object({"operation": "detect", "images": ["YQ=="]}, LIMITS).rule == "all"
     chosen = {"operation": "detect", "images": ["YQ=="], "face": "central"}
     assert parse_object(chosen, LIMITS).rule == "central"

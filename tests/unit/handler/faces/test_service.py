@@ -533,7 +533,7 @@ class TestManyPictures:
                 return 60_000 if len(looks) <= 7 else 1_000  # three looks at a picture
 
         service, context = make_service(), Running()
-        finding = Invocation(context).keeping(3_000)
+        finding = Invocation(context).begin_part(3_000)
         results = service.embed_pictures([picture(RED)] * 4, Invocation(context), finding)
         kinds = [getattr(result, "code", "embedded") for result in results]
         assert kinds == ["embedded"] * 2 + ["Timeout"] * 2

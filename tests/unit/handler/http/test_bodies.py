@@ -192,7 +192,7 @@ class TestForms:
     def test_an_empty_file_that_was_chosen_is_not_ignored(self) -> None:
         assert self.parts(("name=images; filename=a.jpg", "image/jpeg", b"")).sources == (b"",)
 
-    def test_a_picture_that_was_taken_for_text_says_so(self) -> None:
+    def test_a_picture_that_was_decoded_as_text_says_so(self) -> None:
         replaced = b"\xff\xd8\xff\xe0JFIF".decode("utf-8", "replace").encode()
         for read in (
             lambda: self.parts(("name=images; filename=a.jpg", "image/jpeg", replaced)),

@@ -41,7 +41,7 @@ def test_every_shape_reads_as_the_same_request(name: str) -> None:
     assert request.body(LIMITS) == BODY.encode()
 
 
-def test_a_function_url_is_told_from_an_http_api() -> None:
+def test_a_function_url_is_distinguished_from_an_http_api() -> None:
     """Both speak payload 2.0; the log should say which one a caller used."""
     assert read_request(shapes()["v2"]).gateway == "http-api"
     assert read_request(shapes()["function url"]).gateway == "function-url"

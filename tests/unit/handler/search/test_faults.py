@@ -177,10 +177,10 @@ def test_a_face_added_while_it_is_deleted_is_whole(vectors: Service, gallery: Co
     assert again.key in vectors.all_keys()
 
 
-def test_a_listing_that_misses_a_face_takes_it_from_nobody(
+def test_a_listing_that_misses_a_face_takes_it_from_no_person(
     vectors: Service, gallery: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(gallery), "_listed", lambda *_: [])
+    monkeypatch.setattr(type(gallery), "_list_keys", lambda *_: [])
     gallery.add([face("ann", "1", vector(1))])
     assert found(gallery, vector(1), 1) == ["ann"]
 

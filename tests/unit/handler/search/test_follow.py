@@ -250,7 +250,7 @@ def test_a_bucket_that_nobody_follows_skips_deletions(store: Store) -> None:
     assert (outcome.status, outcome.code) == (Status.SKIPPED, "ObjectRemoved")
 
 
-def test_faces_of_one_object_are_told_by_version() -> None:
+def test_faces_of_one_object_are_recognised_by_version() -> None:
     photo = ObjectReference("b", "k")
     group = names.object_group(photo)
     one, other = (

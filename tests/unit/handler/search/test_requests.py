@@ -312,7 +312,7 @@ def test_a_function_without_collections_says_so() -> None:
     assert "FACENET_COLLECTIONS" in answer["error"]["message"]
 
 
-def test_a_deletion_out_of_time_goes_on_when_it_is_repeated(
+def test_a_deletion_out_of_time_continues_when_it_is_repeated(
     service: Service, staff: Callable[..., Json]
 ) -> None:
     event = {"operation": "delete_collection", "collection": "staff"}

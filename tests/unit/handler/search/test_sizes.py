@@ -110,7 +110,7 @@ def test_a_small_gallery_is_counted_exactly() -> None:
     assert counted.as_dict() == {"persons": 999, "faces": 1998}
 
 
-def test_groups_of_one_digest_are_told_apart() -> None:
+def test_groups_of_one_digest_are_distinguished() -> None:
     """A person's name is in the key, beside its digest: two of one digest are still two."""
     ann, zoe = names.person_group("ann"), names.person_group("zoë")
     assert names.person_of_group(ann) == "ann"

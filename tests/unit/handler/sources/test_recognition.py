@@ -80,7 +80,9 @@ def test_a_pipes_list_is_recognised(load_event: Any) -> None:
         {"version": "1.0", "requestContext": {}, "requestPayload": {}},
     ],
 )
-def test_what_a_service_delivers_and_nobody_knows_is_told_from_a_request(event: Any) -> None:
+def test_what_a_service_delivers_and_nobody_knows_is_distinguished_from_a_request(
+    event: Any,
+) -> None:
     assert recognise(event) is None
     assert is_delivered(event)
 

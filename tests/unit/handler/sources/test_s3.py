@@ -78,7 +78,9 @@ def test_other_events_do_not_match(event: dict[str, Any]) -> None:
     assert not s3.matches(event)
 
 
-def test_result_is_written_and_told(load_event: Any, store: FakeStore, result_keys: Any) -> None:
+def test_result_is_written_and_reported(
+    load_event: Any, store: FakeStore, result_keys: Any
+) -> None:
     answer = s3.handle(load_event("s3-notification"), Invocation(), None)
     assert list(store.results) == [result_keys.named]
     assert answer["results"][0]["output"] == f"s3://example-faces/{result_keys.named}"

@@ -14,7 +14,7 @@ def squares(rows: Sequence[int]) -> cache.Arrays:
 
 
 def test_chunks_come_back_in_order(tmp_path: Path) -> None:
-    stored = cache.in_chunks(tmp_path, 150, "squaring", squares)
+    stored = cache.compute_in_chunks(tmp_path, 150, "squaring", squares)
     assert stored["values"].tolist() == [row * row for row in range(150)]
 
 
@@ -28,22 +28,22 @@ def test_second_run_makes_only_what_the_first_did_not(tmp_path: Path) -> None:
         return squares(rows)
 
     with pytest.raises(KeyboardInterrupt):
-        cache.in_chunks(tmp_path, 150, "squaring", interrupted)
+        cache.compute_in_chunks(tmp_path, 150, "squaring", interrupted)
 
     # When it is started again
     def counting(rows: Sequence[int]) -> cache.Arrays:
         made.extend(rows)
         return squares(rows)
 
-    stored = cache.in_chunks(tmp_path, 150, "squaring", counting)
+    stored = cache.compute_in_chunks(tmp_path, 150, "squaring", counting)
     # Then only the third chunk is made
     assert made == list(range(2 * cache.CHUNK, 150))
     assert len(stored["values"]) == 150
 
 
-def test_half_written_file_is_not_taken_for_a_result(tmp_path: Path) -> None:
+def test_half_written_file_is_not_mistaken_for_a_result(tmp_path: Path) -> None:
     (tmp_path / "000000.partial").write_bytes(b"cut off")
-    stored = cache.in_chunks(tmp_path, 3, "squaring", squares)
+    stored = cache.compute_in_chunks(tmp_path, 3, "squaring", squares)
     assert stored["values"].tolist() == [0, 1, 4]
     assert list(tmp_path.glob("*.partial")) == []
 

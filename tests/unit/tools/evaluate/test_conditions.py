@@ -79,8 +79,8 @@ def test_worsened_pictures_are_files_that_tell_conditions_apart(
     root: Path, face: align.Face
 ) -> None:
     pictures = open_pictures(root / "events" / "pictures")
-    grey = conditions.worsened(pictures, {NAME: face}, "no colour")
-    tilted = conditions.worsened(pictures, {NAME: face}, "tilted by 30 degrees")
+    grey = conditions.worsen(pictures, {NAME: face}, "no colour")
+    tilted = conditions.worsen(pictures, {NAME: face}, "tilted by 30 degrees")
     assert len({pictures.digest, grey.digest, tilted.digest}) == 3
     decoded = cv2.imdecode(np.frombuffer(grey.read(NAME), np.uint8), cv2.IMREAD_COLOR)
     assert np.array_equal(decoded[..., 0], decoded[..., 2])
@@ -102,17 +102,19 @@ def data(tmp_path: Path) -> list[str]:
     return ["--pairs", str(tmp_path / "pairs.csv"), "--images", str(tmp_path)]
 
 
-def test_an_unknown_model_is_said_in_words(data: list[str]) -> None:
+def test_an_unknown_model_is_reported_with_a_message(data: list[str]) -> None:
     with pytest.raises(SystemExit, match=r"nope.*\nPick a bundled model"):
         conditions.main(["--model", "nope", *data])
 
 
-def test_an_interruption_is_said_in_words(data: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_is_reported_with_a_message(
+    data: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(*_: Any) -> NoReturn:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(conditions, "find_faces", interrupt)
-    with pytest.raises(SystemExit, match="goes on where it stopped"):
+    with pytest.raises(SystemExit, match="to continue"):
         conditions.main(data)
 
 

@@ -66,7 +66,7 @@ def test_a_model_that_tells_all_apart_refuses_nobody(sets: dict[str, Set]) -> No
 def test_pairs_of_one_person_are_no_strangers() -> None:
     vectors = np.tile(unit(np.ones((1, 4))), (3, 1))
     part = Set(vectors, np.ones(3, np.float32), np.array([0, 0, 1]))
-    assert crowding.taken_for(part, 0.5).sum() == 4
+    assert crowding.find_accepted_strangers(part, 0.5).sum() == 4
     assert crowding.accepted(part, 0.5) == 1.0
 
 

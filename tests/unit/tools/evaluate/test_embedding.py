@@ -78,7 +78,7 @@ def test_several_detectors_give_what_one_gives(
     assert np.array_equal(one.pixels, two.pixels)
 
 
-def test_face_in_the_middle_stands_in_for_one_that_is_not_found() -> None:
+def test_face_in_the_middle_replaces_one_that_is_not_found() -> None:
     picture = Picture.of(np.zeros((250, 250, 3), np.uint8))
     face = embedding.central_face(picture)
     left, top, right, bottom = face.box
@@ -177,12 +177,12 @@ def test_the_shared_folder_is_where_the_environment_says(root: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("option", "value"), [("--jobs", "0"), ("--threads", "0"), ("--margin", "-1")]
 )
-def test_numbers_too_small_are_refused_in_words(
+def test_numbers_too_small_are_refused_with_a_message(
     option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         command.parse_arguments([f"{option}={value}"])
-    assert f"{option}: '{value}' is no whole number" in capsys.readouterr().err
+    assert f"{option}: '{value}' is not a whole number" in capsys.readouterr().err
 
 
 def test_a_mean_is_not_subtracted_twice(

@@ -125,10 +125,10 @@ def test_the_worst_group_is_the_adults_with_the_lowest_threshold(
         ("image,age\n1.png,30\n", "a column to group by"),
         ("name,group\n1.png,a\n", "the column image"),
         ("image,group,use\n1.png,a,train\n", "and rows"),
-        ("image,group,age\n1.png,a,old\n", "age 'old' is no number"),
+        ("image,group,age\n1.png,a,old\n", "age 'old' is not a number"),
     ],
 )
-def test_a_file_without_what_is_needed_is_refused_in_words(
+def test_a_file_without_what_is_needed_is_refused_with_a_message(
     text: str, words: str, tmp_path: Path
 ) -> None:
     (tmp_path / "labels.csv").write_text(text)

@@ -47,7 +47,7 @@ def test_subtracting_the_mean_uses_the_other_folds_only() -> None:
     assert rows.shape == (2, 2)
     assert rows[0, 1] == pytest.approx(2.0)
     assert rows[1, 0] == pytest.approx(2.0)
-    assert report.own_fold(rows, folds) == pytest.approx([rows[0, 0], rows[1, 1]])
+    assert report.select_own_fold(rows, folds) == pytest.approx([rows[0, 0], rows[1, 1]])
 
 
 def test_distances_without_mean_are_plain_l2() -> None:
