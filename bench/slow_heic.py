@@ -29,8 +29,8 @@ SLOW_HEIC: Mapping[str, Callable[[], bytes]] = MappingProxyType(
     {
         "heic at the limit, 16 MB": partial(encode_tiled, 8000, 5000, "-q", "30"),
         "heic at the limit, 20 MB": partial(encode_tiled, 8000, 5000, "-q", "36"),
-        "heic at the limit, 20 MB, full colour": partial(
-            encode_tiled, 8000, 5000, "-q", "28", "-p", "chroma=444"
+        "heic at the limit, 18 MB, full colour": partial(
+            encode_tiled, 8000, 5000, "-q", "31", "-p", "chroma=444"
         ),
         "heic at the limit of 10 bits": partial(encode_tiled, 5000, 4000, "-q", "40", deep=True),
         "heic of few pixels and many bytes": partial(
