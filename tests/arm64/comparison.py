@@ -12,14 +12,14 @@ import numpy as np
 # An int8 network rounds after every layer, so the smallest difference, in one grey level of a
 # chip or in one kernel, changes the roundings of all that follow: two processors' embeddings are
 # as far apart as two draws of the quantization's noise, and hardly farther than sqrt(2) times
-# what int8 and float32 are apart. Measured on the bundled network of November 2026 (20 faces of
-# its parity.npz): int8 against float32 0.14 in the median, 0.19 at worst; two draws are within
-# 0.27. On one processor with one number in 10,000 of a chip changed by one grey level 0.10 and
-# 0.14, one in 10 0.13 and 0.18; distances between faces up to 0.07. FaceNet's int8 file: 0.02 and
-# 0.007 at worst. An emulated Neoverse N1 embeds the same chips bit for bit as a Xeon with
-# AVX-512; where it cuts them out by itself the detector's last digits move a few grey levels, and
-# embeddings are 0.10 (median) and 0.13 apart, distances 0.033. Strangers are about 1.3 apart, and
-# a verdict has no tolerance. `python -m tests.arm64.measure` measures again.
+# what int8 and float32 are apart. Measured on two trainings of the bundled network in November
+# 2026 (20 faces of parity.npz): int8 against float32 0.14 in the median at most, 0.19 at worst;
+# two draws are within 0.27. On one processor with one number in 10,000 of a chip changed by one
+# grey level 0.10 and 0.14, one in 10 0.13 and 0.18; distances between faces up to 0.07. FaceNet's
+# int8 file: 0.02 and 0.007 at worst. An emulated Neoverse N1 embeds the same chips bit for bit as
+# a Xeon with AVX-512; where it cuts them out by itself the detector's last digits move a few grey
+# levels, and embeddings are 0.11 (median) and 0.13 apart, distances 0.033. Strangers are about
+# 1.3 apart, and a verdict has no tolerance. `python -m tests.arm64.measure` measures again.
 TOLERANCES = {
     "distance": 0.1,
     "similarity": 0.05,
