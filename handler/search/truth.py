@@ -75,21 +75,28 @@ class FolderTruth:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with self._changing():
                     return _link_new(path, body)
-            except FileNotFoundError:
-                continue  # a deletion removed the folder in between
+            except (FileNotFoundError, FileExistsError):
+                # A deletion removed the folder in between. `mkdir` raises FileExistsError where the
+                # folder was there when it began and gone when it looked at it.
+                continue
             except OSError as failure:
                 raise unavailable() from failure
         raise unavailable()
 
     def replace(self, key: str, body: bytes) -> None:
         path = self.root / key
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            written = _temporary(path, body)
-            with self._changing():
-                os.replace(written, path)
-        except OSError as failure:
-            raise unavailable() from failure
+        for _ in range(FOLDER_RACES):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                written = _temporary(path, body)
+                with self._changing():
+                    os.replace(written, path)
+            except (FileNotFoundError, FileExistsError):
+                continue  # as above
+            except OSError as failure:
+                raise unavailable() from failure
+            return
+        raise unavailable()
 
     def keys(self, prefix: str, after: str = "") -> Iterator[str]:
         folder, _, start = prefix.rpartition("/")
