@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import pytest
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the dependency group `browser`")
 expect = sync_api.expect
+PICTURES = Path(__file__).resolve().parents[2] / "events" / "pictures"
 pytestmark = pytest.mark.browser
 
 TIMEOUT = {
@@ -70,16 +72,20 @@ def test_the_mark_goes_when_the_picture_does(page: "Page"):
     expect(slot(page, 1)).to_have_class("slot")
 
 
-def test_the_mark_goes_when_the_next_answer_is_a_good_one(page: "Page"):
+def test_the_mark_goes_when_the_next_answer_is_a_good_one(page: "Page", tmp_path: Path):
+    """A face of 24 pixels is too small to be found, and can be embedded as a crop."""
+    crop = cv2.imread(str(PICTURES / "grace_hopper_face.jpg"))
+    tiny = tmp_path / "tiny.png"
+    cv2.imwrite(str(tiny), cv2.resize(crop, (24, 24), interpolation=cv2.INTER_AREA))
     sample(page, 0, "Eileen Collins")
-    sample(page, 1, "no face")
+    slot(page, 1).locator("input[type=file]").set_input_files(tiny)
     page.locator(".failure").wait_for()
     expect(slot(page, 1).locator(".caption")).to_contain_text("FaceNotFound")
     page.locator(".options summary").click()
     page.get_by_label("The pictures are face crops already").check()
     page.locator(".verdict").wait_for()
     expect(slot(page, 1)).to_have_class("slot")
-    expect(slot(page, 1).locator(".caption")).to_contain_text("no face ·")
+    expect(slot(page, 1).locator(".caption")).to_contain_text("tiny.png ·")
 
 
 def test_a_file_that_is_no_picture_gets_the_words_of_the_function(page: "Page", tmp_path: Path):
