@@ -1,7 +1,6 @@
 """Downloads of the importer, against a real HTTP server and a bucket in memory."""
 
 import http.server
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract import web_server
 from tools.import_model import fetch
 from tools.import_model.errors import ImportFailed
 
@@ -37,12 +37,8 @@ class Server(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def address() -> Iterator[str]:
     Server.cut_next = False
-    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/model.pb"
-        server.shutdown()
-        thread.join()
+    with web_server.running(Server) as url:
+        yield f"{url}/model.pb"
 
 
 def download(address: str, target: Path, max_bytes: int = 1 << 30) -> Path:

@@ -4,13 +4,13 @@ import hashlib
 import http.server
 import json
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.contract import web_server
 from tests.contract.facenet_files import write_keras
 from tests.contract.facenet_graphs import tiny_arrays
 from tools.import_model import published
@@ -45,12 +45,8 @@ class Server(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def address() -> Iterator[str]:
     Server.files, Server.asked = {}, []
-    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with web_server.running(Server) as url:
+        yield url
 
 
 def release(address: str, *files: tuple[str, str | None], name: str = "made-up") -> Release:
