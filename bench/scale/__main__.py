@@ -153,7 +153,7 @@ def print_dollars(seconds: float) -> None:
     print("|---|" + "---|" * len(WAYS))
     parts: tuple[tuple[str, Callable[[Way], float]], ...] = (
         ("Lambda, 1,769 MB", lambda way: lambda_dollars(seconds, way)),
-        ("S3: look for a result, read, write", lambda _: 2 * prices.GET + prices.PUT),
+        ("S3: one read, one write", lambda _: prices.GET + prices.PUT),
         ("queue, job or state machine", lambda way: way.overhead),
         ("results kept for a month", lambda _: RESULT_KB * 1e-6 * prices.KEPT_GB_MONTH),
     )

@@ -17,8 +17,8 @@ QUEUE_REQUEST = 0.40e-6
 # https://aws.amazon.com/s3/pricing/: Standard.
 GET, PUT, LIST = 0.0004e-3, 0.005e-3, 0.005e-3
 KEPT_GB_MONTH = 0.023
-# The same page, S3 Batch Operations: each object; each job costs 0.25 more.
-JOB_OBJECT, JOB = 1.00e-6, 0.25
+# The same page, S3 Batch Operations: each object; the $0.25 of a job are left out.
+JOB_OBJECT = 1.00e-6
 # https://www.wring.co/blog/aws-step-functions-pricing-guide (2026-03): standard workflows.
 TRANSITION = 25e-6
 # docs/search.md: faces written 500 at a time, as `fill` does, and the truth's PUT and LIST.
