@@ -28,6 +28,7 @@ FULL = (
     "contract/test_import_model.py",
     "contract/test_import_networks.py",
     "contract/test_import_published.py",
+    "contract/test_import_torch.py",
     "contract/test_interrupts.py",
     "contract/test_lfw_accuracy.py",
     "fuzz/test_seeds.py",
