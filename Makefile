@@ -84,7 +84,7 @@ model-card: $(TEST_ALL)
 .PHONY: test test-all check test-container test-aws test-browser test-deploy test-arm64 fuzz soak audit sbom
 # Each of these folders has a target of its own.
 ELSEWHERE := container aws browser deploy arm64
-test: $(TEST) ## test the function and the tools, without TensorFlow (a minute)
+test: $(TEST) ## test the function and the tools, without TensorFlow (two minutes)
 	@$(PY) -m pytest -m "not full" $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
 
 test-all: $(TEST_ALL) ## test everything, also the importer, training and accuracy (installs TensorFlow, 1.5 GB)
