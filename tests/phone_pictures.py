@@ -1,5 +1,6 @@
 """Two photographs as large as a phone's: one person, once as JPEG and once as HEIC."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,8 @@ import numpy as np
 import align
 from fixtures.heic_files import encode, has_encoder
 
-PICTURES = Path(__file__).resolve().parent.parent / "events" / "pictures"
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "events" / "pictures"
 MEGABYTES = 6
 
 
@@ -39,3 +41,9 @@ def heic() -> bytes:
     pixels = grainy("eileen_collins_second", 2600)
     png = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
     return encode(png, "-q", "93", "-p", "preset=ultrafast")
+
+
+def code_of(language: str, number: int = 0) -> str:
+    """A block of code of docs/uploads.md."""
+    text = (ROOT / "docs/uploads.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number]

@@ -7,7 +7,6 @@ model; the commands are taken from that page, so that they cannot differ.
 import json
 import math
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -69,12 +68,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def code_of(language: str, number: int = 0) -> str:
-    """A block of code of the page."""
-    text = (ROOT / "docs/uploads.md").read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)[number]
-
-
 def run(command: list[str], folder: Path, **variables: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     done = subprocess.run(
@@ -93,7 +86,7 @@ def test_by_curl(url: str, folder: Path, uploads: tuple[Any, str]) -> None:
     for program in ("bash", "curl", "jq"):
         if shutil.which(program) is None:
             pytest.skip(f"needs {program}")
-    answer = json.loads(run(["bash", "-euc", code_of("sh")], folder, url=url))
+    answer = json.loads(run(["bash", "-euc", phone_pictures.code_of("sh")], folder, url=url))
     assert answer["same"] is True
     assert [image["width"] for image in answer["images"]] == [3000, 2600]
     assert_empty(uploads)
@@ -144,7 +137,7 @@ def test_a_bucket_of_heic_files_is_embedded_as_their_jpegs_are(
 
 @pytest.mark.parametrize("block", [0, 1])
 def test_by_python(url: str, folder: Path, uploads: tuple[Any, str], block: int) -> None:
-    program = f"url = {url!r}\n" + code_of("python", block)
+    program = f"url = {url!r}\n" + phone_pictures.code_of("python", block)
     said = run([sys.executable, "-c", program], folder)
     assert said.strip() == "True" or "'same': True" in said
     assert_empty(uploads)

@@ -1,17 +1,23 @@
 """Two photographs of 6 MB, one of them HEIC, go through the deployed upload bucket."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from tests import phone_pictures
 from tests.deploy.callers import Endpoint, User, make_user
-from tests.deploy.emulator import ROOT, Emulator, policy
+from tests.deploy.emulator import REGION, ROOT, Emulator, policy
 from tests.deploy.permissions import Permission
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
@@ -93,6 +99,101 @@ def test_two_photographs_of_six_megabytes_are_compared_and_gone(uploads: Uploads
     assert [image["width"] for image in answer["images"]] == [3000, 2600]
     assert uploads.held() == []
     REPORT.calls.append("two photographs of 6 MB, JPEG and HEIC, through POST /v1/uploads: same")
+
+
+# The page's commands call an API without authorization; these lines before them sign its calls.
+SIGNED_CURL = """
+curl() {
+  case "$*" in
+    *"$url/v1/"*)
+      command curl --aws-sigv4 "aws:amz:$region:execute-api" --user "$key:$secret" "$@" ;;
+    *) command curl "$@" ;;
+  esac
+}
+"""
+SIGNED_REQUESTS = """
+import json as encoder, os, requests, socket
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+url, plain = os.environ["url"], requests.post
+
+def post(address, json=None, **rest):
+    if not address.startswith(url):
+        return plain(address, **rest)
+    body, headers = encoder.dumps(json), {"content-type": "application/json"}
+    request = AWSRequest("POST", address, data=body, headers=headers)
+    credentials = Credentials(os.environ["key"], os.environ["secret"])
+    SigV4Auth(credentials, "execute-api", os.environ["region"]).add_auth(request)
+    return plain(address, data=body, headers=dict(request.headers), **rest)
+
+def resolve(host, *arguments, find=socket.getaddrinfo, **named):
+    return find("localhost" if host.endswith(".localhost") else host, *arguments, **named)
+
+requests.post, socket.getaddrinfo = post, resolve
+"""
+
+
+@pytest.mark.parametrize("language", ["sh", "python"])
+def test_they_are_compared_by_the_commands_of_the_page(
+    uploads: Uploads, tmp_path: Path, language: str
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(phone_pictures.jpeg())
+    (tmp_path / "b.heic").write_bytes(phone_pictures.heic())
+    command = {
+        "sh": ["bash", "-euc", SIGNED_CURL + phone_pictures.code_of("sh")],
+        "python": [sys.executable, "-c", SIGNED_REQUESTS + phone_pictures.code_of("python", 1)],
+    }[language]
+    emulator = uploads.endpoint.emulator
+    certificate = str(emulator.certificate)
+    # The emulator's certificate is for localhost, not for the names of APIs below it.
+    variables = {
+        "url": f"http://{urlsplit(uploads.endpoint.url).hostname}:{emulator.plain_port}",
+        "region": REGION,
+        "key": uploads.user.credentials.access_key,
+        "secret": uploads.user.credentials.secret_key,
+        "CURL_CA_BUNDLE": certificate,
+        "REQUESTS_CA_BUNDLE": certificate,
+    }
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert '"same":true' in done.stdout or "'same': True" in done.stdout
+    assert uploads.held() == []
+    REPORT.calls.append(f"two photographs of 6 MB by docs/uploads.md's lines of {language}: same")
+
+
+def test_a_form_sent_twice_keeps_the_later_picture(uploads: Uploads) -> None:
+    form = uploads.form("image/jpeg")
+    for name in ("grace_hopper", "eileen_collins"):
+        picture = (ROOT / f"events/pictures/{name}.jpg").read_bytes()
+        assert uploads.send(form, picture) in (200, 204)
+    answer = uploads.post("/v1/detect", {"images": [form["image"]], "delete": True})
+    assert [image["width"] for image in answer["images"]] == [512]
+    assert uploads.held() == []
+
+
+def test_a_form_that_comes_too_late_is_refused(uploads: Uploads) -> None:
+    """The function's forms last ten minutes; this one of its bucket lasts a second."""
+    form = uploads.form("image/jpeg")
+    assert uploads.send(form, b"x") in (200, 204)
+    before = uploads.held()
+    short = uploads.endpoint.emulator.client("s3").generate_presigned_post(
+        uploads.bucket, "late", ExpiresIn=1
+    )
+    time.sleep(2.5)
+    assert uploads.send(short, b"x") == 403
+    assert uploads.held() == before
+    uploads.endpoint.emulator.client("s3").delete_object(
+        Bucket=uploads.bucket, Key=form["fields"]["key"]
+    )
 
 
 def test_what_a_form_does_not_allow_is_refused(uploads: Uploads) -> None:
