@@ -14,6 +14,7 @@ import yaml
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from urllib3.response import HTTPResponse
 
+from tests import rekognition_program
 from tests.deploy.breaking import EVALUATED, broken, check_deny, plain
 from tests.deploy.callers import Endpoint, User, make_user
 from tests.deploy.emulator import ROOT, policy
@@ -150,26 +151,12 @@ def sending_through(endpoint: Endpoint) -> Callable[..., AWSResponse]:
 
 
 def test_a_program_for_rekognition_runs_against_the_stack(searching: Stack, caller: User) -> None:
-    """Create, index, search, compare, delete: boto3's own client and the lines for signing."""
+    """boto3's own client and the lines for signing."""
     url = searching.outputs["ApiUrl"]
     session = boto3.Session(caller.key, caller.secret)
     client = rekognition(url, session)
     endpoint = Endpoint(searching.emulator, url)
     client.meta.events.register("before-send.rekognition", sending_through(endpoint))
-
-    def image(name: str) -> dict[str, bytes]:
-        return {"Bytes": (PICTURES / f"{name}.jpg").read_bytes()}
-
-    name = f"people-{uuid.uuid4().hex[:8]}"
-    client.create_collection(CollectionId=name)
-    for person in ("eileen_collins", "grace_hopper"):
-        client.index_faces(CollectionId=name, Image=image(person), ExternalImageId=person)
-    found = client.search_faces_by_image(CollectionId=name, Image=image("eileen_collins_second"))
-    compared = client.compare_faces(
-        SourceImage=image("grace_hopper"), TargetImage=image("two_people")
-    )
-    client.delete_collection(CollectionId=name)
-    assert [each["Face"]["ExternalImageId"] for each in found["FaceMatches"]] == ["eileen_collins"]
-    assert (len(compared["FaceMatches"]), len(compared["UnmatchedFaces"])) == (1, 1)
-    assert name not in client.list_collections()["CollectionIds"]
-    REPORT.calls.append("Rekognition: boto3's client indexed, searched, compared and deleted")
+    found = rekognition_program.run(client, f"people-{uuid.uuid4().hex[:8]}")
+    assert found == rekognition_program.EXPECTED
+    REPORT.calls.append(f"Rekognition: boto3's client made all {len(found)} calls")
