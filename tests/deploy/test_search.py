@@ -70,6 +70,23 @@ def test_a_person_is_enrolled_and_found(searching: Stack, collection: str) -> No
     REPORT.calls.append("collection: created, one person enrolled and found by another picture")
 
 
+def test_three_pictures_name_the_people_of_a_group_photograph(
+    searching: Stack, collection: str
+) -> None:
+    people = {
+        "collins": ["eileen_collins.jpg", "eileen_collins_second.jpg"],
+        "hopper": ["grace_hopper_second.jpg"],
+    }
+    for person, names in people.items():
+        images = [picture(name) for name in names]
+        invoke(searching, operation="enrol", collection=collection, person=person, images=images)
+    group = {"images": [picture("two_people.jpg")], "face": "all"}
+    found = invoke(searching, operation="search", collection=collection, **group)
+    faces = found["images"][0]["faces"]
+    assert sorted(face["matches"][0]["person"] for face in faces) == ["collins", "hopper"]
+    REPORT.calls.append("collection: three pictures named both people of a group photograph")
+
+
 def test_without_putting_nobody_is_enrolled(searching: Stack, collection: str) -> None:
     where = Permission("KeepCollections", 0, "s3:PutObject")
     before = held(searching)
