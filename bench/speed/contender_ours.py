@@ -57,12 +57,24 @@ def load(pictures: Path, options: dict[str, Any]) -> dict[str, Callable[[], Any]
         "compare_timings": lambda: json.loads(answer_event(compare)["body"])["timings_ms"],
         "detect": lambda: _count_faces(answer_event(detect)),
         "group": lambda: _count_faces(answer_event(group)),
+        "batch": _embed_pictures(),
         "chips": _embed_batch(),
     }
 
 
 def _count_faces(response: dict[str, Any]) -> int:
     return len(json.loads(response["body"])["images"][0]["faces"])
+
+
+def _embed_pictures() -> Callable[[], int]:
+    """A group of a batch: bytes in memory to embeddings."""
+    from bench.batch_pictures import make_pictures
+    from handler.app import SERVICE
+    from handler.faces.service import ready
+
+    pictures = list(make_pictures(16, side=640).values())[8:]  # the first ones have no face
+    service = ready(SERVICE)
+    return lambda: len(service.embed_pictures(pictures))
 
 
 def _embed_batch() -> Callable[[], int]:
