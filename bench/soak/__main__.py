@@ -2,6 +2,9 @@
 
     python -m bench.soak                       # the container, where an engine and the image are
     python -m bench.soak --on server --minutes 5
+    python -m bench.soak --requests 20000      # as long as they take
+
+Among them are searches of a collection, and pictures whose faces only a second look finds.
 
 Fails where a request was answered with another status than it should be (a 500 never should),
 where none came, where the same compare gave another distance, or where memory grew.
@@ -19,7 +22,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from bench.soak.requests import Sent, all_requests, damaged_request
+from bench.soak.requests import Sent, all_requests, damaged_request, enrolments
 from bench.soak.subjects import Subject, start_container, start_server
 from bench.speed.report import machine_and_date
 from image.commands import CommandError, EngineUnavailableError
@@ -47,12 +50,22 @@ class Tally:
 
     def growth(self) -> float:
         """Median memory of the last third, less that of the second: the first one fills caches."""
+        middle, last = self._thirds()
+        return last - middle
+
+    def growth_share(self) -> float:
+        """The growth as a share of the second third's median."""
+        middle, last = self._thirds()
+        return (last - middle) / middle if middle else 0.0
+
+    def _thirds(self) -> tuple[float, float]:
+        """Median megabytes of the second and of the last third."""
         third = len(self.memory) // 3
         if not third:
-            return 0.0
+            return 0.0, 0.0
         middle = [megabytes for _, megabytes in self.memory[third : 2 * third]]
         last = [megabytes for _, megabytes in self.memory[2 * third :]]
-        return statistics.median(last) - statistics.median(middle)
+        return statistics.median(middle), statistics.median(last)
 
     def verdict(self) -> list[str]:
         """The problems found; empty if there are none."""
@@ -70,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 where everything was as it should be."""
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description="soak the function")
     parser.add_argument("--minutes", type=float, default=30, help="how long (30)")
+    parser.add_argument("--requests", type=int, help="how many, instead of how long")
     parser.add_argument("--on", choices=("container", "server"), help="default: what there is")
     parser.add_argument("--seed", type=int, default=7, help="of the order of requests (7)")
     parser.add_argument("--pause-ms", type=float, default=0, help="between requests (0)")
@@ -100,12 +114,20 @@ def run(subject: Subject, options: argparse.Namespace) -> int:
 
 
 def soak(subject: Subject, options: argparse.Namespace) -> Tally:
-    """Sends one request after the other until the time is over."""
+    """Sends one request after the other until the time is over, or all are sent."""
     dice, tally, kinds = random.Random(options.seed), Tally(), all_requests()
     weights = [kind.weight for kind in kinds]
+    for one in enrolments():
+        send(subject, one, tally)
     begin = time.monotonic()
     sampled = begin - SAMPLE_SECONDS
-    while (now := time.monotonic()) < begin + options.minutes * 60:
+
+    def is_over(now: float) -> bool:
+        if options.requests:
+            return tally.requests >= options.requests
+        return now >= begin + options.minutes * 60
+
+    while not is_over(now := time.monotonic()):
         one = damaged_request(dice) if dice.random() < 0.1 else dice.choices(kinds, weights)[0]
         send(subject, one, tally)
         if now - sampled >= SAMPLE_SECONDS:
@@ -152,9 +174,10 @@ def report(subject: Subject, tally: Tally, options: argparse.Namespace) -> str:
     memory = ", ".join(f"{at / 60:.1f} min {mb:.0f}" for at, mb in tally.memory[::step])
     lines += [
         "",
-        f"{subject.name}, {options.minutes:g} minutes: {tally.requests:,} requests",
+        f"{subject.name}, {tally.memory[-1][0] / 60:.0f} minutes: {tally.requests:,} requests",
         f"statuses: {dict(sorted(total.items()))}",
-        f"memory in MB: {memory}; peak {subject.peak():.0f}, growth {tally.growth():+.1f}",
+        f"memory in MB: {memory}; peak {subject.peak():.0f}, "
+        f"growth {tally.growth():+.1f} ({tally.growth_share():+.1%})",
         f"{machine_and_date()}, `make soak`, {options.pause_ms:g} ms between requests",
     ]
     return "\n".join(lines)

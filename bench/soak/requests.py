@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 from fixtures import http_events
 from fixtures.hostile_pictures import HOSTILE
 from fixtures.odd_pictures import ODD
 from handler.errors import STATUSES
 
+COLLECTION = "/v1/collections/soak"
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 # These are legal, and take seconds each; their bounds have a test of their own.
 SLOW = frozenset(name for name in HOSTILE if "at the limit" in name)
@@ -54,6 +58,26 @@ def picture(name: str) -> bytes:
     return (EVENTS / "pictures" / f"{name}.jpg").read_bytes()
 
 
+def worn_pictures() -> Mapping[str, bytes]:
+    """Photographs whose faces are found by a second look, or by none."""
+    pixels = cv2.imdecode(np.frombuffer(picture("grace_hopper"), np.uint8), cv2.IMREAD_COLOR)
+    worn = {
+        "turned": cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
+        "upside down": cv2.rotate(pixels, cv2.ROTATE_180),
+        "dark": (pixels * 0.08).astype(np.uint8),
+    }
+    return {name: cv2.imencode(".jpg", each)[1].tobytes() for name, each in worn.items()}
+
+
+def enrolments() -> Iterable[Sent]:
+    """What is sent once, before the searches."""
+    yield Sent("collection", COLLECTION, b"", frozenset({200}), method="PUT")
+    for person in ("eileen_collins", "grace_hopper"):
+        images = [base64.b64encode(picture(person)).decode()]
+        body = json.dumps({"person": person, "images": images}).encode()
+        yield Sent("enrol", f"{COLLECTION}/faces", body, frozenset({200}))
+
+
 def good_requests() -> Iterable[Sent]:
     """Requests that are answered with 200."""
     fine = frozenset({200})
@@ -66,6 +90,11 @@ def good_requests() -> Iterable[Sent]:
     kind = form["headers"]["content-type"]
     yield Sent("form", "/v1/compare", base64.b64decode(form["body"]), fine, kind)
     yield Sent("bare picture", "/v1/embed", picture("grace_hopper"), fine, "image/jpeg")
+    for name, data in worn_pictures().items():
+        yield Sent(name, "/v1/detect", data, fine, "image/jpeg")
+    for name in ("eileen_collins_second", "two_people"):
+        search = f"{COLLECTION}/search"
+        yield Sent(f"search {name}", search, picture(name), fine, "image/jpeg")
     yield Sent("health", "/v1/health", b"", fine, method="GET")
 
 

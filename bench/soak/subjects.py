@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ALONE = {
     "AWS_REGION": "eu-west-1",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "AWS_EC2_METADATA_DISABLED": "true",
+    "FACENET_COLLECTIONS": "/tmp/collections",
 }
 
 
@@ -101,19 +103,20 @@ class Container:
 @contextmanager
 def start_server() -> Iterator[Server]:
     """The local server, with the function loaded."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tools.serve", "--port", "0"],
-        cwd=ROOT,
-        env={**os.environ, **ALONE},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        yield Server(process, _port(process))
-    finally:
-        process.send_signal(signal.SIGTERM)  # SIGINT may be ignored
-        process.wait(timeout=30)
+    with tempfile.TemporaryDirectory() as collections:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tools.serve", "--port", "0"],
+            cwd=ROOT,
+            env={**os.environ, **ALONE, "FACENET_COLLECTIONS": collections},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            yield Server(process, _port(process))
+        finally:
+            process.send_signal(signal.SIGTERM)  # SIGINT may be ignored
+            process.wait(timeout=30)
 
 
 def _port(process: subprocess.Popen[str]) -> int:
