@@ -124,8 +124,8 @@ def soak(subject: Subject, options: argparse.Namespace) -> Tally:
 
     def is_over(now: float) -> bool:
         if options.requests:
-            return tally.requests >= options.requests
-        return now >= begin + options.minutes * 60
+            return bool(tally.requests >= options.requests)
+        return bool(now >= begin + options.minutes * 60)
 
     while not is_over(now := time.monotonic()):
         one = damaged_request(dice) if dice.random() < 0.1 else dice.choices(kinds, weights)[0]

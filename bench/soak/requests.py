@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from bench.batch_pictures import encode, scaled
 from fixtures import http_events
 from fixtures.hostile_pictures import HOSTILE
 from fixtures.odd_pictures import ODD
@@ -60,13 +60,12 @@ def picture(name: str) -> bytes:
 
 def worn_pictures() -> Mapping[str, bytes]:
     """Photographs whose faces are found by a second look, or by none."""
-    pixels = cv2.imdecode(np.frombuffer(picture("grace_hopper"), np.uint8), cv2.IMREAD_COLOR)
-    worn = {
-        "turned": cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
-        "upside down": cv2.rotate(pixels, cv2.ROTATE_180),
-        "dark": (pixels * 0.08).astype(np.uint8),
+    pixels = scaled("grace_hopper", 250)
+    return {
+        "turned": encode(np.rot90(pixels)),
+        "upside down": encode(np.rot90(pixels, 2)),
+        "dark": encode(np.asarray(pixels * 0.08, np.uint8)),
     }
-    return {name: cv2.imencode(".jpg", each)[1].tobytes() for name, each in worn.items()}
 
 
 def enrolments() -> Iterable[Sent]:
