@@ -27,6 +27,10 @@ def _arguments() -> argparse.Namespace:
         "--peers", default=sys.executable, help="an interpreter with requirements/peers.txt"
     )
     parser.add_argument("--torch-python", help="an interpreter with torch and facenet-pytorch")
+    parser.add_argument("--deepface-python", help="an interpreter with deepface and TensorFlow")
+    parser.add_argument(
+        "--onnx", type=Path, help="the same FaceNet as ONNX, any number of pictures"
+    )
     parser.add_argument(
         "--dlib-weights", type=Path, help="see `python -m bench.dlib_recognition --help`"
     )
@@ -52,6 +56,13 @@ def _contenders(options: argparse.Namespace) -> list[Contender]:
             rows.append(_ours(label, options.threads, FACENET_PRECISION=precision, **real))
         graph = {"graph": str(_frozen_graph(options.real))}
         rows.insert(0, Contender(PLAIN, options.peers, "bench.speed.contender_plain", graph))
+    if options.onnx:
+        onnx = {"onnx": str(options.onnx)}
+        name = "ONNX Runtime + mtcnn"
+        rows.append(Contender(name, options.peers, "bench.speed.contender_plain", onnx))
+    if options.deepface_python:
+        module = "bench.speed.contender_deepface"
+        rows.append(Contender("DeepFace, FaceNet512", options.deepface_python, module, {}))
     if options.torch_python:
         settings = {"threads": options.threads}
         module = "bench.speed.contender_torch"

@@ -1,6 +1,7 @@
-"""The plain way of a user: TensorFlow, a frozen FaceNet graph and the `mtcnn` package in a handler.
+"""The plain way of a user: the `mtcnn` package and FaceNet on TensorFlow or ONNX Runtime.
 
-options: {"graph": path of a frozen .pb with input:0, embeddings:0 and perhaps phase_train:0}
+options: {"graph": path of a frozen .pb with input:0, embeddings:0 and perhaps phase_train:0}, or
+{"onnx": path of the same network with one input [N,3,160,160]}
 """
 
 import base64
@@ -34,6 +35,14 @@ def _session(graph_file: str) -> Callable[[Any], Any]:
     return lambda chips: session.run("embeddings:0", {"input:0": chips, **phase})
 
 
+def _onnx_session(file: str) -> Callable[[Any], Any]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda chips: session.run(None, {name: chips.transpose(0, 3, 1, 2)})[0]
+
+
 def _chip(image: Any, box: list[int]) -> Any:
     left, top, width, height = box
     half = MARGIN // 2
@@ -50,7 +59,8 @@ def _decode(data: bytes) -> Any:
 
 def load(pictures: Path, options: dict[str, str]) -> dict[str, Callable[[], Any]]:
     """Load both networks and return {scenario: callable}."""
-    detector, embed = MTCNN(), _session(options["graph"])
+    embed = _session(options["graph"]) if "graph" in options else _onnx_session(options["onnx"])
+    detector = MTCNN()
     files = json.loads((pictures / "scenarios.json").read_text())
     data = {name: (pictures / name).read_bytes() for names in files.values() for name in names}
     body = json.dumps({"images": [base64.b64encode(data[n]).decode() for n in files["compare"]]})
