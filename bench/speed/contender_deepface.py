@@ -24,7 +24,7 @@ SIZE = 160
 CHOSEN = {"model_name": "Facenet512", "detector_backend": "mtcnn"}
 
 
-def load(pictures: Path, options: dict[str, Any]) -> dict[str, Callable[[], Any]]:
+def load(pictures: Path, _options: dict[str, Any]) -> dict[str, Callable[[], Any]]:
     """Build both networks and return {scenario: callable}."""
     Facenet.load_facenet512d_model = lambda: Facenet.InceptionResNetV1(dimension=512)
     network = DeepFace.build_model(CHOSEN["model_name"])
