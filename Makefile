@@ -117,7 +117,7 @@ fuzz: $(TEST) $(TOOLS)/fuzz/.stamp ## fuzz with schemathesis and a minute of ath
 	@$(TOOLS)/fuzz/bin/python -m fuzz $(ARGS)
 
 # Good and bad requests for half an hour, with memory and tallies: ARGS="--minutes 5"
-soak: $(TEST)
+soak: $(TEST) $(SAM)
 	@$(PY) -m bench.soak $(ARGS)
 
 audit: $(TOOLS)/audit/.stamp ## list known vulnerabilities of the pinned packages
