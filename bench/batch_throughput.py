@@ -33,7 +33,7 @@ from handler.batch.service import open_batch
 from handler.batch.types import Outcome
 from handler.faces.service import Service
 from handler.invocation import Invocation
-from handler.storage import ObjectReference, StoredObject
+from handler.storage.types import ObjectReference, StoredObject
 
 Way = Callable[[Batch, Sequence[ObjectReference]], object]
 

@@ -15,12 +15,13 @@ from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 import align
-from handler import app, storage
+from handler import app
 from handler.cold_start import load
 from handler.errors import STATUSES, ApiError
 from handler.faces.service import Service
 from handler.settings import Limits, Location, Settings
-from handler.storage import TransientFailure
+from handler.storage import clients
+from handler.storage.faults import TransientFailure
 
 INPUT = "example-photos"
 OUTPUT = "example-results"
@@ -118,13 +119,13 @@ def fenced() -> Iterator[None]:
     names = ("eileen_collins_second_face", "no_face", "grace_hopper_second_face")
     pictures = tuple((PICTURES / f"{name}.jpg").read_bytes() for name in names)
     bucket = Bucket((*pictures, b"", b"not a picture", pictures[0][:2000]))
-    client, output = storage.client, sys.stdout
-    storage.client = lambda: bucket  # type: ignore[assignment]
+    client, output = clients.client, sys.stdout
+    clients.client = lambda: bucket  # type: ignore[assignment]
     sys.stdout = Log()
     try:
         yield
     finally:
-        storage.client, sys.stdout = client, output
+        clients.client, sys.stdout = client, output
 
 
 def answer(event: Any, service: Service) -> Any:

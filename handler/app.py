@@ -8,7 +8,7 @@ from handler.faces.service import AnyService, ready
 from handler.invocation import Invocation, as_api_error
 from handler.observability import log_errors, log_invocation
 from handler.sources import KINDS, is_delivered, recognise
-from handler.storage import TransientFailure
+from handler.storage.faults import TransientFailure
 
 SERVICE = start()
 

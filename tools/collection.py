@@ -25,7 +25,6 @@ import msgspec
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handler import storage
 from handler.errors import ApiError
 from handler.faces.types import FoundFace, PictureFaces
 from handler.search import names
@@ -33,7 +32,10 @@ from handler.search.collections import Collection, Collections, open_collections
 from handler.search.follow import Follower, Identify
 from handler.search.types import CollectionRecord
 from handler.settings import Settings, SettingsError
-from handler.storage import ObjectReference, S3Store, StoredObject
+from handler.storage import clients
+from handler.storage.faults import TransientFailure
+from handler.storage.store import S3Store
+from handler.storage.types import ObjectReference, StoredObject
 from tools.needs import packages_of
 
 with packages_of("collect"):
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
         print(COMMANDS[options.command](collections_of(), options))
-    except (CollectionError, ApiError, SettingsError, storage.TransientFailure) as failure:
+    except (CollectionError, ApiError, SettingsError, TransientFailure) as failure:
         return report_failure(str(failure), 1)
     except (BotoCoreError, ClientError, OSError) as failure:
         return report_failure(
@@ -214,7 +216,7 @@ def identity_in_result(picture: StoredObject, _reference: ObjectReference) -> st
 
 def identity_from_s3(options: argparse.Namespace) -> Identify:
     """A function that asks S3 for an object's identity; unused with --unchecked."""
-    return S3Store(None if options.unchecked else storage.client(), "", 0).identity
+    return S3Store(None if options.unchecked else clients.client(), "", 0).identity
 
 
 def results_of(options: argparse.Namespace) -> Iterator[Result]:

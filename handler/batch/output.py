@@ -10,7 +10,7 @@ import msgspec
 from handler.batch.types import Answer
 from handler.errors import ApiError, render
 from handler.faces.answers import image_answer
-from handler.storage import ObjectReference, StoredObject
+from handler.storage.types import ObjectReference, StoredObject
 
 FORMAT = 1
 # S3 refuses keys of more than 1,024 bytes of UTF-8.

@@ -13,7 +13,7 @@ from handler.faces.answers import encode
 from handler.faces.service import Service
 from handler.invocation import Invocation, as_api_error
 from handler.observability import log_invocation
-from handler.storage import TransientFailure
+from handler.storage.faults import TransientFailure
 
 
 @dataclass(frozen=True)

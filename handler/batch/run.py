@@ -16,13 +16,8 @@ from handler.batch.deadline import Deadline
 from handler.batch.output import Output
 from handler.batch.types import Answer, Embed, Follows, ObjectStore, Outcome, Status
 from handler.errors import ABOUT_THE_PICTURE, ApiError, innermost_frames, picture_too_large
-from handler.storage import (
-    ObjectArchived,
-    ObjectGone,
-    ObjectReference,
-    StoredObject,
-    TransientFailure,
-)
+from handler.storage.faults import ObjectArchived, ObjectGone, TransientFailure
+from handler.storage.types import ObjectReference, StoredObject
 
 OUT_OF_TIME = TransientFailure("Timeout", "the invocation ran out of time before this object")
 

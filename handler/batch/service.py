@@ -5,7 +5,6 @@ from functools import partial
 
 import msgspec
 
-from handler import storage
 from handler.batch.deadline import Deadline
 from handler.batch.output import Output
 from handler.batch.queued import QueuedRequests
@@ -14,7 +13,9 @@ from handler.batch.types import Follows, Outcome
 from handler.errors import ApiError
 from handler.faces.service import AnyService, Service, ready
 from handler.invocation import Invocation
-from handler.storage import ObjectReference, S3Store
+from handler.storage import clients
+from handler.storage.store import S3Store
+from handler.storage.types import ObjectReference
 
 
 def open_batch(service: AnyService, invocation: Invocation) -> Batch:
@@ -34,7 +35,7 @@ def open_batch(service: AnyService, invocation: Invocation) -> Batch:
     finding = invocation.begin_part(deadline.reserve_ms)
     # Made here and not in a thread: making clients is not thread-safe, using them is.
     store = S3Store(
-        storage.client(),
+        clients.client(),
         location.bucket,
         image_bytes,
         settings.bucket_owner,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from handler.errors import ApiError
 from handler.faces.types import PictureFaces
-from handler.storage import ObjectReference, StoredObject
+from handler.storage.types import ObjectReference, StoredObject
 
 
 class Status(StrEnum):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from handler.errors import ApiError, picture_too_large, printable
 from handler.faces.requests import ImageObject, Source
 from handler.settings import Limits
-from handler.storage import ObjectReader
+from handler.storage.reader import ObjectReader
 from model_layer.distance import unit
 
 SCHEME_ROOM = 64  # letters at the beginning among which `data:` is looked for

@@ -10,7 +10,7 @@ from align import FaceRule
 from handler.decoding import convert, decode_json
 from handler.errors import ApiError
 from handler.settings import Limits
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 OPERATIONS = ("compare", "embed", "detect")
 # Answered by handler.search, which is imported when the first of them is asked for.

@@ -25,7 +25,7 @@ from handler.faces.response_size import require_room_for_faces, require_room_for
 from handler.faces.types import PictureFaces
 from handler.invocation import Invocation
 from handler.settings import Settings
-from handler.storage import ObjectReader
+from handler.storage.reader import ObjectReader
 
 # A person of a collection as float32 [N,D]: service, collection, person, profile. Raises ApiError.
 PersonVectors = Callable[["Service", str, str, EmbeddingProfile], NDArray[np.float32]]

@@ -16,7 +16,7 @@ from handler.faces.find import heic_is_off
 from handler.faces.requests import ImageObject, S3Reference, Source
 from handler.invocation import Invocation
 from handler.settings import Settings
-from handler.storage import UPLOAD_SECONDS, UploadStore
+from handler.storage.uploads import UPLOAD_SECONDS, UploadStore
 
 PREFIX = "uploads/"
 HEIC_TYPES = ("image/heic", "image/heif")

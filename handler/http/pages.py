@@ -122,7 +122,7 @@ def _security_headers(uploads: str | None) -> Mapping[str, str]:
     """SECURITY_HEADERS, with the upload bucket as one more place that pictures may go to."""
     if uploads is None:
         return SECURITY_HEADERS
-    from handler.storage import UploadStore
+    from handler.storage.uploads import UploadStore
 
     policy = SECURITY_HEADERS["content-security-policy"]
     policy = policy.replace(

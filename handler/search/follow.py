@@ -18,7 +18,7 @@ from handler.search import names
 from handler.search.collections import Collection, Collections, open_collections
 from handler.search.types import BucketFace, CollectionRecord
 from handler.settings import Settings
-from handler.storage import ObjectReference, StoredObject
+from handler.storage.types import ObjectReference, StoredObject
 
 # The version or ETag of an object as it is now; None where it is gone. Raises TransientFailure.
 Identify = Callable[[ObjectReference], str | None]

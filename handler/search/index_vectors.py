@@ -23,7 +23,8 @@ from handler.errors import ApiError
 from handler.search import gallery, names
 from handler.search.truth import Truth
 from handler.search.types import CollectionRecord, Face, Gallery, ObjectSource
-from handler.storage import Fault, code_of, fault_of, quiet_client
+from handler.storage.clients import quiet_client
+from handler.storage.faults import Fault, code_of, fault_of
 
 MOST_FACES = 50_000_000  # of the service's 2,000,000,000; beyond, a search takes long
 PUT_BATCH = 500

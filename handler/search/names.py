@@ -18,7 +18,7 @@ import unicodedata
 from urllib.parse import quote, unquote
 
 from handler.errors import ApiError
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 COLLECTION = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 FACE_ID = re.compile(r"[0-9a-f]{40}")

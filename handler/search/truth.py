@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from handler.errors import ApiError
-from handler.storage import ObjectPrefix
+from handler.storage.prefix import ObjectPrefix
 
 # Retries of a write below a folder that a deletion just removed.
 FOLDER_RACES = 100

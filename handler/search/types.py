@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from handler.search import names
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 FORMAT = 1
 

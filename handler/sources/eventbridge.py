@@ -10,7 +10,7 @@ from handler.batch.run import summary
 from handler.decoding import convert
 from handler.faces.service import AnyService
 from handler.invocation import Invocation
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 SOURCE = "aws.s3"
 CREATED = "Object Created"

@@ -7,7 +7,7 @@ import msgspec
 
 from handler.errors import ApiError
 from handler.sources import eventbridge, s3
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 SNS_SOURCE = "aws:sns"
 

@@ -12,7 +12,7 @@ from handler.batch.run import summary
 from handler.decoding import convert
 from handler.faces.service import AnyService
 from handler.invocation import Invocation
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 # Ceph's gateway sends the same records as AWS, but keys as they are.
 ENCODED_SOURCE = "aws:s3"

@@ -12,7 +12,7 @@ from handler.batch.types import Outcome, Status
 from handler.decoding import convert
 from handler.faces.service import AnyService
 from handler.invocation import Invocation
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html
 MAX_RESULT_STRING = 1024

@@ -22,7 +22,7 @@ from handler.invocation import Invocation
 from handler.observability import log
 from handler.sources import direct
 from handler.sources.notifications import parse, unwrap
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 SOURCE = "aws:sqs"
 # SQS ids are UUIDs. The id becomes part of a key, so any other text is refused.

@@ -9,7 +9,7 @@ from handler.batch.run import summary
 from handler.errors import ApiError
 from handler.faces.service import AnyService
 from handler.invocation import Invocation
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 
 
 def matches(event: Mapping[str, Any]) -> bool:

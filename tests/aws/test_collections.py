@@ -12,7 +12,9 @@ from handler.search import gallery, names
 from handler.search.collections import Collection, Collections
 from handler.search.follow import Follower
 from handler.search.index_memory import MemoryIndex
-from handler.storage import ObjectPrefix, ObjectReference, S3Store
+from handler.storage.prefix import ObjectPrefix
+from handler.storage.store import S3Store
+from handler.storage.types import ObjectReference
 from tests.unit.handler.search.conftest import CONTRACT, DIMENSION, face, found, vector
 from tests.unit.handler.search.test_collections import HOSTILE
 from tests.unit.handler.search.test_follow import embed_pictures

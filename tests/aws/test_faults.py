@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from fixtures.servers.fault_proxy import Fault, FaultProxy
-from handler.storage import S3Store
+from handler.storage.store import S3Store
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
 

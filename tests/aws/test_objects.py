@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from fixtures.servers import connection
 from fixtures.servers.fault_proxy import FaultProxy
 from fixtures.servers.radosgw import Account, RadosGateway
-from handler.storage import S3Store, TransientFailure
+from handler.storage.faults import TransientFailure
+from handler.storage.store import S3Store
 from tests.aws import events, stand_in
 from tests.aws.conftest import Bench
 

@@ -20,9 +20,9 @@ import pytest
 from fixtures.heic_files import encode
 from fixtures.servers import connection
 from fixtures.servers.radosgw import Account, RadosGateway
-from handler import storage
 from handler.cold_start import start
 from handler.faces.service import Service
+from handler.storage import clients
 from tests import phone_pictures
 from tests.aws import events, stand_in
 from tests.aws.conftest import ACCOUNT_VARIABLES
@@ -127,7 +127,7 @@ def test_a_bucket_of_heic_files_is_embedded_as_their_jpegs_are(
         for key, data in ((f"{name}.jpg", jpeg), (f"{name}.heic", heic)):
             s3.put_object(Bucket=photos, Key=key, Body=data)
             stand_in.invoke(service, events.eventbridge(photos, key))
-    storage.client.cache_clear()
+    clients.client.cache_clear()
     found = embeddings_of(faces, s3)
     for name, count in counts.items():
         for one, other in zip(found[f"{name}.heic"], found[f"{name}.jpg"], strict=True):

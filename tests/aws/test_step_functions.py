@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixtures.servers import connection
-from handler.storage import TransientFailure
+from handler.storage.faults import TransientFailure
 from tests.aws import stand_in
 from tests.aws.conftest import Bench
 from tests.aws.servers import step_functions

@@ -17,9 +17,9 @@ from fixtures import http_events
 from fixtures.heic_files import seed
 from fixtures.servers import connection
 from fixtures.servers.radosgw import Account, RadosGateway
-from handler import storage
 from handler.faces.service import Service
 from handler.settings import Location
+from handler.storage import clients
 from tests.aws import events, stand_in
 from tests.aws.conftest import ACCOUNT_VARIABLES
 from tests.unit.handler.service_fakes import RED, make_service, picture
@@ -78,7 +78,7 @@ def uploads(
         limits={"image_bytes": MOST_BYTES}, uploads=bucket, heic=align.can_decode_heic()
     )
     yield Uploads(s3, bucket, service)
-    storage.client.cache_clear()
+    clients.client.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_what_is_too_large_is_refused_by_s3(uploads: Uploads) -> None:
 
 
 def test_what_comes_too_late_is_refused(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "UPLOAD_SECONDS", 1)
+    monkeypatch.setattr("handler.storage.uploads.UPLOAD_SECONDS", 1)
     form = uploads.form()
     time.sleep(2.5)
     assert send(form, picture()).status_code == 403

@@ -10,11 +10,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fixtures.http_events import http_v2
-from handler import app, storage
+from handler import app
 from handler.errors import RETRYABLE, STATUSES, ApiError
 from handler.faces.service import BrokenService
 from handler.search.service import person_vectors
 from handler.settings import Settings
+from handler.storage import clients
 from tests.unit.handler.service_fakes import (
     BLACK,
     RED,
@@ -125,7 +126,7 @@ def test_every_code_has_a_recipe() -> None:
 @pytest.mark.parametrize("code", STATUSES)
 def test_the_code_is_reached_from_outside(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = RECIPES[code]()
-    monkeypatch.setattr(storage, "client", lambda: FailingStorage(recipe.storage))
+    monkeypatch.setattr(clients, "client", lambda: FailingStorage(recipe.storage))
     response = app.dispatch(recipe.event, recipe.context, recipe.service)
     body = json.loads(response["body"])
     assert body["error"]["code"] == code

@@ -18,10 +18,10 @@ from fixtures.hostile_pictures import FOREIGN, encode, jpeg_with_exif, self_poin
 from fixtures.odd_pictures import ODD
 from fuzz import world
 from handler import app, cold_start
-from handler import storage as s3
 from handler.errors import STATUSES, ApiError
 from handler.faces.service import Service
 from handler.settings import Location, Settings
+from handler.storage import clients
 from tests.contract.test_api_errors import RECIPES, FailingStorage
 from tests.process_logs import ProcessLogs
 from tests.process_logs import check as check_line
@@ -53,7 +53,7 @@ def storage(monkeypatch: pytest.MonkeyPatch, root: Any) -> world.Bucket:
     names = ("eileen_collins_second_face", "no_face", "grace_hopper_second_face")
     pictures = [(root / f"events/pictures/{name}.jpg").read_bytes() for name in names]
     bucket = world.Bucket((*pictures, b"not a picture"))
-    monkeypatch.setattr(s3, "client", lambda: bucket)
+    monkeypatch.setattr(clients, "client", lambda: bucket)
     return bucket
 
 
@@ -153,7 +153,7 @@ def test_no_error_leaves_a_trace_of_whom_it_is_about(
     code: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     recipe = RECIPES[code]()
-    monkeypatch.setattr(s3, "client", lambda: FailingStorage(recipe.storage))
+    monkeypatch.setattr(clients, "client", lambda: FailingStorage(recipe.storage))
     app.dispatch(recipe.event, recipe.context, recipe.service)
     out, err = capfd.readouterr()
     assert code in out
@@ -182,7 +182,7 @@ def test_a_failure_that_is_raised_names_no_object(
     service: Service, monkeypatch: pytest.MonkeyPatch, load_event: Any
 ) -> None:
     """Lambda's runtime prints what is raised, so its text must be fit to print."""
-    monkeypatch.setattr(s3, "client", lambda: FailingStorage("SlowDown"))
+    monkeypatch.setattr(clients, "client", lambda: FailingStorage("SlowDown"))
     for name in ("s3-notification", "s3-in-sns", "eventbridge-object-created"):
         with pytest.raises(Exception, match="SlowDown") as caught:
             app.dispatch(load_event(name), FakeContext(), service)

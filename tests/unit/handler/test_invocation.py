@@ -11,7 +11,7 @@ from handler import app
 from handler.errors import ApiError
 from handler.http import source
 from handler.invocation import Invocation
-from handler.storage import TransientFailure
+from handler.storage.faults import TransientFailure
 from tests.unit.handler.service_fakes import make_service
 
 MINUTES = 15 * 60_000

@@ -14,7 +14,8 @@ from handler.batch.run import Batch, BatchLimits
 from handler.batch.types import Answer
 from handler.errors import ApiError
 from handler.faces.types import FoundFace, PictureFaces
-from handler.storage import ObjectGone, ObjectReference, StoredObject
+from handler.storage.faults import ObjectGone
+from handler.storage.types import ObjectReference, StoredObject
 
 BUCKET = "example-photos"
 MODEL = {"id": "tiny", "contract": "tiny@0123456789ab", "sha256": "ab" * 32, "dimension": 4}

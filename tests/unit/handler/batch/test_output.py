@@ -6,7 +6,7 @@ import pytest
 
 from handler.batch.output import Output
 from handler.errors import ApiError
-from handler.storage import ObjectReference, StoredObject
+from handler.storage.types import ObjectReference, StoredObject
 from tests.unit.handler.batch.fakes import MODEL, embed_pictures
 
 OUTPUT = Output("faces", "results/2026", MODEL)

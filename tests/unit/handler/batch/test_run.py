@@ -14,7 +14,8 @@ from handler.batch.deadline import Deadline
 from handler.batch.run import Batch, BatchLimits, raise_if_failed
 from handler.batch.types import Answer, Status
 from handler.errors import ApiError
-from handler.storage import ObjectArchived, ObjectReference, StoredObject, TransientFailure
+from handler.storage.faults import ObjectArchived, TransientFailure
+from handler.storage.types import ObjectReference, StoredObject
 from tests.unit.handler.batch.fakes import (
     NO_FACE,
     POISON,

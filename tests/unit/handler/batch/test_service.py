@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from handler import storage
 from handler.batch import service as batch_service
 from handler.errors import ApiError
 from handler.faces.answers import ModelAnswer
@@ -13,7 +12,8 @@ from handler.faces.service import BrokenService
 from handler.invocation import Invocation
 from handler.settings import Limits, Location, Settings
 from handler.sources import eventbridge, s3, sqs
-from handler.storage import ObjectReference
+from handler.storage import clients
+from handler.storage.types import ObjectReference
 
 REFERENCE = ObjectReference("photos", "a.jpg")
 
@@ -34,7 +34,7 @@ class Service:
 
 
 def test_settings_reach_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "client", lambda: "client")
+    monkeypatch.setattr(clients, "client", lambda: "client")
     service = Service(
         output=Location("faces", "out"),
         input_buckets=frozenset({"photos"}),
@@ -75,7 +75,7 @@ ARN = "arn:aws:lambda:eu-west-1:123456789012:function:facenet:7"
 def test_results_go_to_a_bucket_of_the_functions_own_account(
     monkeypatch: pytest.MonkeyPatch, setting: str | None, arn: str | None, owner: str | None
 ) -> None:
-    monkeypatch.setattr(storage, "client", lambda: "client")
+    monkeypatch.setattr(clients, "client", lambda: "client")
     service = Service(
         output=Location("faces", "out"), bucket_owner="111111111111", output_owner=setting
     )

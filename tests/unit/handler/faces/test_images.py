@@ -12,7 +12,8 @@ from handler.errors import ApiError
 from handler.faces.images import PictureReader, decode_base64, read_embedding
 from handler.faces.requests import ImageObject, S3Reference, Source
 from handler.settings import Limits, Settings
-from handler.storage import ObjectReader, ObjectReference
+from handler.storage.reader import ObjectReader
+from handler.storage.types import ObjectReference
 
 DATA = bytes(range(256)) * 3
 TEXT = base64.b64encode(DATA).decode()

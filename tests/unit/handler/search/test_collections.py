@@ -8,7 +8,7 @@ from handler.errors import ApiError
 from handler.search import names
 from handler.search.collections import Collection, Collections
 from handler.search.types import BucketFace, CollectionRecord
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 from tests.unit.handler.search.conftest import CONTRACT, DIMENSION, face, found, vector
 
 HOSTILE = [

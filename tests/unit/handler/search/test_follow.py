@@ -13,7 +13,8 @@ from handler.faces.types import PictureFaces
 from handler.search import follow, names
 from handler.search.collections import Collection, Collections
 from handler.search.follow import Follower
-from handler.storage import ObjectReference, TransientFailure
+from handler.storage.faults import TransientFailure
+from handler.storage.types import ObjectReference
 from tests.unit.handler.batch import fakes
 from tests.unit.handler.service_fakes import FakeContext, make_service
 

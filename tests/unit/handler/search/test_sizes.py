@@ -10,7 +10,7 @@ from handler.search import gallery, names
 from handler.search.collections import Collections
 from handler.search.index_memory import MemoryIndex
 from handler.search.types import BucketFace, Face
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 from tests.unit.handler.search.conftest import CONTRACT, DIMENSION, face, found, vector
 
 

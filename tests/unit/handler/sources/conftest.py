@@ -9,7 +9,7 @@ from handler.batch import service as batch_service
 from handler.batch.deadline import Deadline
 from handler.invocation import Invocation
 from handler.settings import Settings
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 from tests.unit.handler.batch.fakes import BUCKET, FakeStore, batch, etag_of
 
 KEY = "holiday 2026/eileen + grace/München (1).jpg"

@@ -7,7 +7,7 @@ import pytest
 from handler.errors import ApiError
 from handler.invocation import Invocation
 from handler.sources import eventbridge
-from handler.storage import ObjectReference
+from handler.storage.types import ObjectReference
 from tests.unit.handler.batch.fakes import FakeStore
 
 

@@ -9,7 +9,7 @@ from handler import app
 from handler.errors import ApiError
 from handler.invocation import Invocation
 from handler.sources import pipes
-from handler.storage import TransientFailure
+from handler.storage.faults import TransientFailure
 from tests.unit.handler.batch.fakes import FakeStore
 from tests.unit.handler.service_fakes import FakeContext, make_service
 from tests.unit.handler.sources.test_sqs import created, failures, message

@@ -7,7 +7,8 @@ import pytest
 from handler.errors import ApiError
 from handler.invocation import Invocation
 from handler.sources import s3batch
-from handler.storage import ObjectReference, TransientFailure
+from handler.storage.faults import TransientFailure
+from handler.storage.types import ObjectReference
 from tests.unit.handler.batch.fakes import BUCKET, NO_FACE, FakeStore
 from tests.unit.handler.service_fakes import FakeContext
 

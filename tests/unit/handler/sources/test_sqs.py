@@ -9,7 +9,7 @@ import pytest
 from handler.errors import ApiError
 from handler.invocation import Invocation
 from handler.sources import sqs
-from handler.storage import TransientFailure
+from handler.storage.faults import TransientFailure
 from tests.unit.handler.batch.fakes import BUCKET, NO_FACE, POISON, FakeStore
 from tests.unit.handler.service_fakes import FakeContext
 

@@ -9,8 +9,10 @@ from botocore.exceptions import ConnectTimeoutError
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
-from handler import storage
-from handler.storage import ObjectArchived, ObjectGone, ObjectReference, S3Store, TransientFailure
+from handler.storage import store
+from handler.storage.faults import ObjectArchived, ObjectGone, TransientFailure
+from handler.storage.store import S3Store
+from handler.storage.types import ObjectReference
 
 REFERENCE = ObjectReference("photos", "a b+c/ü.jpg")
 
@@ -145,7 +147,7 @@ def test_a_result_is_written_to_the_bucket_of_the_expected_owner_only(stub: Stub
 def test_conflict_with_another_writer_is_tried_again(
     stub: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage.time, "sleep", lambda _: None)
+    monkeypatch.setattr(store.time, "sleep", lambda _: None)
     stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
     stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
     assert open_store(stub).put_new("k", b"{}") is False
@@ -154,8 +156,8 @@ def test_conflict_with_another_writer_is_tried_again(
 def test_lasting_conflict_is_left_to_the_next_delivery(
     stub: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage.time, "sleep", lambda _: None)
-    for _ in range(storage.CONFLICT_RETRIES):
+    monkeypatch.setattr(store.time, "sleep", lambda _: None)
+    for _ in range(store.CONFLICT_RETRIES):
         stub.add_client_error("put_object", "ConditionalRequestConflict", http_status_code=409)
     with pytest.raises(TransientFailure, match="ConditionalRequestConflict"):
         open_store(stub).put_new("k", b"{}")

@@ -19,11 +19,12 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from urllib3.exceptions import ProtocolError
 
-from handler import storage
 from handler.errors import ApiError
 from handler.invocation import Invocation
 from handler.settings import Limits, Settings
-from handler.storage import ObjectReader, ObjectReference
+from handler.storage import clients
+from handler.storage.reader import ObjectReader
+from handler.storage.types import ObjectReference
 
 SETTINGS = Settings(input_buckets=frozenset({"photos"}), limits=Limits(image_bytes=10))
 REFERENCE = ObjectReference("photos", "a b+c/é.jpg")
@@ -33,7 +34,7 @@ REFERENCE = ObjectReference("photos", "a b+c/é.jpg")
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
     client = boto3.client("s3", region_name="eu-west-1", config=config)
-    monkeypatch.setattr(storage, "client", lambda: client)
+    monkeypatch.setattr(clients, "client", lambda: client)
     with Stubber(client) as stubber:
         yield stubber
     stubber.assert_no_pending_responses()
@@ -63,7 +64,7 @@ def refusal(settings: Settings = SETTINGS, reference: ObjectReference = REFERENC
 def test_key_that_is_no_unicode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     config = Config(signature_version=UNSIGNED)
     client = boto3.client("s3", region_name="eu-west-1", config=config)
-    monkeypatch.setattr(storage, "client", lambda: client)  # nothing is sent: the URL fails first
+    monkeypatch.setattr(clients, "client", lambda: client)  # nothing is sent: the URL fails first
     error = refusal(reference=ObjectReference("photos", "\ud800.jpg"))
     assert error.code == "InvalidRequest"
 
@@ -192,7 +193,7 @@ def test_a_timeout_may_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
         def get_object(self, **_: Any) -> None:
             raise ReadTimeoutError(endpoint_url="https://photos.example")
 
-    monkeypatch.setattr(storage, "client", Slow)
+    monkeypatch.setattr(clients, "client", Slow)
     error = refusal()
     assert (error.code, error.retryable) == ("StorageUnavailable", True)
     assert "photos.example" not in str(error)
@@ -217,9 +218,9 @@ def test_libraries_log_no_key(
         monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        storage.client.cache_clear()
+        clients.client.cache_clear()
         with caplog.at_level(logging.DEBUG):
             assert refusal().code == "StorageUnavailable"
-        storage.client.cache_clear()
+        clients.client.cache_clear()
         server.shutdown()
     assert not [line for line in caplog.messages if "photos" in line]
