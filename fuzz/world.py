@@ -17,9 +17,10 @@ from botocore.response import StreamingBody
 import align
 from handler import app
 from handler.cold_start import load
+from handler.environment import Location
 from handler.errors import STATUSES, ApiError
 from handler.faces.service import Service
-from handler.settings import Limits, Location, Settings
+from handler.settings import Limits, Settings
 from handler.storage import clients
 from handler.storage.faults import TransientFailure
 

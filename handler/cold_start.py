@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 import align
 import model_layer
 from handler import __version__
+from handler.environment import SettingsError
 from handler.errors import ApiError, innermost_frames
 from handler.faces.decision import default_decision
 from handler.faces.embedding import EmbeddingProfile
 from handler.faces.service import AnyService, BrokenService, Service
 from handler.observability import log
-from handler.settings import Settings, SettingsError
+from handler.settings import Settings
 from handler.uai.config import load_settings
 
 

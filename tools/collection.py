@@ -25,13 +25,14 @@ import msgspec
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
+from handler.environment import SettingsError
 from handler.errors import ApiError
 from handler.faces.types import FoundFace, PictureFaces
 from handler.search import names
 from handler.search.collections import Collection, Collections, open_collections
 from handler.search.follow import Follower, Identify
 from handler.search.types import CollectionRecord
-from handler.settings import Settings, SettingsError
+from handler.settings import Settings
 from handler.storage import clients
 from handler.storage.faults import TransientFailure
 from handler.storage.store import S3Store

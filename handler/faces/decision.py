@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from handler.environment import WORST_GROUP, SettingsError
 from handler.errors import ApiError
 from handler.faces.requests import Options
-from handler.settings import WORST_GROUP, Settings, SettingsError
+from handler.settings import Settings
 from model_layer import Manifest, RateNotMeasured
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from handler.settings import Environment, Settings, UaiMainClass, read_variable
+from handler.environment import Environment, read_variable
+from handler.settings import Settings, UaiMainClass
 
 
 class _Exec(Struct, frozen=True):

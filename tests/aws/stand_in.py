@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from handler.batch.types import Answer
+from handler.environment import Location
 from handler.errors import ApiError
 from handler.faces.answers import ModelAnswer
 from handler.faces.requests import Job
 from handler.faces.types import FoundFace, PictureFaces
 from handler.invocation import Invocation
-from handler.settings import Location, Settings
+from handler.settings import Settings
 from handler.sources import recognise
 
 MODEL_ID = "stand-in"

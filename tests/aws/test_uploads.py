@@ -17,8 +17,8 @@ from fixtures import http_events
 from fixtures.heic_files import seed
 from fixtures.servers import connection
 from fixtures.servers.radosgw import Account, RadosGateway
+from handler.environment import Location
 from handler.faces.service import Service
-from handler.settings import Location
 from handler.storage import clients
 from tests.aws import events, stand_in
 from tests.aws.conftest import ACCOUNT_VARIABLES

@@ -18,9 +18,10 @@ from fixtures.hostile_pictures import FOREIGN, encode, jpeg_with_exif, self_poin
 from fixtures.odd_pictures import ODD
 from fuzz import world
 from handler import app, cold_start
+from handler.environment import Location
 from handler.errors import STATUSES, ApiError
 from handler.faces.service import Service
-from handler.settings import Location, Settings
+from handler.settings import Settings
 from handler.storage import clients
 from tests.contract.test_api_errors import RECIPES, FailingStorage
 from tests.process_logs import ProcessLogs

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fuzz import world
 from fuzz.make_seeds import SEEDS
 from fuzz.targets import read_event
-from handler.settings import Location
+from handler.environment import Location
 from tests.unit.handler.service_fakes import make_service
 
 # Of every kind that events/ has, with smaller pictures.

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from handler import settings as module
-from handler.settings import Limits, Location, Settings, SettingsError, available_threads
+from handler.environment import Location, SettingsError
+from handler.settings import Limits, Settings, available_threads
 
 MODEL = {"FACENET_MODEL": "some-model"}
 

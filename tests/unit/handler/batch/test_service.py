@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from handler.batch import service as batch_service
+from handler.environment import Location
 from handler.errors import ApiError
 from handler.faces.answers import ModelAnswer
 from handler.faces.service import BrokenService
 from handler.invocation import Invocation
-from handler.settings import Limits, Location, Settings
+from handler.settings import Limits, Settings
 from handler.sources import eventbridge, s3, sqs
 from handler.storage import clients
 from handler.storage.types import ObjectReference

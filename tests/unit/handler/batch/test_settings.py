@@ -2,18 +2,20 @@
 
 import pytest
 
-from handler.settings import Settings, SettingsError
+from handler.environment import SettingsError
+from handler.settings import Settings
 
 MODEL = {"FACENET_MODEL": "toy"}
 
 
-def test_output_in_an_input_bucket_is_refused_at_cold_start() -> None:
+@pytest.mark.parametrize("written", ["FACENET_OUTPUT", "FACENET_COLLECTIONS"])
+def test_a_place_to_write_in_an_input_bucket_is_refused_at_cold_start(written: str) -> None:
     environment = {
         **MODEL,
         "FACENET_INPUT_BUCKETS": "photos, more-photos",
-        "FACENET_OUTPUT": "s3://photos/results",
+        written: "s3://photos/results",
     }
-    with pytest.raises(SettingsError, match=r"FACENET_OUTPUT .*'photos'"):
+    with pytest.raises(SettingsError, match=rf"{written} .*'photos'"):
         Settings.from_environment(environment)
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from handler.settings import Settings, SettingsError
+from handler.environment import SettingsError
+from handler.settings import Settings
 from handler.uai.config import load_settings
 
 
