@@ -93,11 +93,11 @@ def faiss(_folder: Path, faces: int, dimension: int) -> dict[str, float]:
 
 
 def collections(folder: Path) -> Any:
-    from handler.search.collections import Collections
+    from handler.search.catalog import Collections
     from handler.search.index_memory import MemoryIndex
     from handler.search.truth import FolderTruth
 
-    return Collections(FolderTruth(folder), MemoryIndex, "memory")
+    return Collections(FolderTruth(folder), MemoryIndex)
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -29,7 +29,8 @@ from handler.environment import SettingsError
 from handler.errors import ApiError
 from handler.faces.types import FoundFace, PictureFaces
 from handler.search import names
-from handler.search.collections import Collection, Collections, open_collections
+from handler.search.catalog import Collections, open_collections
+from handler.search.collection import Collection
 from handler.search.follow import Follower, Identify
 from handler.search.types import CollectionRecord
 from handler.settings import Settings

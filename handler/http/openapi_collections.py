@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from handler.http.bodies import PICTURE_TYPES
-from handler.http.collections import OPERATIONS
+from handler.http.collection_routes import OPERATIONS
 from handler.search.answers import MODELS as ANSWERS
 from handler.search.requests import (
     PICTURES,

@@ -9,7 +9,7 @@ from handler.errors import ApiError
 from handler.faces import answers
 from handler.faces.answers import HealthAnswer, ModelCardAnswer, ThresholdAnswer
 from handler.faces.service import AnyService, Service, ready
-from handler.http import collections
+from handler.http import collection_routes
 from handler.http.bodies import read_job
 from handler.http.message import HttpRequest, HttpResponse, require_deliverable
 from handler.invocation import Invocation
@@ -49,7 +49,7 @@ def find_route(request: HttpRequest, settings: Settings) -> str:
     for candidate in candidates:
         if candidate in known:
             return candidate
-        with_parameters = collections.find(candidate)
+        with_parameters = collection_routes.find(candidate)
         if with_parameters is not None:
             return with_parameters
     raise ApiError(
@@ -185,6 +185,6 @@ ROUTES: Mapping[str, Mapping[str, Endpoint]] = MappingProxyType(
         "/v1/model": {"GET": _model},
         "/openapi.json": {"GET": _openapi},
         "/service": {"POST": _uai},
-        **collections.routes(),
+        **collection_routes.routes(),
     }
 )

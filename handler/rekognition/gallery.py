@@ -22,7 +22,8 @@ from handler.rekognition.answers import PERCENT_DECIMALS, BoundingBox, IndexedFa
 from handler.rekognition.errors import RekognitionError
 from handler.rekognition.names import COLLECTION_ID, USER_ID
 from handler.search import names
-from handler.search.collections import Collection, Collections, open_collections
+from handler.search.catalog import Collections, open_collections
+from handler.search.collection import Collection
 from handler.search.find import candidates
 from handler.search.scoring import Candidate, mean_vector
 from handler.search.types import Face as Face

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from handler.faces.answers import ErrorBody, FaceAnswer, ModelAnswer
-from handler.search.types import ObjectSource
+from handler.search.types import Engine, ObjectSource
 
 
 class GalleryAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -24,7 +24,7 @@ class CollectionAnswer(Struct, frozen=True, kw_only=True):
     operation: Literal["create_collection", "describe_collection"]
     collection: str
     contract: str
-    engine: Literal["memory", "s3vectors"]
+    engine: Engine
     gallery: GalleryAnswer
     request_id: str
 

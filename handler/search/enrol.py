@@ -10,7 +10,7 @@ from handler.faces.embedding import choose_profile
 from handler.faces.service import Service
 from handler.invocation import Invocation
 from handler.search import answers, names
-from handler.search.collections import Collection
+from handler.search.collection import Collection
 from handler.search.probes import Probe, ProbeReader
 from handler.search.requests import EnrolOptions, SearchJob, options_of
 from handler.search.types import Face

@@ -14,7 +14,7 @@ from handler.faces.embedding import choose_profile
 from handler.faces.service import Service
 from handler.invocation import Invocation
 from handler.search import answers
-from handler.search.collections import Collection
+from handler.search.collection import Collection
 from handler.search.model import similarity, threshold_at
 from handler.search.probes import Probe, ProbeReader
 from handler.search.requests import DEFAULT_MAX_FPIR, SearchJob, SearchOptions, options_of

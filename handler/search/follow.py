@@ -15,7 +15,8 @@ from handler.faces.service import Service
 from handler.faces.types import FoundFace, PictureFaces
 from handler.observability import log
 from handler.search import names
-from handler.search.collections import Collection, Collections, open_collections
+from handler.search.catalog import Collections, open_collections
+from handler.search.collection import Collection
 from handler.search.types import BucketFace, CollectionRecord
 from handler.settings import Settings
 from handler.storage.types import ObjectReference, StoredObject

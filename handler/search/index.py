@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from handler.search.types import Face, Gallery
+from handler.search.types import Engine, Face, Gallery
 
 
 class Index(Protocol):
@@ -15,6 +15,10 @@ class Index(Protocol):
     A group is a person, or a face without one (`names.group_of_key`). Writes are idempotent.
     Raises ApiError (StorageUnavailable, ...). Called from several threads.
     """
+
+    @property
+    def engine(self) -> Engine:
+        """Which kind of index it is."""
 
     @property
     def most_faces(self) -> int:

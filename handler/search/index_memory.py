@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handler.search import names
 from handler.search.truth import Truth
-from handler.search.types import CollectionRecord, Face, Gallery, read_face
+from handler.search.types import CollectionRecord, Engine, Face, Gallery, read_face
 
 MOST_FACES = 100_000
 READERS = 16
@@ -33,6 +33,7 @@ class MemoryIndex:
     truth: Truth
     record: CollectionRecord
     most_faces: int = MOST_FACES
+    engine: ClassVar[Engine] = "memory"
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _rows: dict[str, int] = field(default_factory=dict)
     _faces: list[Face] = field(default_factory=list)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from handler.errors import ApiError
 from handler.search import gallery, names
 from handler.search.truth import Truth
-from handler.search.types import CollectionRecord, Face, Gallery, ObjectSource
+from handler.search.types import CollectionRecord, Engine, Face, Gallery, ObjectSource
 from handler.storage.clients import quiet_client
 from handler.storage.faults import Fault, code_of, fault_of
 
@@ -50,6 +50,7 @@ class VectorsIndex:
     bucket: str
     client: Any
     most_faces: int = MOST_FACES
+    engine: ClassVar[Engine] = "s3vectors"
     _counted: dict[str, tuple[float, Gallery]] = field(default_factory=dict)
 
     @property

@@ -12,7 +12,8 @@ from handler.faces.requests import Options
 from handler.faces.service import Service
 from handler.invocation import Invocation
 from handler.search import answers, names
-from handler.search.collections import Collection, Removed, open_collections
+from handler.search.catalog import open_collections
+from handler.search.collection import Collection, Removed
 from handler.search.enrol import enrol
 from handler.search.find import search
 from handler.search.requests import SearchJob, from_object
@@ -76,7 +77,7 @@ def _collection_answer(job: SearchJob, collection: Collection, invocation: Invoc
         else "describe_collection",
         collection=collection.record.name,
         contract=collection.record.contract,
-        engine="memory" if collection.whole.engine == "memory" else "s3vectors",
+        engine=collection.index.engine,
         gallery=answers.GalleryAnswer(**collection.gallery().as_dict()),
         request_id=invocation.request_id,
     )

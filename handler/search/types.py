@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from handler.search import names
 from handler.storage.types import ObjectReference
+
+Engine = Literal["memory", "s3vectors"]
 
 FORMAT = 1
 

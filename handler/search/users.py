@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from handler.search import names
-from handler.search.collections import Collection
+from handler.search.collection import Collection
 from handler.search.types import Face
 
 LOOSE = "@"

@@ -9,7 +9,8 @@ import pytest
 from fixtures.servers.radosgw import Account, RadosGateway
 from handler.errors import ApiError
 from handler.search import gallery, names
-from handler.search.collections import Collection, Collections
+from handler.search.catalog import Collections
+from handler.search.collection import Collection
 from handler.search.follow import Follower
 from handler.search.index_memory import MemoryIndex
 from handler.storage.prefix import ObjectPrefix
@@ -36,7 +37,7 @@ def truth(s3: Any) -> ObjectPrefix:
 
 @pytest.fixture
 def collections(truth: ObjectPrefix) -> Collections:
-    return Collections(truth, MemoryIndex, "memory")
+    return Collections(truth, MemoryIndex)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from handler import observability
 from handler.errors import STATUSES
-from handler.http.collections import OPERATIONS as COLLECTION_ROUTES
+from handler.http.collection_routes import OPERATIONS as COLLECTION_ROUTES
 from handler.http.source import EXPOSED_HEADERS
 from handler.search import names
 from handler.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="needs pyarrow: group collect")
 
-from handler.search.collections import Collections, open_collections
+from handler.search.catalog import Collections, open_collections
 from handler.settings import Settings
 from tests.unit.handler.search.conftest import face, vector
 from tools import collection

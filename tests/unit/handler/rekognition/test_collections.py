@@ -15,7 +15,7 @@ from handler.faces.service import Service
 from handler.invocation import Invocation
 from handler.rekognition import protocol
 from handler.search import names
-from handler.search.collections import open_collections
+from handler.search.catalog import open_collections
 from handler.search.types import Face
 from tests.unit.handler.service_fakes import FakeContext
 

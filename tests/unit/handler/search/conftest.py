@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from handler.search import names
-from handler.search.collections import Collection, Collections
+from handler.search.catalog import Collections
+from handler.search.collection import Collection
 from handler.search.index_memory import MemoryIndex
 from handler.search.index_vectors import VectorsIndex
 from handler.search.truth import FolderTruth
@@ -38,7 +39,7 @@ def truth(tmp_path: Path) -> FolderTruth:
 
 @pytest.fixture
 def memory_collections(truth: FolderTruth) -> Collections:
-    return Collections(truth, MemoryIndex, "memory")
+    return Collections(truth, MemoryIndex)
 
 
 @pytest.fixture
@@ -46,9 +47,7 @@ def vectors_collections(
     truth: FolderTruth, vectors: s3vectors.Service, vectors_server: s3vectors.Server
 ) -> Collections:
     client = s3vectors.client(vectors_server)
-    return Collections(
-        truth, lambda truth, record: VectorsIndex(truth, record, "vectors", client), "s3vectors"
-    )
+    return Collections(truth, lambda truth, record: VectorsIndex(truth, record, "vectors", client))
 
 
 @pytest.fixture(params=["memory", "s3vectors"])

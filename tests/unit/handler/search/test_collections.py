@@ -6,7 +6,8 @@ import pytest
 
 from handler.errors import ApiError
 from handler.search import names
-from handler.search.collections import Collection, Collections
+from handler.search.catalog import Collections
+from handler.search.collection import Collection
 from handler.search.types import BucketFace, CollectionRecord
 from handler.storage.types import ObjectReference
 from tests.unit.handler.search.conftest import CONTRACT, DIMENSION, face, found, vector
@@ -175,8 +176,9 @@ def test_a_person_with_a_thousand_faces_hides_nobody(staff: Collection) -> None:
 
 def test_a_full_collection_refuses_more(collections: Collections, staff: Collection) -> None:
     collections.most_faces = 2
+    staff = collections.open_record(staff.record)
     staff.add([face("ann", "1", vector(1)), face("ann", "2", vector(2))])
-    staff.whole.open_record(staff.record).index.__dict__.get("_counted", {}).clear()
+    staff.index.__dict__.get("_counted", {}).clear()
     with pytest.raises(ApiError, match="CollectionFull") as refusal:
         staff.add([face("bob", "1", vector(3))])
     assert (refusal.value.status, refusal.value.details) == (409, {"faces": 2, "limit": 2})

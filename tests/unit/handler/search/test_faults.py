@@ -8,7 +8,8 @@ import pytest
 
 from handler.errors import ApiError
 from handler.search import names
-from handler.search.collections import Collection, Collections
+from handler.search.catalog import Collections
+from handler.search.collection import Collection
 from tests.aws.servers.s3vectors import Refused, Service
 from tests.unit.handler.search.conftest import CONTRACT, DIMENSION, face, found, vector
 

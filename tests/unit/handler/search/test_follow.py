@@ -11,8 +11,10 @@ from handler.batch.types import Answer, Status
 from handler.errors import ApiError
 from handler.faces.types import PictureFaces
 from handler.search import follow, names
-from handler.search.collections import Collection, Collections
+from handler.search.catalog import Collections
+from handler.search.collection import Collection
 from handler.search.follow import Follower
+from handler.search.index_memory import MemoryIndex
 from handler.storage.faults import TransientFailure
 from handler.storage.types import ObjectReference
 from tests.unit.handler.batch import fakes
@@ -89,7 +91,7 @@ def collection_of(follower: Follower) -> Collection:
 def sources(collection: Collection) -> list[str]:
     """The key of the object of every face, by the truth; truth and index agree."""
     faces = list(collection.faces())
-    if collection.whole.engine == "s3vectors":
+    if collection.index.engine == "s3vectors":
         assert collection.index.stored_keys() == {face.key for face in faces}
     assert collection.gallery().faces == len(faces)
     return sorted(face.source.key for face in faces if face.source)
@@ -183,7 +185,7 @@ def test_many_pictures_under_duplicated_and_failing_deliveries(
 ) -> None:
     """Every face of what is left is there once, whatever the order and however often it failed."""
     chance = random.Random(7)
-    count = 1000 if follower.collections.engine == "memory" else 200
+    count = 1000 if follower.collections.make_index is MemoryIndex else 200
     keys = [f"{row}.jpg" if row % 10 else f"people/p{row % 70}/{row}.jpg" for row in range(count)]
     pending = [store.add(key, f"{key} 1".encode()) for key in keys]
     store.faults = {

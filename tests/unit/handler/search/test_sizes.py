@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from handler.search import gallery, names
-from handler.search.collections import Collections
+from handler.search.catalog import Collections
 from handler.search.index_memory import MemoryIndex
 from handler.search.types import BucketFace, Face
 from handler.storage.types import ObjectReference
@@ -57,7 +57,7 @@ class SortedTruth:
 
 
 def filled(truth: SortedTruth, persons: int, faces_each: int = 1) -> Collections:
-    made = Collections(truth, MemoryIndex, "memory")
+    made = Collections(truth, MemoryIndex)
     staff = made.create("staff", CONTRACT, DIMENSION)
     for row in range(persons):
         for number in range(faces_each):

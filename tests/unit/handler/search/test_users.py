@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from handler.search import names
-from handler.search.collections import Collection, Collections
+from handler.search.catalog import Collections
+from handler.search.collection import Collection
 from handler.search.types import Face
 from handler.search.users import LOOSE, Users, loose_person, placed, user_of
 from tests.unit.handler.search.conftest import CONTRACT, DIMENSION, found, vector

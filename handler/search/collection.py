@@ -1,4 +1,4 @@
-"""Collections in the store of record (the truth) and the index: no pictures, no requests.
+"""One collection in the store of record (the truth) and the index: no pictures, no requests.
 
 A write goes to the truth, then to the index, then checks the truth again; a deletion goes to the
 index, the truth, and the index again. In whatever order two of them interleave, and wherever one of
@@ -6,13 +6,9 @@ them stops, no search finds a face that the truth does not hold, and repeating t
 the rest. docs/search.md has the argument.
 """
 
-import secrets
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass
 from itertools import islice
 
 import msgspec
@@ -20,15 +16,12 @@ import msgspec
 from handler.errors import ApiError
 from handler.search import names
 from handler.search.index import Index
-from handler.search.truth import Truth, open_truth
+from handler.search.truth import Truth
 from handler.search.types import CollectionRecord, Face, Gallery, read_face
-from handler.settings import Settings
 
 # Keys that a deletion handles between two deadline checks.
 DELETE_STEP = 500
 REBUILD_STEP = 500
-# Indexes kept open: those in memory hold all their faces.
-MOST_INDEXES = 16
 READERS = 16  # as many connections as the client of S3 keeps
 # Deletions list again until nothing is left, but at most this often, since a writer may keep
 # adding.
@@ -46,110 +39,15 @@ class Removed:
     faces: tuple[str, ...]
 
 
-@dataclass(eq=False)
-class Collections:
-    """All collections below one truth."""
-
-    truth: Truth
-    make_index: Callable[[Truth, CollectionRecord], Index]
-    engine: str
-    most_faces: int | None = None
-    _indexes: dict[str, Index] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def create(self, name: str, contract: str, dimension: int) -> "Collection":
-        """Creates a collection, or returns the existing one, whatever its contract."""
-        there = self.record(names.check_collection(name))
-        if there is not None:
-            return self.open_record(there)
-        self.create_new(name, contract, dimension)
-        return self.open(name)
-
-    def create_new(self, name: str, contract: str, dimension: int) -> bool:
-        """Creates a collection unless it exists; returns whether it was created."""
-        record = CollectionRecord(
-            name=names.check_collection(name),
-            contract=contract,
-            dimension=dimension,
-            generation=secrets.token_hex(6),
-            created=round(time.time(), 3),
-        )
-        return self.truth.write_new(names.collection_key(name), msgspec.json.encode(record))
-
-    def open(self, name: str) -> "Collection":
-        """The collection. Raises CollectionNotFound."""
-        record = self.record(names.check_collection(name))
-        if record is None:
-            raise not_found()
-        return self.open_record(record)
-
-    def open_record(self, record: CollectionRecord) -> "Collection":
-        """The collection that `record` describes, whether or not it is the current one."""
-        with self._lock:
-            index = self._indexes.get(record.prefix)
-            if index is None:
-                while len(self._indexes) >= MOST_INDEXES:  # the one that was opened first
-                    self._indexes.pop(next(iter(self._indexes)))
-                index = self._indexes[record.prefix] = self.make_index(self.truth, record)
-        return Collection(self, record, index)
-
-    def record(self, name: str) -> CollectionRecord | None:
-        """What the truth says of the collection now."""
-        body = self.truth.read(names.collection_key(name))
-        return None if body is None else msgspec.json.decode(body, type=CollectionRecord)
-
-    def names(self, after: str = "", limit: int | None = None) -> list[str]:
-        """Names of collections above `after`, in order."""
-        return list(islice(self.truth.folders("collections/", after), limit))
-
-    def replace_record(self, record: CollectionRecord) -> None:
-        """Makes `record` the current one of its name, which completes a move."""
-        self.truth.replace(names.collection_key(record.name), msgspec.json.encode(record))
-
-    def delete(self, name: str, check: Check = lambda: None) -> Removed:
-        """Removes a collection with all that is in it, of every generation.
-
-        Raises CollectionNotFound where nothing of it is there. `check` is called between steps and
-        may raise Timeout; the same call made again goes on.
-        """
-        names.check_collection(name)
-        record = self.record(name)
-        self.truth.delete([names.collection_key(name)])
-        self.truth.delete(list(self.truth.keys(names.users_prefix(name))))
-        generations = list(self.truth.folders(f"faces/{name}/"))
-        if record is not None and record.generation not in generations:
-            generations.append(record.generation)
-        if not generations:
-            raise not_found()
-        persons = 0
-        faces: list[str] = []
-        for generation in generations:
-            collection = self.open_record(_record_of(name, generation, record))
-            removed = collection.delete_below("", check)
-            collection.index.drop()
-            with self._lock:
-                self._indexes.pop(collection.record.prefix, None)
-            persons += removed.persons
-            faces += removed.faces
-        return Removed(persons, tuple(faces))
-
-
 @dataclass(frozen=True, eq=False)
 class Collection:
     """One collection: its record, its index, and the truth that both come from."""
 
-    whole: Collections
+    truth: Truth
     record: CollectionRecord
     index: Index
+    most_faces: int
     moving: bool = False  # a generation that is being filled and is not the current one yet
-
-    @property
-    def truth(self) -> Truth:
-        return self.whole.truth
-
-    @property
-    def most_faces(self) -> int:
-        return self.whole.most_faces or self.index.most_faces
 
     def require_contract(self, contract: str) -> None:
         """Raises ModelMismatch (409), with both contracts, where it is not the collection's."""
@@ -342,7 +240,7 @@ class Collection:
 
     def _confirm(self, faces: Sequence[Face]) -> None:
         """Removes from the index what was deleted while it was being added."""
-        current = self.record if self.moving else self.whole.record(self.record.name)
+        current = self.record if self.moving else read_record(self.truth, self.record.name)
         if current is None or current.generation != self.record.generation:
             self._remove([face.key for face in faces])
             self.index.drop()
@@ -367,38 +265,10 @@ class Collection:
         return [key[len(prefix) :] for key in self.truth.keys(prefix + below)]
 
 
-def _record_of(name: str, generation: str, current: CollectionRecord | None) -> CollectionRecord:
-    """The record of a generation that may be an old one, of which only the name is left."""
-    if current is not None and current.generation == generation:
-        return current
-    return CollectionRecord(name=name, contract="", dimension=1, generation=generation)
-
-
-@cache
-def open_collections(settings: Settings) -> Collections:
-    """The collections that the settings name. Raises CollectionNotFound where they name none."""
-    if settings.collections is None:
-        raise ApiError(
-            "CollectionNotFound",
-            "Collections are off: FACENET_COLLECTIONS is not set.",
-            fixable=True,
-        )
-    truth = open_truth(settings.collections)
-    engine, _, bucket = settings.index.partition(":")
-    make = partial(_vectors_index, bucket) if engine == "s3vectors" else _memory_index
-    return Collections(truth, make, engine, settings.collection_faces)
-
-
-def _memory_index(truth: Truth, record: CollectionRecord) -> Index:
-    from handler.search.index_memory import MemoryIndex
-
-    return MemoryIndex(truth, record)
-
-
-def _vectors_index(bucket: str, truth: Truth, record: CollectionRecord) -> Index:
-    from handler.search.index_vectors import VectorsIndex, vectors_client
-
-    return VectorsIndex(truth, record, bucket, vectors_client())
+def read_record(truth: Truth, name: str) -> CollectionRecord | None:
+    """What the truth says of a collection now; None where there is none."""
+    body = truth.read(names.collection_key(name))
+    return None if body is None else msgspec.json.decode(body, type=CollectionRecord)
 
 
 def not_found() -> ApiError:
