@@ -83,12 +83,14 @@ model-card: $(TEST_ALL)
 
 .PHONY: test test-all check test-container test-aws test-browser test-deploy test-arm64 fuzz soak audit sbom
 # Each of these folders has a target of its own.
-ELSEWHERE := container aws browser deploy arm64
-test: $(TEST) ## test the function and the tools, without TensorFlow (two minutes)
-	@$(PY) -m pytest -m "not full" $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
+ELSEWHERE := $(foreach folder,container aws browser deploy arm64,--ignore=tests/$(folder))
+# A process for each processor; a module's tests share one. ARGS="-n 0" uses none (for --pdb).
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+test: $(TEST) ## test the function and the tools, without TensorFlow (a minute)
+	@$(PY) -m pytest -m "not full" $(PARALLEL) $(ELSEWHERE) $(ARGS)
 
 test-all: $(TEST_ALL) ## test everything, also the importer, training and accuracy (installs TensorFlow, 1.5 GB)
-	@$(PY) -m pytest $(foreach folder,$(ELSEWHERE),--ignore=tests/$(folder)) $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ELSEWHERE) $(ARGS)
 
 check: $(TEST) ## check lint, formatting, types and import directions
 	@$(PY) -m ruff check .
