@@ -20,6 +20,7 @@ import numpy as np
 import model_layer
 from model_layer.files import BUNDLED
 from model_layer.manifest import read_manifest
+from tools.failure import report_failure
 from tools.shared import SHARED
 
 PARITY = "parity.npz"
@@ -119,8 +120,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         check(options.folder, options.lfw, options.out)
     except (CheckError, model_layer.ModelUnavailable, OSError) as exc:
-        print(f"error: {exc} ({options.folder})", file=sys.stderr)
-        return 1
+        return report_failure(f"{exc} ({options.folder})")
     return 0
 
 

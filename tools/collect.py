@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tools.failure import report_failure
 from tools.needs import packages_of
 
 with packages_of("collect"):
@@ -70,16 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         counts = collect(options)
     except CollectError as failure:
-        return report_failure(str(failure), 1)
+        return report_failure(failure)
     except (BotoCoreError, ClientError) as failure:
         return report_failure(
             f"{options.source} cannot be read ({failure}); check its name, credentials and region. "
-            "Run the same command again to continue",
-            1,
+            "Run the same command again to continue"
         )
     except OSError as failure:
         return report_failure(
-            f"{failure.filename or options.source}: {failure.strerror or failure}", 1
+            f"{failure.filename or options.source}: {failure.strerror or failure}"
         )
     except KeyboardInterrupt:
         return report_failure("interrupted; run the same command again to continue", 130)
@@ -87,12 +87,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if counts["strange"]:
         print(f"{counts['strange']:,} objects are not results and were skipped", file=sys.stderr)
     return 0
-
-
-def report_failure(why: str, status: int) -> int:
-    """Prints why there is no file; returns the exit status."""
-    print(f"collect: {why}", file=sys.stderr)
-    return status
 
 
 def collect(options: argparse.Namespace) -> dict[str, int]:

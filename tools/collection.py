@@ -38,6 +38,7 @@ from handler.storage import clients
 from handler.storage.faults import TransientFailure
 from handler.storage.store import S3Store
 from handler.storage.types import ObjectReference, StoredObject
+from tools.failure import report_failure
 from tools.needs import packages_of
 
 with packages_of("collect"):
@@ -59,20 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(COMMANDS[options.command](collections_of(), options))
     except (CollectionError, ApiError, SettingsError, TransientFailure) as failure:
-        return report_failure(str(failure), 1)
+        return report_failure(failure)
     except (BotoCoreError, ClientError, OSError) as failure:
         return report_failure(
-            f"{failure}; check names, credentials and region, then repeat the command", 1
+            f"{failure}; check names, credentials and region, then repeat the command"
         )
     except KeyboardInterrupt:
         return report_failure("interrupted; run the same command again to continue", 130)
     return 0
-
-
-def report_failure(why: str, status: int) -> int:
-    """Prints why the command failed; returns the exit status."""
-    print(f"collection: {why}", file=sys.stderr)
-    return status
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -22,7 +22,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
-from tools.client import CallError, Client, over_http, over_lambda
+from tools.client import CallError, Client
+from tools.client.target import add_target, client_of
+from tools.failure import report_failure
 from tools.needs import packages_of
 
 with packages_of("enrol"):
@@ -58,14 +60,11 @@ class Item:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     try:
-        client = over_lambda(options.function) if options.function else over_http(options.url)
-        counts = enrol(client, options)
+        counts = enrol(client_of(options), options)
     except EndpointConnectionError:
-        return report_failure(
-            f"no server answers at {options.url}; `make serve` starts a server", 1
-        )
+        return report_failure(f"no server answers at {options.url}; `make serve` starts a server")
     except (CallError, BotoCoreError, ClientError, OSError, pa.ArrowInvalid) as failure:
-        return report_failure(f"{failure}. Run the same command again to continue", 1)
+        return report_failure(f"{failure}. Run the same command again to continue")
     except KeyboardInterrupt:
         return report_failure("interrupted; run the same command again to continue", 130)
     print(
@@ -76,12 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def report_failure(why: str, status: int) -> int:
-    """Prints why the command failed; returns the exit status."""
-    print(f"enrol: {why}", file=sys.stderr)
-    return status
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tools.enrol",
@@ -90,9 +83,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("source", type=Path, help="a folder with a folder per person, or .parquet")
     parser.add_argument("-c", "--collection", required=True)
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--url", default="http://127.0.0.1:8080", help="(%(default)s)")
-    where.add_argument("--function", help="name or ARN of the Lambda function, called directly")
+    add_target(parser)
     parser.add_argument("-o", "--output", type=Path, help="Parquet of what was enrolled")
     parser.add_argument(
         "--restart", action="store_true", help="discard the journal of an earlier run"

@@ -26,6 +26,7 @@ from image.commands import (
     require_engine,
     say,
 )
+from tools.failure import report_failure
 from tools.sam_template import write_local_template
 
 COMMAND = SAM / "bin/sam"
@@ -56,8 +57,7 @@ def main() -> int:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
     except (CommandError, EngineUnavailableError) as failure:
-        print(f"cannot serve the image: {failure}", file=sys.stderr)
-        return 1
+        return report_failure(failure)
     return 0
 
 

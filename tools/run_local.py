@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fixtures.runtime_stub import Answer, FunctionError, RuntimeStub
+from tools.failure import report_failure
 
 EVENTS = Path(__file__).resolve().parent.parent / "events"
 # What the pictures show; the other events have no verdict of their own.
@@ -128,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             run(options.events, as_json=options.json, log=None if options.verbose else log)
         except (FunctionError, AnswerError) as exc:
-            print(f"failed: {exc}", file=sys.stderr)
+            report_failure(exc)
             log.seek(0)
             print("".join(log.readlines()[-LOG_LINES:]), file=sys.stderr, end="")
             return 1

@@ -15,6 +15,7 @@ from model_layer import ModelError, bundled_models, read_manifest
 from model_layer.files import find_model
 from model_layer.manifest import Manifest
 from model_layer.percent import scale_of
+from tools.failure import report_failure
 
 THRESHOLDS = (99.0, 95.0, 90.0, 85.0, 80.0, 75.0, 70.0, 60.0, 50.0)
 
@@ -54,8 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         manifest = read_manifest(find_model(options.model))
     except ModelError as failure:
-        print(f"failed: {failure}", file=sys.stderr)
-        return 1
+        return report_failure(failure)
     print(*rows(manifest), sep="\n")
     return 0
 

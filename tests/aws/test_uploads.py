@@ -24,6 +24,7 @@ from tests.aws import events, stand_in
 from tests.aws.conftest import ACCOUNT_VARIABLES
 from tests.unit.handler.service_fakes import RED, make_service, picture
 from tools import client
+from tools.client.answers import answer_of
 
 MOST_BYTES = 8_000_000
 Json = dict[str, Any]
@@ -51,7 +52,7 @@ class Uploads:
     def call(self, operation: str, body: Json) -> Json:
         """For tools.client: an answer, or CallError."""
         status, answer = self.post(operation, body)
-        return client.answer_of(status, json.dumps(answer).encode())
+        return answer_of(status, json.dumps(answer).encode())
 
     def keys(self) -> list[str]:
         return [

@@ -84,4 +84,4 @@ def test_a_failure_sets_the_exit_status(
 ) -> None:
     (folder / "int8.tflite").write_bytes(b"not a model")
     assert check_model.main([str(folder), "--lfw", str(tmp_path / "lfw")]) == 1
-    assert capsys.readouterr().err.startswith("error: int8")
+    assert capsys.readouterr().err.startswith("failed: int8")

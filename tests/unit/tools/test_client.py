@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from tools import client
-from tools.client import CallError
+from tools.client import CallError, transport
+from tools.client.__main__ import main
+from tools.client.pictures import REQUEST_BYTES, content_type_of, request_of
 
 URLS = {
     "https://abc123.execute-api.eu-central-1.amazonaws.com": ("eu-central-1", "execute-api"),
@@ -37,7 +39,7 @@ class Wire:
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     made = Wire()
-    monkeypatch.setattr(client, "URLLib3Session", lambda **_: made)
+    monkeypatch.setattr(transport, "URLLib3Session", lambda **_: made)
     return made
 
 
@@ -48,7 +50,7 @@ def session() -> boto3.Session:
 
 def test_files_bytes_and_references_become_images(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"of a file")
-    request = client.request_of(
+    request = request_of(
         [str(tmp_path / "a.jpg"), b"in memory", "s3://bucket/some/key.jpg", {"embedding": [1.0]}]
     )
     assert request["cnt"] == 4
@@ -171,7 +173,7 @@ def test_command_line_prints_the_answer_and_passes_options(
     wire: Wire, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"a")
-    assert client.main(["embed", str(tmp_path / "a.jpg"), "--encoding", "base64"]) == 0
+    assert main(["embed", str(tmp_path / "a.jpg"), "--encoding", "base64"]) == 0
     assert json.loads(capsys.readouterr().out) == {"same": True}
     body = json.loads(wire.sent.body)
     assert body["encoding"] == "base64"
@@ -181,7 +183,7 @@ def test_command_line_prints_the_answer_and_passes_options(
 def test_command_line_fails_with_words_not_a_traceback(
     wire: Wire, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert client.main(["embed", "absent.jpg"]) == 1
+    assert main(["embed", "absent.jpg"]) == 1
     assert "absent.jpg" in capsys.readouterr().err
 
 
@@ -190,12 +192,12 @@ def test_command_line_does_not_print_a_page_as_the_answer(
 ) -> None:
     (tmp_path / "a.jpg").write_bytes(b"a")
     wire.content = b"<html>ok</html>"
-    assert client.main(["embed", str(tmp_path / "a.jpg")]) == 1
+    assert main(["embed", str(tmp_path / "a.jpg")]) == 1
     said = capsys.readouterr()
     assert (said.out, "<html>ok</html>" in said.err) == ("", True)
 
 
-LARGE = client.REQUEST_BYTES + 1
+LARGE = REQUEST_BYTES + 1
 
 
 def noise_png() -> bytes:
@@ -248,7 +250,7 @@ def test_another_refusal_of_a_form_is_not_hidden() -> None:
     ],
 )
 def test_the_type_of_a_picture_is_recognised_by_its_first_bytes(data: bytes, expected: str) -> None:
-    assert client.content_type_of(data) == expected
+    assert content_type_of(data) == expected
 
 
 def test_collections_have_routes_of_their_own(wire: Wire) -> None:
@@ -281,5 +283,5 @@ def test_collections_have_routes_of_their_own(wire: Wire) -> None:
 )
 def test_a_verb_says_what_it_needs(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        client.main(line.split())
+        main(line.split())
     assert "needs" in capsys.readouterr().err

@@ -24,7 +24,8 @@ from tests.unit.handler.service_fakes import (
     picture,
 )
 from tools import enrol
-from tools.client import Client, answer_of
+from tools.client import Client
+from tools.client.answers import answer_of
 from tools.collect_rows import SCHEMA
 
 
@@ -50,7 +51,7 @@ class Function:
 @pytest.fixture
 def function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Function:
     made = Function(tmp_path / "truth")
-    monkeypatch.setattr(enrol, "over_http", lambda url: made.client())
+    monkeypatch.setattr(enrol, "client_of", lambda options: made.client())
     return made
 
 
