@@ -21,7 +21,7 @@ import numpy as np
 import model_layer
 from bench.speed.report import machine_and_date
 from model_layer.files import BUNDLED
-from tools.evaluate import conditions, groups, report
+from tools.evaluate import conditions, groups, measurement, report
 from tools.evaluate.__main__ import evaluate, parse_arguments
 from training.__main__ import ID, ROOT, add_sources
 
@@ -116,7 +116,7 @@ def parts(lines: Sequence[str]) -> list[list[str]]:
     return [text.splitlines() for text in "\n".join(lines).split("\n\n")]
 
 
-def accuracy_lines(plain: report.Report, flipped: report.Report) -> list[str]:
+def accuracy_lines(plain: measurement.Report, flipped: measurement.Report) -> list[str]:
     """The ten-fold protocol on the folds at hand."""
     return [
         "| | accuracy | AUC | EER |",

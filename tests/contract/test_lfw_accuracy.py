@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import model_layer
-from tools.evaluate import protocol, report
+from tools.evaluate import measurement, protocol
 from tools.evaluate.dataset import Pairs, open_pictures, read_pairs
 from tools.evaluate.embedding import (
     Chips,
@@ -71,7 +71,7 @@ def accuracy(
         vectors = make_embeddings(
             model, chips_of(detector), EmbedOptions(), tmp_path_factory.mktemp("embeddings")
         )
-        distances = report.pair_distances(
+        distances = measurement.pair_distances(
             vectors, pairs.left, pairs.right, pairs.folds, subtract_mean=False
         )
         return protocol.fold_accuracy(distances, pairs.same, pairs.folds).mean

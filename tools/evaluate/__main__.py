@@ -16,7 +16,7 @@ from tools.pack_images import at_least
 from tools.shared import SHARED
 
 with packages_of("evaluate"):
-    from tools.evaluate import charts, report
+    from tools.evaluate import charts, measurement, report
     from tools.evaluate.dataset import Pairs, open_pictures, read_pairs, require_measurable
     from tools.evaluate.embedding import (
         EmbedOptions,
@@ -124,7 +124,7 @@ def facts_of(options: Any, model: model_layer.Model, choice: FaceChoice) -> dict
 class Measurement:
     """The report, and what its pictures are drawn from: each labelled pair's held-out distance."""
 
-    report: report.Report
+    report: measurement.Report
     distances: Floats
     pairs: Pairs
     strangers: Strangers
@@ -150,14 +150,14 @@ def evaluate(options: Any) -> Measurement:
     chips = make_chips(pictures, pairs.names, choice, cache_folder, options.jobs)
     embed_options = EmbedOptions(flip=options.flip, standardization=options.standardization)
     vectors = make_embeddings(model, chips, embed_options, cache_folder)
-    distances = report.pair_distances(
+    distances = measurement.pair_distances(
         vectors, pairs.left, pairs.right, pairs.folds, subtract_mean=options.subtract_mean
     )
-    mean = report.mean_of(vectors, pairs.left, pairs.right) if options.subtract_mean else None
-    pooled = report.select_own_fold(distances, pairs.folds)
+    mean = measurement.mean_of(vectors, pairs.left, pairs.right) if options.subtract_mean else None
+    pooled = measurement.select_own_fold(distances, pairs.folds)
     people = identify(pairs)
-    strangers = report.strangers_of(vectors, pooled, pairs, people, mean)
-    measured = report.measure(
+    strangers = measurement.strangers_of(vectors, pooled, pairs, people, mean)
+    measured = measurement.measure(
         distances,
         pairs,
         people,

@@ -8,8 +8,9 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
+from tools.evaluate.measurement import Report
 from tools.evaluate.protocol import Floats
-from tools.evaluate.report import DEFAULT_FAR, Report
+from tools.evaluate.report import DEFAULT_FAR
 from tools.evaluate.strangers import EDGES, Strangers
 
 matplotlib.use("Agg")

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import align
 import model_layer
 from align.quality import estimate_pose
-from tools.evaluate import protocol, report
+from tools.evaluate import measurement, protocol
 from tools.evaluate.__main__ import BUNDLED, LFW, check_inputs, exit_with_message
 from tools.evaluate.cache import Arrays, compute_in_chunks, digest_of, key_of
 from tools.evaluate.dataset import Pairs, Pictures, open_pictures, read_pairs, require_measurable
@@ -212,7 +212,7 @@ def pair_distances(
 ) -> Floats:
     """L2 distances float64[P] between the left pictures' and the right pictures' embeddings."""
     both = np.concatenate([left, right])
-    return report.pair_distances(
+    return measurement.pair_distances(
         both, pairs.left, pairs.right + len(left), pairs.folds, subtract_mean=False
     )
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from model_layer.thresholds import Thresholds
-from tools.evaluate import charts, report
+from tools.evaluate import charts, measurement, report
 from tools.evaluate.dataset import Pairs
 from tools.evaluate.people import identify
 from tools.evaluate.strangers import Strangers
 
 PEOPLE, PAIRS = 120, 120
-Measured = tuple[report.Report, np.ndarray, Pairs, Strangers]
+Measured = tuple[measurement.Report, np.ndarray, Pairs, Strangers]
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +29,11 @@ def measured() -> Measured:
     left = 2 * np.arange(PAIRS)
     right = np.where(same, left + 1, (left + 2) % (2 * PEOPLE))
     pairs = Pairs(names, left, right, np.arange(PAIRS) // 40, same)
-    distances = report.pair_distances(vectors, left, right, pairs.folds, subtract_mean=False)
+    distances = measurement.pair_distances(vectors, left, right, pairs.folds, subtract_mean=False)
     people = identify(pairs)
-    strangers = report.strangers_of(vectors, distances, pairs, people, None)
+    strangers = measurement.strangers_of(vectors, distances, pairs, people, None)
     facts = {"model": "a-model", "dataset": "made-up pairs"}
-    result = report.measure(
+    result = measurement.measure(
         distances, pairs, people, strangers, facts=facts, found=np.arange(240) != 7, rounds=50
     )
     return result, distances, pairs, strangers
@@ -42,18 +42,20 @@ def measured() -> Measured:
 def test_subtracting_the_mean_uses_the_other_folds_only() -> None:
     vectors = np.eye(4, dtype=np.float32)
     left, right, folds = np.array([0, 2]), np.array([1, 3]), np.array([1, 2])
-    rows = report.pair_distances(vectors, left, right, folds, subtract_mean=True)
+    rows = measurement.pair_distances(vectors, left, right, folds, subtract_mean=True)
     # Fold 1 moves by the mean of vectors 2 and 3, which opens no angle between 2 and 3 but 180.
     assert rows.shape == (2, 2)
     assert rows[0, 1] == pytest.approx(2.0)
     assert rows[1, 0] == pytest.approx(2.0)
-    assert report.select_own_fold(rows, folds) == pytest.approx([rows[0, 0], rows[1, 1]])
+    assert measurement.select_own_fold(rows, folds) == pytest.approx([rows[0, 0], rows[1, 1]])
 
 
 def test_distances_without_mean_are_plain_l2() -> None:
     vectors = np.array([[1, 0], [0, 1]], np.float32)
     both = np.array([0]), np.array([1]), np.array([1])
-    assert report.pair_distances(vectors, *both, subtract_mean=False) == pytest.approx([2**0.5])
+    assert measurement.pair_distances(vectors, *both, subtract_mean=False) == pytest.approx(
+        [2**0.5]
+    )
 
 
 def test_faces_not_found_are_counted(measured: Measured) -> None:
@@ -105,9 +107,9 @@ def test_labelled_pairs_alone_are_counted_where_nobody_is_named(measured: Measur
     unnamed = dataclasses.replace(pairs, names=names)
     people = identify(unnamed)
     vectors = np.zeros((240, 2), np.float32)
-    strangers = report.strangers_of(vectors, distances, unnamed, people, None)
+    strangers = measurement.strangers_of(vectors, distances, unnamed, people, None)
     assert strangers.total == PAIRS // 2
-    result = report.measure(
+    result = measurement.measure(
         distances, unnamed, people, strangers, facts={}, found=np.ones(240, bool), rounds=20
     )
     assert "person_a and person_b" in report.to_markdown(result)
@@ -117,7 +119,7 @@ def test_a_mean_that_was_subtracted_goes_into_the_manifest(
     measured: Measured,
 ) -> None:
     vectors = np.array([[1, 0], [0, 1], [0, 1]], np.float32)
-    mean = report.mean_of(vectors, np.array([0, 0]), np.array([1, 2]))
+    mean = measurement.mean_of(vectors, np.array([0, 0]), np.array([1, 2]))
     moved = dataclasses.replace(measured[0], mean=tuple(mean.tolist()))
     fields = json.loads(json.dumps(report.to_json(moved)))["manifest"]
     assert fields["embedding"] == {"dimension": 2, "metric": "l2", "mean": [0.5, 0.5]}
