@@ -14,6 +14,12 @@ from tests.aws.servers.s3vectors import Refused, Service
 from tests.unit.handler.search.conftest import CONTRACT, DIMENSION, face, found, vector
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 repeats calls as often as ever, without the pauses between them."""
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+
 @pytest.fixture
 def gallery(vectors_collections: Collections) -> Collection:
     return vectors_collections.create("staff", CONTRACT, DIMENSION)
