@@ -1,6 +1,7 @@
-"""The README's quick starts do what it says; tests/aws has the one for a bucket."""
+"""The quick starts of README and docs do what they say; tests/aws has the one for a bucket."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,3 +45,16 @@ def test_uai_packer_and_service_give_the_bare_distance(run: Run) -> None:
     distance = run("uai").strip().splitlines()[-1]
     assert len(distance) <= 10
     assert 0 < float(distance) < 2
+
+
+def test_client_enrols_finds_and_deletes_a_person(
+    collections_port: int, root: Path, tmp_path: Path
+) -> None:
+    address = {"tools.client": f"tools.client --url http://127.0.0.1:{collections_port}"}
+    said = run_block(root, tmp_path, "collection", address, document="docs/search.md")
+    created, enrolled, found, deleted = re.split(r"(?<=^})\n(?={)", said, flags=re.M)
+    assert json.loads(created)["gallery"]["faces"] == 0
+    assert json.loads(enrolled)["gallery"]["faces"] == 2
+    faces = json.loads(found)["images"][0]["faces"]
+    assert [[match["person"] for match in face["matches"]] for face in faces] == [["Eileen"], []]
+    assert json.loads(deleted)["persons"] == 1

@@ -1,42 +1,24 @@
 """docs/rekognition.md does what it says and shows what its command prints."""
 
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from handler.cold_start import load
-from handler.http import source
-from handler.invocation import Invocation
 from handler.rekognition.protocol import OPERATIONS
-from handler.settings import Settings
 from tests.quick_starts import run_block
 from tools import similarity_table
-from tools.serve import Server
 
 DOCUMENT = "docs/rekognition.md"
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
-    """A local server with collections in a folder."""
-    settings = {"FACENET_REKOGNITION": "on", "FACENET_COLLECTIONS": str(tmp_path / "collections")}
-    service = load(Settings.from_environment(settings))
-    server = Server(
-        ("127.0.0.1", 0),
-        lambda event, context: source.handle(event, Invocation(context), service),
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
-
-
-def test_the_quick_start_prints_what_it_says(port: int, root: Path, tmp_path: Path) -> None:
+def test_the_quick_start_prints_what_it_says(
+    collections_port: int, root: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
-    printed = run_block(root, folder, "rekognition", {"8080": str(port)}, document=DOCUMENT)
+    printed = run_block(
+        root, folder, "rekognition", {"8080": str(collections_port)}, document=DOCUMENT
+    )
     lines = printed.splitlines()
     assert lines == ["2 faces", "['grace_hopper']", "1 match, 1 other"]
     text = (root / DOCUMENT).read_text()
