@@ -14,6 +14,7 @@ TARGET = re.compile(r"^([a-z0-9-]+):", re.M)
 # `make` in code: prose uses the word for other things.
 MAKE = re.compile(r"(?:`|^|&& )make ([a-z][a-z0-9-]*)", re.M)
 MODULE = re.compile(r"python -m ((?:bench|fixtures|image|tests|tools|training)(?:\.\w+)*)")
+BENCH = re.compile(r"\bBENCH=(\w+)")
 # Names of files below our folders, and of tests, which pages also name without their folder.
 FILE = re.compile(
     r"`((?:(?:align|bench|docs|events|fixtures|fuzz|handler|image|model_layer|requirements"
@@ -37,7 +38,8 @@ class TestPage:
         assert not set(MAKE.findall(page.read_text())) - targets
 
     def test_modules_exist(self, page: Path) -> None:
-        names = set(MODULE.findall(page.read_text()))
+        text = page.read_text()
+        names = {*MODULE.findall(text), *(f"bench.{name}" for name in BENCH.findall(text))}
         assert not [name for name in names if not _module_exists(name)]
 
     def test_files_exist(self, page: Path) -> None:
