@@ -23,7 +23,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tools.failure import report_failure
@@ -34,13 +33,11 @@ with packages_of("collect"):
     import pyarrow.parquet as pq
     from tqdm import tqdm
 
-    from tools.collect_rows import SCHEMA, Result, rows
-    from tools.collect_sources import Page, Source, open_source
+    from tools.collect_rows import SCHEMA, decode, rows
+    from tools.collect_sources import Page, Source, is_result, open_source
     from tools.evaluate.cache import cancel_pending
 
 SOURCE_KEY, LAST_KEY = b"facenet.source", b"facenet.last"
-# Answers to requests that came through a queue lie here, and are no results of pictures.
-REQUESTS = "_requests/"
 THREADS = 16
 MAX_PAGE = 1000  # keys of one listing call of S3
 
@@ -188,19 +185,6 @@ def write_part(
     pq.write_table(table.replace_schema_metadata(metadata), unfinished, compression="zstd")
     os.replace(unfinished, path)
     return len(page) - len(known)
-
-
-def is_result(key: str, source: Source) -> bool:
-    """Whether to read it: answers to requests lie where no bucket's results can."""
-    return key.endswith(".json") and not key.startswith(source.prefix + REQUESTS)
-
-
-def decode(body: bytes) -> Result | None:
-    """A result, or None for JSON that is none."""
-    try:
-        return msgspec.json.decode(body, type=Result)
-    except msgspec.DecodeError:
-        return None
 
 
 def join(parts: Sequence[Path], options: argparse.Namespace, folder: Path) -> dict[str, int]:

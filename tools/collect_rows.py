@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 from msgspec import Struct
 
@@ -111,6 +112,14 @@ class Result(Struct):
     width: int | None = None
     height: int | None = None
     error: Error | None = None
+
+
+def decode(body: bytes) -> Result | None:
+    """A result, or None for JSON that is none."""
+    try:
+        return msgspec.json.decode(body, type=Result)
+    except msgspec.DecodeError:
+        return None
 
 
 def rows(result: Result, written_at: datetime) -> Iterator[dict[str, Any]]:

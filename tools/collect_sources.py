@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+# Answers to requests that came through a queue lie here, and are no results of pictures.
+REQUESTS = "_requests/"
 Page = Mapping[str, datetime]  # keys in the source's order, and when each was last written
 
 
@@ -64,6 +66,11 @@ class Folder:
 
     def read(self, key: str) -> bytes:
         return (self.root / key).read_bytes()
+
+
+def is_result(key: str, source: Source) -> bool:
+    """Whether to read it: answers to requests lie where no bucket's results can."""
+    return key.endswith(".json") and not key.startswith(source.prefix + REQUESTS)
 
 
 def modified_at(path: Path) -> datetime:

@@ -21,7 +21,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import msgspec
 import numpy as np
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -44,11 +43,10 @@ from tools.needs import packages_of
 with packages_of("collect"):
     from tqdm import tqdm
 
-    from tools.collect_rows import Result
-    from tools.collect_sources import open_source
+    from tools.collect_rows import Result, decode
+    from tools.collect_sources import is_result, open_source
 
 PAGE = 500
-REQUESTS = "_requests/"
 
 
 class CollectionError(Exception):
@@ -220,12 +218,9 @@ def results_of(options: argparse.Namespace) -> Iterator[Result]:
     source = open_source(options.results)
     for page in source.pages(None, PAGE):
         for key in page:
-            if not key.endswith(".json") or key.startswith(source.prefix + REQUESTS):
-                continue
-            try:
-                yield msgspec.json.decode(source.read(key), type=Result)
-            except msgspec.DecodeError:
-                continue
+            result = decode(source.read(key)) if is_result(key, source) else None
+            if result is not None:
+                yield result
 
 
 def faces_of(result: Result) -> PictureFaces:

@@ -128,8 +128,3 @@ def _stored(arrays: Mapping[str, Array], name: str) -> Layer:
     slope = float(arrays[f"{name}/slope"])
     kept = None if np.isnan(slope) else slope
     return Layer(arrays[f"{name}/kernel"], arrays[f"{name}/bias"], kept)
-
-
-def parameter_count(weights: Weights) -> int:
-    """Number of trained values."""
-    return sum(layer.kernel.size + layer.bias.size for layer in weights.values())

@@ -7,7 +7,6 @@ import re
 
 from handler.rekognition.errors import RekognitionError
 
-TAIL = 24  # hex digits of our face id that stay when the face moves
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 

@@ -1,7 +1,7 @@
 """The models that validate a request about collections and describe it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -153,7 +153,6 @@ PLAIN: Mapping[str, type[Struct]] = {
 }
 PICTURES: Mapping[str, type[Struct]] = {"enrol": EnrolRequest, "search": SearchRequest}
 OPTIONS: Mapping[str, type[Struct]] = {"enrol": EnrolOptions, "search": SearchOptions}
-Verb = Literal["enrol", "search"]
 
 
 class SearchJob(Struct, frozen=True, kw_only=True):
