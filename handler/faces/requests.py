@@ -184,6 +184,11 @@ class Job:
         """Which faces count, with the operation's own default."""
         return self.options.face or ("all" if self.operation == "detect" else "largest")
 
+    def rule_at(self, index: int) -> FaceRule:
+        """Which faces of one image count: `all` in a compare leaves image 0 one person."""
+        reference = self.operation == "compare" and index == 0
+        return "largest" if reference and self.rule == "all" else self.rule
+
 
 def parse_json(body: bytes, limits: Limits, operation: str | None = None) -> Job:
     """A JSON body as a Job. Raises InvalidRequest (naming the field), CountMismatch, ..."""

@@ -107,26 +107,27 @@ class Service:
         """The distance of image 0 to the others, and with more than two all distances."""
         profile = choose_profile(self.model, job.options)
         decision = decide(self.model.manifest, self.settings, job.options)
-        given = [
-            self._read_vectors(index, source, profile) for index, source in enumerate(job.sources)
-        ]
-        found: list[PictureFaces | None] = []
+        given = {
+            index: vectors
+            for index, source in enumerate(job.sources)
+            if (vectors := self._read_vectors(index, source, profile)) is not None
+        }
+        found: dict[int, PictureFaces] = {}
+        faces = []
         for index, source in enumerate(job.sources):
-            picture = (
-                self._find(index, source, job, profile, invocation)
-                if given[index] is None
-                else None
-            )
-            found.append(picture)
-            faces = [len(each.faces) if each else 1 for each in found]
+            if index not in given:
+                found[index] = self._find(index, source, job, profile, invocation)
+            faces.append(len(found[index].faces) if index in found else 1)
             require_room_for_pairs(faces, self.settings.limits.response_bytes)
-        embedded = iter(self.embed_faces([each for each in found if each], profile, invocation))
-        seen = [
-            _require_distinct(index, next(embedded), job) if each else None
-            for index, each in enumerate(found)
+        embedded = self.embed_faces(list(found.values()), profile, invocation)
+        seen = {
+            index: _require_distinct(index, picture, job)
+            for index, picture in zip(found, embedded, strict=True)
+        }
+        groups = [
+            given[index] if index in given else vectors_of(seen[index])
+            for index in range(len(job.sources))
         ]
-        pictures = iter([each for each in seen if each])
-        groups = [vector if vector is not None else vectors_of(next(pictures)) for vector in given]
         similarity = self.model.manifest.similarity if profile.calibrated else _no_similarity
         pairs = match(groups, decision.threshold, similarity)
         nearest = nearest_of_first(pairs)
@@ -138,7 +139,7 @@ class Service:
             threshold=decision.threshold,
             far=decision.far,
             pairs=pairs if many else UNSET,
-            images=answers.image_answers(seen),
+            images=answers.image_answers([seen.get(index) for index in range(len(groups))]),
             **self._common_fields(profile, invocation),
         )
 
@@ -226,7 +227,7 @@ class Service:
     ) -> PictureFaces:
         """One image of a request; every error names it."""
         with _about_image(index):
-            found = self.find(source, job.options, _face_rule(job, index), profile, invocation)
+            found = self.find(source, job.options, job.rule_at(index), profile, invocation)
             if profile is not None and not found.faces:
                 raise no_face()
         return found
@@ -310,7 +311,7 @@ def _about_image(index: int) -> Iterator[None]:
 def _require_distinct(index: int, picture: PictureFaces, job: Job) -> PictureFaces:
     """The picture with the faces that the model can tell apart. Raises LowQuality naming it."""
     with _about_image(index):
-        return require_distinct(picture, job.options.min_quality, _face_rule(job, index))
+        return require_distinct(picture, job.options.min_quality, job.rule_at(index))
 
 
 def _try_require_distinct(answer: PictureFaces | ApiError) -> PictureFaces | ApiError:
@@ -325,9 +326,3 @@ def _try_require_distinct(answer: PictureFaces | ApiError) -> PictureFaces | Api
 
 def _no_similarity(_distance: float) -> None:
     """The similarity for a profile without calibration."""
-
-
-def _face_rule(job: Job, index: int) -> FaceRule:
-    """`all` in a compare means every face of the others; image 0 stays one person."""
-    reference = job.operation == "compare" and index == 0
-    return "largest" if reference and job.rule == "all" else job.rule
