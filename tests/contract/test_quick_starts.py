@@ -33,7 +33,7 @@ def run(port: int, root: Path, tmp_path: Path) -> Run:
 
 def test_curl_compares_two_files(run: Run) -> None:
     answer = json.loads(run("curl"))
-    assert answer["same"] is False
+    assert answer["same"] is True
     assert len(answer["images"]) == 2
 
 
