@@ -132,6 +132,19 @@ def as_request_error() -> Iterator[None]:
         raise request_error(Fault.NOT_ACCEPTED) from None
 
 
+@contextmanager
+def as_batch_error() -> Iterator[None]:
+    """What S3 raises, as one of the exceptions of batches."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as failure:
+        raise batch_error(failure) from None
+    except (BotoCoreError, OSError) as failure:
+        raise connection_failure(failure) from None
+
+
 def batch_error(failure: Any) -> Exception:
     """A ClientError as a batch handles it: only a missing or archived object is not retried."""
     fault = fault_of(failure)

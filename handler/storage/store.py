@@ -8,13 +8,11 @@ from typing import Any
 
 from handler.storage.clients import get_object, owned_by
 from handler.storage.faults import (
-    Fault,
+    ObjectGone,
     TransientFailure,
-    as_transient,
-    batch_error,
+    as_batch_error,
     code_of,
     connection_failure,
-    fault_of,
     write_error,
 )
 from handler.storage.types import ObjectReference, StoredObject
@@ -51,33 +49,21 @@ class S3Store:
         The ETag of the event is deliberately not a condition: if the object was replaced since, the
         newer bytes are read under their own identity, and the newer event changes nothing.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with as_batch_error():
             return self._stored(get_object(self.client, reference, self.bucket_owner))
-        except ClientError as failure:
-            raise batch_error(failure) from None
-        except (BotoCoreError, OSError) as failure:
-            raise connection_failure(failure) from None
 
     def identity(self, reference: ObjectReference) -> str | None:
         """The identity of the object's current bytes (`StoredObject.identity`).
 
         None where it is gone. Raises TransientFailure.
         """
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        owner = {"ExpectedBucketOwner": self.bucket_owner} if self.bucket_owner else {}
+        place = {"Bucket": reference.bucket, "Key": reference.key}
         try:
-            response = self.client.head_object(Bucket=reference.bucket, Key=reference.key, **owner)
-        except ClientError as failure:
-            if fault_of(failure) is Fault.GONE:
-                return None
-            raise as_transient(failure) from None
-        except (BotoCoreError, OSError) as failure:
-            raise connection_failure(failure) from None
-        etag = response["ETag"].strip('"')
-        return StoredObject(etag, response.get("VersionId") or None, 0, b"").identity
+            with as_batch_error():
+                response = self.client.head_object(**place, **owned_by(self.bucket_owner))
+        except ObjectGone:
+            return None
+        return _described(response, 0, b"").identity
 
     def put_new(self, key: str, body: bytes) -> bool:
         """Write a result unless it exists; whether it was written. Raises TransientFailure."""
@@ -120,5 +106,9 @@ class S3Store:
         with closing(response["Body"]) as body:
             size = int(response["ContentLength"])
             data = bytes(body.read()) if size <= self.image_bytes else b""
-        etag = response["ETag"].strip('"')
-        return StoredObject(etag, response.get("VersionId") or None, size, data)
+        return _described(response, size, data)
+
+
+def _described(response: Mapping[str, Any], size: int, data: bytes) -> StoredObject:
+    etag = response["ETag"].strip('"')
+    return StoredObject(etag, response.get("VersionId") or None, size, data)
