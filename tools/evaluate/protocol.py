@@ -54,6 +54,11 @@ class Interval:
     low: float
     high: float
 
+    def in_words(self, digits: int = 4) -> str:
+        """The value, and its bounds."""
+        value, low, high = (f"{each:.{digits}f}" for each in (self.value, self.low, self.high))
+        return f"{value} ({low} to {high})"
+
 
 def splits(folds: Ints) -> Iterator[tuple[int, Bools, Bools]]:
     """Yields (fold, in the other folds, in this fold). Raises ValueError for fewer than two."""

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from tools.evaluate.measurement import Report
-from tools.evaluate.protocol import Interval
 from tools.evaluate.rates import FarRow
 
 # Of a manifest: the strictest of these that was measured.
@@ -114,7 +113,7 @@ def to_markdown(report: Report) -> str:
         f"**Accuracy {accuracy.mean:.4f} +- {accuracy.deviation:.4f}** on the labelled pairs of "
         f"{len(accuracy.folds)} folds, threshold on squared L2 from the other folds "
         f"({', '.join(f'{value:.2f}' for value in accuracy.squared_thresholds)}).",
-        f"AUC {in_words(report.auc)}, EER {in_words(report.eer)}.",
+        f"AUC {report.auc.in_words()}, EER {report.eer.in_words()}.",
         "",
         *calibration_lines(report),
         "",
@@ -126,11 +125,6 @@ def to_markdown(report: Report) -> str:
     return "\n".join(lines)
 
 
-def in_words(interval: Interval) -> str:
-    """The value, and the middle 95 % of its bootstrap samples."""
-    return f"{interval.value:.4f} ({interval.low:.4f} to {interval.high:.4f})"
-
-
 def far_table(report: Report) -> list[str]:
     """Lines of Markdown: threshold and accept rate at each false-accept rate."""
     return [
@@ -138,7 +132,7 @@ def far_table(report: Report) -> list[str]:
         "|---|---|---|---|---|",
         *[
             f"| {row.far:g} | {row.rate.low:.2g} to {row.rate.high:.2g} | {row.pairs:,} "
-            f"| {published(row.threshold):.4f} | {in_words(row.accepted)} |"
+            f"| {published(row.threshold):.4f} | {row.accepted.in_words()} |"
             for row in report.by_far
         ],
     ]

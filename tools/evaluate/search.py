@@ -26,6 +26,7 @@ from model_layer.manifest import Manifest
 from tools.evaluate.__main__ import BUNDLED, LFW, LFW_PAIRS, check_inputs, exit_with_message
 from tools.evaluate.dataset import open_pictures, read_pairs
 from tools.evaluate.people import identify
+from tools.evaluate.protocol import Interval
 from tools.needs import packages_of
 from tools.pack_images import at_least
 
@@ -74,18 +75,6 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A share with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
-
-
-@dataclass(frozen=True)
 class Result:
     """What one way of scoring reaches.
 
@@ -95,10 +84,10 @@ class Result:
     """
 
     score: Score
-    rank_1: Figure
-    fnir: Mapping[str, Figure]
-    rule_fpir: Mapping[str, Figure]
-    rule_fnir: Mapping[str, Figure]
+    rank_1: Interval
+    fnir: Mapping[str, Interval]
+    rule_fpir: Mapping[str, Interval]
+    rule_fnir: Mapping[str, Interval]
 
 
 def draw_trials(
@@ -143,7 +132,7 @@ def measure(trials: Sequence[Trial], score: Score, manifest: Manifest) -> Result
         if found is not None:
             rules[rate] = found.distance
 
-    def figures(fnir_at: Any) -> Figure:
+    def figures(fnir_at: Any) -> Interval:
         return _with_interval(trials, fnir_at)
 
     return Result(
@@ -170,7 +159,7 @@ def measure(trials: Sequence[Trial], score: Score, manifest: Manifest) -> Result
     )
 
 
-def _with_interval(trials: Sequence[Trial], figure: Any) -> Figure:
+def _with_interval(trials: Sequence[Trial], figure: Any) -> Interval:
     """The mean of a figure over trials; its spread when people are drawn with replacement."""
     whole = np.mean(
         [
@@ -186,7 +175,7 @@ def _with_interval(trials: Sequence[Trial], figure: Any) -> Figure:
         trial = trials[index % len(trials)]
         drawn.append(figure(trial, times[trial.mate_people], times[trial.stranger_people]))
     low, high = np.quantile(drawn, (0.025, 0.975))
-    return Figure(float(whole), float(low), float(high))
+    return Interval(float(whole), float(low), float(high))
 
 
 def _share(hits: NDArray[np.bool_], weights: Any) -> float:
@@ -225,14 +214,14 @@ def report(results: Sequence[Result], facts: Mapping[str, Any]) -> str:
     heads = ["score", "rank-1", *names, *rules]
     lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for result in results:
-        fixed = [str(result.fnir[f"{rate:g}"]) for rate in RATES]
+        fixed = [result.fnir[f"{rate:g}"].in_words(3) for rate in RATES]
         ruled = [
             f"{result.rule_fpir[name].value:.4f}, {result.rule_fnir[name].value:.3f}"
             if (name := f"{rate:g}") in result.rule_fpir
             else "not measured"
             for rate in RATES
         ]
-        lines.append(f"| {' | '.join([result.score, str(result.rank_1), *fixed, *ruled])} |")
+        lines.append(f"| {' | '.join([result.score, result.rank_1.in_words(3), *fixed, *ruled])} |")
     return "\n".join(lines) + "\n"
 
 
