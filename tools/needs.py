@@ -8,12 +8,11 @@ from contextlib import contextmanager
 def packages_of(target: str) -> Iterator[None]:
     """Around imports that `make run` does not install; `target` is the make target that does.
 
-    Exits, naming the package and the target, where an import fails.
+    Exits, naming the package and what installs it, where an import fails.
     """
     try:
         yield
     except ModuleNotFoundError as missing:
         raise SystemExit(
-            f"the package {missing.name} is not installed; `make {target}` installs it and runs "
-            'this command: its options go into ARGS="..."'
+            f"the package {missing.name} is not installed; `make {target} ARGS=--help` installs it"
         ) from missing
