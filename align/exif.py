@@ -15,23 +15,23 @@ ENTRY_BYTES = 12
 PREFIX = b"Exif\x00\x00"
 
 
-def read_orientation(block: bytes) -> int:
-    """EXIF orientation 1..8 of an EXIF block, with or without its "Exif" prefix.
+def read_orientation(block: bytes) -> int | None:
+    """EXIF orientation 1..8 of an EXIF block, with or without its "Exif" prefix; None without one.
 
-    Anything damaged or out of range counts as 1: a picture with a broken EXIF block is still a
-    picture, and every viewer shows it as stored.
+    A value out of range counts as 1, a damaged block as one without: a picture with a broken EXIF
+    block is still a picture, and every viewer shows it as stored.
     """
     tiff = block.removeprefix(PREFIX)
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(tiff[:4])
     if order is None:
-        return 1
+        return None
     try:
         return _search_directory(tiff, order)
     except struct.error:
-        return 1
+        return None
 
 
-def _search_directory(tiff: bytes, order: str) -> int:
+def _search_directory(tiff: bytes, order: str) -> int | None:
     (start,) = struct.unpack_from(order + "I", tiff, 4)
     (entries,) = struct.unpack_from(order + "H", tiff, start)
     for index in range(entries):
@@ -40,4 +40,4 @@ def _search_directory(tiff: bytes, order: str) -> int:
         if tag == ORIENTATION_TAG and kind in FORMATS and count == 1:
             (value,) = struct.unpack_from(order + FORMATS[kind], tiff, offset + VALUE)
             return int(value) if 1 <= value <= 8 else 1
-    return 1
+    return None

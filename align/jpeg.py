@@ -13,6 +13,8 @@ from align.errors import InvalidImage, UnsupportedFormat
 from align.exif import PREFIX as EXIF_PREFIX
 from align.exif import read_orientation
 from align.types import Header
+from align.xmp import JPEG_PREFIX as XMP_PREFIX
+from align.xmp import read_xmp_orientation
 
 JPEG_MAGIC = b"\xff\xd8\xff"
 # A JPEG has some ten segments before its pixels and ten scans; more than this number is hostile.
@@ -24,6 +26,7 @@ MAX_SCANS = 32
 START_OF_SCAN = 0xDA
 START_OF_IMAGE = 0xD8
 END_OF_IMAGE = 0xD9
+NUMBER_OF_LINES = 0xDC  # DNL: the height, where the frame header leaves it open with 0
 TEMPORARY = 0x01  # like restart markers, it has no length
 # Whatever is not a marker is skipped: padding (FF), stuffed zeros (FF 00), stray bytes, and
 # entropy-coded data with its restart markers (D0 to D7).
@@ -67,11 +70,16 @@ class Scan:
 
 def read_jpeg(data: bytes) -> Header:
     """Raises UnsupportedFormat, InvalidImage; struct.error or IndexError at the end of data."""
-    orientation: int | None = None
+    exif: int | None = None
+    xmp: int | None = None
     frame: Frame | None = None
     scans: list[Scan] = []
     pixels = end = 0
     for marker, start, end in _segments(data):
+        if marker == NUMBER_OF_LINES and frame is not None and not frame.height:
+            raise UnsupportedFormat(
+                "a JPEG that gives its height after its first scan (DNL) is not supported"
+            )
         if marker == START_OF_SCAN:
             if frame is None:
                 raise InvalidImage("the JPEG has no frame header before its picture data")
@@ -79,8 +87,10 @@ def read_jpeg(data: bytes) -> Header:
             pixels = pixels or end
         elif scans:
             continue
-        elif marker == APP1 and data.startswith(EXIF_PREFIX, start) and orientation is None:
-            orientation = read_orientation(data[start:end])
+        elif marker == APP1 and data.startswith(EXIF_PREFIX, start) and exif is None:
+            exif = read_orientation(data[start:end])
+        elif marker == APP1 and data.startswith(XMP_PREFIX, start) and xmp is None:
+            xmp = read_xmp_orientation(data[start:end])
         elif marker in RARE_FRAMES:
             raise UnsupportedFormat(
                 "a lossless, hierarchical or arithmetic-coded JPEG is not supported"
@@ -92,7 +102,7 @@ def read_jpeg(data: bytes) -> Header:
     _check_size(frame, end - pixels)
     _check_scans(frame, scans)
     unsure = _may_end_early(frame, scans)
-    return Header("jpeg", frame.width, frame.height, orientation or 1, unsure_end=unsure)
+    return Header("jpeg", frame.width, frame.height, exif or xmp or 1, unsure_end=unsure)
 
 
 def jpeg_end(data: bytes) -> int:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from align.errors import InvalidImage, UnsupportedFormat
 from align.exif import read_orientation
 from align.types import Header
+from align.xmp import PNG_PREFIX as XMP_PREFIX
+from align.xmp import read_xmp_orientation
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 # A PNG has one chunk per 8 KB; more than this number is hostile.
@@ -18,12 +20,16 @@ MAX_PACKED_CHUNKS = 32
 
 def read_png(data: bytes) -> Header:
     width, height, depth, colour_type = _png_size(data)
-    orientation, alpha, packed, kinds = 1, colour_type in (4, 6), 0, set()
+    exif: int | None = None
+    xmp: int | None = None
+    alpha, packed, kinds = colour_type in (4, 6), 0, set()
     for kind, start, end in _png_chunks(data):
         if kind == b"acTL":
             raise UnsupportedFormat("animated PNG is not supported; send a still picture")
         if kind == b"eXIf":
-            orientation = read_orientation(data[start:end])
+            exif = read_orientation(data[start:end])
+        if kind == b"iTXt" and data.startswith(XMP_PREFIX, start):
+            xmp = read_xmp_orientation(data[start:end])
         alpha |= kind == b"tRNS"
         packed += kind in PACKED_CHUNKS
         kinds.add(kind)
@@ -34,7 +40,7 @@ def read_png(data: bytes) -> Header:
     # OpenCV would look for them beyond the end, and make room for whatever length stands there.
     if b"IDAT" not in kinds:
         raise InvalidImage("the PNG has no pixels")
-    return Header("png", width, height, orientation, alpha, depth=max(depth, 8))
+    return Header("png", width, height, exif or xmp or 1, alpha, depth=max(depth, 8))
 
 
 def transparent_grey(data: bytes) -> int | None:

@@ -41,7 +41,7 @@ class Header:
         format: "jpeg", "png", "webp" or "heic".
         width: stored columns, before `orientation` is applied.
         height: stored rows, before `orientation` is applied.
-        orientation: EXIF orientation, 1 to 8; 1 where absent or invalid.
+        orientation: as in EXIF, 1 to 8, from EXIF or else XMP; 1 where absent or invalid.
         alpha: whether pixels may be transparent.
         depth: bits of a sample as it is stored: 8 or 16, of a HEIC 8 to 12.
         lossless: whether a WebP or its alpha is lossless, which may need tables as large as the

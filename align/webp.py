@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from align.errors import InvalidImage, UnsupportedFormat
 from align.exif import read_orientation
 from align.types import Header
+from align.xmp import read_xmp_orientation
 
 MAX_CHUNKS = 4096
 FIRST_CHUNKS = frozenset({b"VP8X", b"VP8 ", b"VP8L"})
@@ -16,7 +17,9 @@ def read_webp(data: bytes) -> Header:
     if riff_bytes + 8 > len(data):
         raise InvalidImage("the WebP is cut short: it is smaller than its header says")
     sizes: list[tuple[int, int]] = []
-    orientation, alpha, lossless = 1, False, False
+    exif: int | None = None
+    xmp: int | None = None
+    alpha, lossless = False, False
     for kind, start, end in _webp_chunks(data, riff_bytes + 8):
         if kind == b"VP8X":
             flags = data[start]
@@ -35,10 +38,12 @@ def read_webp(data: bytes) -> Header:
             # Its two lowest bits say how it is packed; all but 0 is a lossless picture of its own.
             lossless |= start < end and data[start] & 3 != 0
         elif kind == b"EXIF":
-            orientation = read_orientation(data[start:end])
+            exif = read_orientation(data[start:end])
+        elif kind == b"XMP ":
+            xmp = read_xmp_orientation(data[start:end])
     if len(set(sizes)) != 1:
         raise InvalidImage("the WebP has no picture, or sizes that contradict each other")
-    return Header("webp", *sizes[0], orientation, alpha, lossless=lossless)
+    return Header("webp", *sizes[0], exif or xmp or 1, alpha, lossless=lossless)
 
 
 def _webp_chunks(data: bytes, limit: int) -> Iterator[tuple[bytes, int, int]]:

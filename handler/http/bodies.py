@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from handler.decoding import BYTE_ORDER_MARK
 from handler.errors import ApiError
+from handler.faces.images import decode_base64
 from handler.faces.requests import Job, Request, from_fields, parse_json
 from handler.http.message import HttpRequest
 from handler.settings import Limits
@@ -27,6 +28,8 @@ OTHER_PICTURE_TYPES = (
 BYTES_TYPES = ("application/octet-stream", "binary/octet-stream")
 # Sent by curl and others when no content type is given.
 UNSAID_TYPES = ("", "application/x-www-form-urlencoded", *BYTES_TYPES)
+# Of a form part: content-transfer-encodings that change nothing.
+UNENCODED = ("binary", "8bit", "7bit", "")
 # U+FFFD in UTF-8: a gateway that decodes a body as text writes it for each invalid byte.
 REPLACED = "\ufffd".encode()
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
@@ -115,9 +118,9 @@ def _multipart(request: HttpRequest, body: bytes, limits: Limits) -> Form:
     chosen = [part for part in parts if not _is_empty_input(part)]
     for part in chosen:
         if _is_file(part):
-            pictures.append(_require_binary(part.raw))
+            pictures.append(_require_binary(_content(part)))
         else:
-            fields[part.name] = _field_text(part)
+            fields[part.name] = _field_text(_content(part))
     if len(chosen) < len(parts) and not pictures:
         message = "images: no image was chosen: the form's file inputs are empty."
         raise ApiError("InvalidRequest", message, details={"field": "images"})
@@ -151,11 +154,32 @@ def _require_binary(picture: bytes) -> bytes:
     return picture
 
 
-def _field_text(part: "MultipartPart") -> str:
-    if part.size > MAX_FIELD:
+def _content(part: "MultipartPart") -> bytes:
+    """A part's bytes. RFC 7578 deprecates encodings of single parts, but mail libraries write them.
+
+    Raises InvalidBase64, and UnsupportedFormat for an encoding that MIME (RFC 2045) does not have.
+    """
+    raw: bytes = part.raw
+    encoding = part.headers.get("Content-Transfer-Encoding", "binary").strip().lower()
+    if encoding in UNENCODED:
+        return raw
+    if encoding == "base64":
+        return decode_base64(raw.decode("latin-1"), len(raw), "form part")
+    if encoding == "quoted-printable":
+        import quopri
+
+        return quopri.decodestring(raw)
+    raise ApiError(
+        "UnsupportedFormat",
+        "A form part has an unknown content-transfer-encoding: send its bytes as they are.",
+    )
+
+
+def _field_text(content: bytes) -> str:
+    if len(content) > MAX_FIELD:
         raise ApiError("PayloadTooLarge", f"A form field may have at most {MAX_FIELD} bytes.")
     try:
-        return str(part.raw, "utf-8")
+        return str(content, "utf-8")
     except UnicodeDecodeError:
         raise ApiError("InvalidRequest", "A form field is not UTF-8 text.") from None
 

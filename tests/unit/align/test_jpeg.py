@@ -111,6 +111,19 @@ def test_twelve_bits_are_unsupported(marker: int) -> None:
         align.read_header(data)
 
 
+def test_a_height_behind_the_scan_is_unsupported_and_the_message_says_so() -> None:
+    data = odd.jpeg_with_late_height()
+    assert by_opencv(data) is None
+    with pytest.raises(align.UnsupportedFormat, match="DNL"):
+        align.read_header(data)
+
+
+def test_a_height_of_zero_that_nothing_completes_is_damage() -> None:
+    data = odd.jpeg_with_late_height().replace(b"\xff\xdc", b"\xff\xfe")
+    with pytest.raises(align.InvalidImage, match="size of zero"):
+        align.read_header(data)
+
+
 @pytest.mark.parametrize("channels", [2, 5])
 def test_numbers_of_channels_without_a_meaning_are_unsupported(channels: int) -> None:
     names = range(1, channels + 1)

@@ -3,6 +3,7 @@
 import base64
 import codecs
 import json
+import quopri
 import tempfile
 from typing import Any
 
@@ -213,6 +214,34 @@ class TestForms:
             for disposition, kind, content in given
         )
         return job(body + b"--b--\r\n", "multipart/form-data; boundary=b")
+
+    @pytest.mark.parametrize("encoding", ["binary", "8bit", "7BIT", "base64", "Quoted-Printable"])
+    def test_a_part_may_be_encoded_as_in_mail(self, encoding: str) -> None:
+        picture = bytes(range(256)) * 40
+        encode = {"base64": base64.encodebytes, "Quoted-Printable": quopri.encodestring}
+        content = encode.get(encoding, bytes)
+        header = f"\r\nContent-Transfer-Encoding: {encoding}"
+        read = self.parts(
+            (f"name=images; filename=a.jpg{header}", "", content(picture)),
+            (f"name=face{header}", "", content(b"all")),
+        )
+        assert read.sources == (picture,)
+        assert read.rule == "all"
+
+    @pytest.mark.parametrize(
+        ("encoding", "code", "says"),
+        [
+            ("base64", "InvalidBase64", "form part is not valid base64"),
+            ("x-uuencode", "UnsupportedFormat", "content-transfer-encoding"),
+        ],
+    )
+    def test_a_part_whose_encoding_cannot_be_undone_is_refused(
+        self, encoding: str, code: str, says: str
+    ) -> None:
+        header = f"\r\nContent-Transfer-Encoding: {encoding}"
+        with pytest.raises(ApiError, match=says) as caught:
+            self.parts((f"name=images; filename=a.jpg{header}", "", b"\xff\xd8!"))
+        assert caught.value.code == code
 
     @pytest.mark.parametrize("value", ["nein", "", "2"])
     def test_a_wrong_option_is_named(self, value: str) -> None:
