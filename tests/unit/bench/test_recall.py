@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import align
-from bench.recall import tally
+from bench.recall import costs, tally
 from bench.recall.conditions import CONDITIONS, Sample
 from bench.recall.detectors import Found, load
 from bench.recall.faceless import COUNT, faceless
@@ -44,6 +44,17 @@ def test_pictures_without_faces_are_the_same_every_time() -> None:
     first, second = list(faceless()), list(faceless())
     assert len(first) == COUNT
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def test_small_pictures_without_faces_are_of_every_small_size() -> None:
+    small = list(costs.tiny(list(faceless())))
+    assert {each.shape for each in small} == {(side, side, 3) for side in costs.TINY}
+
+
+def test_costs_are_quantiles_over_the_pictures_without_a_face() -> None:
+    pages = [np.full((side, side, 3), 90, np.uint8) for side in (40, 250)]
+    middle, most_of_them, most = costs.looks_in_first_ones(align.Detector.load("fast"), pages)
+    assert 0 < middle <= most_of_them <= most
 
 
 def test_a_peer_that_is_missing_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:

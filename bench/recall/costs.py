@@ -1,0 +1,86 @@
+"""What the second look costs: in pictures without a face, and in a compare of ordinary pictures.
+
+Processor time of one thread, so that other programs on the machine change it little.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+import align
+from align.second_look import TRUSTED
+from bench.recall.conditions import Pixels
+from bench.recall.strangers import load_bundled
+
+REPEATS = 3
+TINY = (24, 40, 64, 100)
+
+
+def looks_in_first_ones(
+    detector: align.Detector, pictures: Iterable[Pixels]
+) -> tuple[float, float, float]:
+    """Median, 95th percentile and maximum of all looks' time in that of the first look."""
+    ratios = []
+    for pixels in pictures:
+        picture = align.Picture.of(pixels)
+        if not detector.detect(picture):  # a face that is found ends the search
+            ratios.append(_ratio(*(_detect(detector, picture, retry) for retry in (True, False))))
+    return tuple(np.quantile(ratios, (0.5, 0.95, 1.0)).tolist())
+
+
+def tiny(pictures: Sequence[Pixels]) -> Iterator[Pixels]:
+    """The pictures at a few small sizes, in pixels a side."""
+    for index, pixels in enumerate(pictures):
+        side = TINY[index % len(TINY)]
+        small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
+        yield np.asarray(small, np.uint8)
+
+
+def orientation_check(files: Sequence[bytes]) -> tuple[float, float]:
+    """A compare of neighbouring pictures with the check over one without: median, 95th percentile.
+
+    Only pictures that need no further look.
+    """
+    model, detector = load_bundled(), align.Detector.load("fast")
+    own = model.manifest.alignment
+    target = align.alignment_for(own.size, own.margin, own.template)
+
+    def compare(pair: Sequence[bytes], retry: bool) -> Callable[[], None]:
+        def once() -> None:
+            for data in pair:
+                picture = align.decode(data)
+                face = detector.detect(picture, retry=retry)[0]
+                align.measure_quality(picture, face)
+                model.embed(align.align(picture, face, target)[None])
+
+        return once
+
+    sure = [data for data in files if _is_sure(detector, data)]
+    ratios = [
+        _ratio(compare(pair, retry=True), compare(pair, retry=False)) for pair in pairwise(sure)
+    ]
+    return tuple(np.quantile(ratios, (0.5, 0.95)).tolist())
+
+
+def _is_sure(detector: align.Detector, data: bytes) -> bool:
+    faces = detector.detect(align.decode(data), retry=False)
+    return any(face.score >= TRUSTED for face in faces)
+
+
+def _detect(detector: align.Detector, picture: align.Picture, retry: bool) -> Callable[[], object]:
+    return lambda: detector.detect(picture, retry=retry)
+
+
+def _ratio(one: Callable[[], object], other: Callable[[], object]) -> float:
+    """How often the time of `other` goes into that of `one`: the least of alternating runs."""
+    times = [(_seconds(one), _seconds(other)) for _ in range(REPEATS)]
+    return min(first for first, _ in times) / min(second for _, second in times)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    started = time.thread_time()
+    run()
+    return time.thread_time() - started
