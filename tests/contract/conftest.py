@@ -1,10 +1,12 @@
 """What several contract tests need and should be made once."""
 
+import hashlib
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,9 +28,7 @@ def facenet(shared: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("facenet")
     # In a process of its own: TensorFlow's memory should not stay with the tests.
     command = [sys.executable, "-m", "tools.import_model", str(weights), "--out", str(folder)]
-    done = subprocess.run(
-        [*command, "--no-frozen-graph"], cwd=root, capture_output=True, text=True, timeout=900
-    )
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     return folder
 
@@ -46,3 +46,29 @@ def collections_port(tmp_path: Path) -> Iterator[int]:
     yield server.server_port
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def converted() -> dict[tuple[bytes, str], bytes]:
+    """LiteRT files by the SHA-256 of the graph that they were made of, and precision."""
+    return {}
+
+
+@pytest.fixture
+def convert_once(
+    converted: dict[tuple[bytes, str], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow's converter, which takes most of an import's time, runs once for equal graphs."""
+    from tools.import_model.convert import convert
+    from tools.import_model.freeze import serialized
+
+    def remembered(definition: Any, precision: Any, calibration: Any = None) -> bytes:
+        if calibration is not None:
+            return convert(definition, precision, calibration)
+        key = (hashlib.sha256(serialized(definition)).digest(), precision)
+        if key not in converted:
+            converted[key] = convert(definition, precision)
+        return converted[key]
+
+    monkeypatch.setattr("tools.import_model.write_files.convert", remembered)
+    monkeypatch.setattr("tools.import_model.quantize.convert", remembered)

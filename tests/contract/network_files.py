@@ -35,18 +35,41 @@ def write_onnx(path: Path, network: Network, **changes: Any) -> Path:
             attributes.pop("ceil_mode", None) if kind == "Conv" else attributes.pop("dilations", 0)
         if kind == "MaxPool":
             attributes.pop("count_include_pad", None)
+        if kind == "LpNormalization":
+            nodes += _divided_by_length(op, constants)
+            continue
         nodes.append(helper.make_node(kind, list(inputs), [op.output], **attributes))
+    weights = [numpy_helper.from_array(np.asarray(x), name) for name, x in constants.items()]
     output = ["batch", *network.shapes[network.output][1:]]
     graph = helper.make_graph(
         nodes,
         "network",
         [helper.make_tensor_value_info(network.input, onnx.TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(network.output, onnx.TensorProto.FLOAT, output)],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+        weights,
+        value_info=[
+            helper.make_tensor_value_info(entry.name, entry.data_type, entry.dims)
+            for entry in weights
+        ],
     )
     opset = [helper.make_opsetid("", 17)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
     return path
+
+
+def _divided_by_length(op: Operation, constants: dict[str, Array]) -> list[Any]:
+    """What PyTorch makes of `functional.normalize`."""
+    from onnx import helper
+
+    (x,), name = op.inputs, op.output
+    constants[f"{name}/least"] = np.float32(1e-12)
+    return [
+        helper.make_node("ReduceL2", [x], [f"{name}/length"], axes=[1], keepdims=1),
+        helper.make_node("Clip", [f"{name}/length", f"{name}/least"], [f"{name}/limited"]),
+        helper.make_node("Shape", [x], [f"{name}/shape"]),
+        helper.make_node("Expand", [f"{name}/limited", f"{name}/shape"], [f"{name}/wide"]),
+        helper.make_node("Div", [x, f"{name}/wide"], [name]),
+    ]
 
 
 class Maker:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,22 @@ import pytest
 import tensorflow as tf
 
 import model_layer
-from model_layer import load, normalise
-from model_layer.engine_litert import LiteRTEngine
+from model_layer import load
 from tests.contract.facenet_graphs import (
     TINY_SIZE,
-    TrainingGraph,
     tiny_arrays,
     tiny_network,
     training_graph,
     write_functions,
 )
-from tools.import_model import inception_resnet_v1
 from tools.import_model.arguments import parse_arguments
 from tools.import_model.calibrate import calibrate
 from tools.import_model.check_parity import Chips, Parity, deviating
 from tools.import_model.cli import main
-from tools.import_model.convert import convert
 from tools.import_model.describe import describe
 from tools.import_model.errors import ImportFailed
-from tools.import_model.freeze import freeze, simplify
-from tools.import_model.read_graph import SourceGraph, TensorNames, _find_checkpoint, read_graph
+from tools.import_model.freeze import freeze
+from tools.import_model.read_graph import SourceGraph, TensorNames, _find_checkpoint
 from tools.import_model.write_manifest import provenance, public_name
 
 # TensorFlow's own deprecation notes about its TensorFlow 1 half, and SwigPy's about itself.
@@ -41,8 +36,6 @@ pytestmark = [
 ]
 
 FORMS = ("frozen", "checkpoint", "saved-model", "functions", "phased-functions")
-# First eight values of the embedding of `reference_input`, from ../shared/models/README.md.
-REFERENCE = [0.023061, 0.006832, -0.059693, 0.043314, 0.000663, 0.082477, -0.061489, 0.050746]
 
 
 def tiny_chips(count: int = 4) -> np.ndarray:
@@ -550,72 +543,6 @@ def test_a_meta_without_a_checkpoint_of_its_own_is_not_given_a_strangers(tmp_pat
 
     with pytest.raises(ImportFailed, match=r"named after graph\.meta"):
         _find_checkpoint(tmp_path / "graph.meta")
-
-
-def reference_input() -> np.ndarray:
-    pictures = np.linspace(-1, 1, 3 * 160 * 160).reshape(1, 3, 160, 160)
-    return pictures.transpose(0, 2, 3, 1).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def real_weights() -> Path:
-    from tests.conftest import SHARED
-
-    path = SHARED / "models" / "facenet-20180402-114759.npz"
-    if not path.is_file():
-        pytest.skip("needs the weights in ../shared/models, which are absent")
-    return path
-
-
-@pytest.fixture(scope="module")
-def real_forms(
-    real_weights: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Path]]:
-    """20180402-114759 as people hold it: three forms, made from its arrays."""
-    place = tmp_path_factory.mktemp("real")
-    with np.load(real_weights, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    with training_graph(arrays, inception_resnet_v1.embed, 160) as graph:
-        yield write_forms(graph, place)
-    shutil.rmtree(place)
-
-
-def write_forms(graph: TrainingGraph, place: Path) -> dict[str, Path]:
-    return {
-        "frozen": graph.write_frozen(place / "20180402-114759.pb"),
-        "checkpoint": graph.write_checkpoint(place / "20180402-114759", "20180402-114759"),
-        "saved-model": graph.write_saved_model(place / "saved"),
-    }
-
-
-@pytest.mark.shared
-@pytest.mark.parametrize("form", ["frozen", "checkpoint", "saved-model"])
-def test_each_form_of_the_real_weights_matches_the_reference_embedding(
-    real_forms: dict[str, Path], form: str, tmp_path: Path
-) -> None:
-    """Read, freeze, simplify, convert: 132 convolutions and little else, to 1e-5."""
-    graph = simplify(freeze(read_graph(real_forms[form], TensorNames()), None, {}))
-    path = tmp_path / "float32.tflite"
-    path.write_bytes(convert(graph, "float32"))
-
-    found = normalise(LiteRTEngine(path, threads=2).embed(reference_input()))
-
-    np.testing.assert_allclose(found[0, :8], REFERENCE, atol=1e-5)
-    assert not {node.op for node in graph.node} & {"Switch", "Merge"}
-
-
-@pytest.mark.shared
-def test_the_real_weights_import_in_one_command(real_weights: Path, tmp_path: Path) -> None:
-    assert main([str(real_weights), "--out", str(tmp_path)]) == 0
-
-    manifest = load(tmp_path).manifest
-    assert (manifest.id, manifest.embedding.dimension) == ("20180402-114759", 512)
-    for choice in ({"precision": "float32"}, {"engine": "tensorflow"}):
-        found = normalise(load(tmp_path, **choice).engine.embed(reference_input()))
-        np.testing.assert_allclose(found[0, :8], REFERENCE, atol=1e-5)
-    parity = manifest.provenance["parity"]
-    assert parity["int8"]["min_cosine"] > 0.995
-    assert manifest.thresholds.threshold_at(1e-3) == manifest.threshold
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from model_layer import load
 from model_layer.distance import normalise
-from tests.contract.network_files import SIZE, facenet_network, small_network, write_onnx
+from tests.contract.network_files import SIZE, small_network, write_onnx
 from tests.contract.test_import_fetch import Bucket
 from tests.needs import not_here
 from tools.import_model.arguments import parse_arguments
@@ -162,8 +162,8 @@ def test_equalizing_leaves_the_function_and_evens_the_ranges(tmp_path: Path, sma
 
     even = equalize(network, chips)
 
-    expected = reference(build_graph(network), chips)
-    np.testing.assert_allclose(reference(build_graph(even), chips), expected, atol=1e-5)
+    expected = reference(build_graph(network))(chips)
+    np.testing.assert_allclose(reference(build_graph(even))(chips), expected, atol=1e-5)
     assert spread(even, chips) < 0.5 * spread(network, chips)
 
 
@@ -252,6 +252,33 @@ def test_an_onnx_file_cut_short_is_refused(tmp_path: Path, small: Path, share: f
 
     with pytest.raises(ImportFailed, match="damaged"):
         read_onnx(tmp_path / "x.onnx", None)
+
+
+def test_division_by_the_length_is_read_as_normalization(tmp_path: Path) -> None:
+    """As PyTorch writes `functional.normalize`."""
+    network = small_network()
+    last = replace(network.operations[-1], kind="LpNormalization", inputs=(network.output,))
+    last = replace(last, output="unit", attributes={"axis": 1, "p": 2})
+    shapes = dict(network.shapes) | {"unit": network.shapes[network.output]}
+    network = replace(network, output="unit", operations=(*network.operations, last), shapes=shapes)
+    path = write_onnx(tmp_path / "x.onnx", network)
+
+    kinds = [op.kind for op in read_onnx(path, None).operations]
+
+    assert kinds[-1] == "LpNormalization"
+    assert not {"ReduceL2", "Clip", "Expand"} & set(kinds)
+
+
+def test_division_by_another_tensor_is_refused(tmp_path: Path) -> None:
+    network = small_network()
+    last = network.operations[-1]
+    divided = replace(last, kind="Div", inputs=(network.output, last.inputs[0]), output="ratio")
+    shapes = dict(network.shapes) | {"ratio": network.shapes[network.output]}
+    operations = (*network.operations, replace(divided, attributes={}))
+    network = replace(network, output="ratio", operations=operations, shapes=shapes)
+
+    with pytest.raises(ImportFailed, match="Div of two tensors"):
+        read_onnx(write_onnx(tmp_path / "x.onnx", network), None)
 
 
 def test_a_picture_as_the_output_is_refused(tmp_path: Path) -> None:
@@ -386,20 +413,6 @@ def test_the_published_network_keeps_its_accuracy_through_the_product(
     assert report["accuracy"]["mean"] == pytest.approx(0.9933, abs=0.0024)
     for far, share in ((1e-3, 0.983), (1e-4, 0.964), (1e-5, 0.876)):
         assert accepted[far]["value"] == pytest.approx(share, abs=0.003)
-
-
-@pytest.mark.shared
-def test_facenet_as_onnx_is_known_by_what_it_computes(shared: Path, tmp_path: Path) -> None:
-    with np.load(shared / "models" / "facenet-20180402-114759.npz") as archive:
-        network = facenet_network({name: archive[name] for name in archive.files})
-    path = write_onnx(tmp_path / "any.onnx", network)
-
-    assert main([str(path), "--out", str(tmp_path / "out"), "--no-frozen-graph"]) == 0
-
-    manifest = load(tmp_path / "out").manifest
-    assert manifest.id == "20180402-114759"
-    assert type(manifest.alignment).__name__ == "BoxAlignment"
-    assert manifest.provenance["parity"]["float32"]["max_difference"] < 1e-5
 
 
 def test_the_weights_beside_a_fetched_ir_are_fetched_too(

@@ -150,7 +150,11 @@ def test_wrong_weights_are_refused_whatever_their_name(
 
 @pytest.mark.shared
 def test_the_published_name_is_one_command_from_download_to_model(
-    shared: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Path,
+    address: str,
+    convert_once: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     path = write_keras(tmp_path / "w.h5", real_arrays(shared), whole=False)
     Server.files = {"/w.h5": path.read_bytes()}

@@ -1,6 +1,6 @@
 """Every file that was written, run on faces beside the source's own runtime."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,13 +81,20 @@ def _synthetic(size: int) -> NDArray[np.uint8]:
     return np.stack([cv2.resize(chip, (size, size)) for chip in coarse]).astype(np.uint8)
 
 
-def reference(definition: Any, chips: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Unit embeddings from TensorFlow itself, of a graph that still has its conditionals."""
+def reference(definition: Any) -> Callable[[Floats], Floats]:
+    """TensorFlow itself, on a graph that still has its conditionals.
+
+    The function takes standardized chips [N,S,S,3] to unit embeddings [N,D].
+    """
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")
-        with tf.compat.v1.Session(graph=graph) as session:
-            rows = [session.run("embeddings:0", {"input:0": chip[None]}) for chip in chips]
-    return normalise(np.concatenate(rows))
+    session = tf.compat.v1.Session(graph=graph)
+
+    def embed(chips: Floats) -> Floats:
+        rows = [session.run("embeddings:0", {"input:0": chip[None]}) for chip in chips]
+        return normalise(np.concatenate(rows))
+
+    return embed
 
 
 def standardized(chips: Chips, standardization: Standardization, bgr: bool) -> NDArray[np.float32]:

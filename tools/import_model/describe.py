@@ -59,7 +59,9 @@ def refuse_wrong_name(options: argparse.Namespace, path: Path, source: Source) -
     """Raises ImportFailed where a file is named as a release that it is not."""
     claimed, _ = recognise(*names_of(options, path))
     if claimed and claimed != options.id:
-        published.check_release(published.RELEASES[claimed], source.graph, source.size, path)
+        published.check_release(
+            published.RELEASES[claimed], source.runtime.embed, source.size, path
+        )
 
 
 def ask_licence(licence: str) -> str:

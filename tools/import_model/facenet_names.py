@@ -6,7 +6,7 @@ deepface's) have these names already.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tools.import_model.errors import ImportFailed
 from tools.import_model.inception_resnet_v1 import BLOCK8, BLOCK17, BLOCK35
+from tools.import_model.network import Network
 
 Array = NDArray[np.float32]
 
@@ -42,6 +43,15 @@ TORCH_BRANCHES = {
     "mixed_6a": ("Mixed_6a", [[_OUT], [_IN, "Conv2d_0b_3x3", _OUT]]),
     "mixed_7a": ("Mixed_7a", [[_IN, _OUT], [_IN, _OUT], [_IN, "Conv2d_0b_3x3", _OUT]]),
 }
+# As a picture passes them, and how often each is repeated under a number.
+TORCH_ORDER = (
+    ("repeat_1", 5),
+    ("mixed_6a", 0),
+    ("repeat_2", 10),
+    ("mixed_7a", 0),
+    ("repeat_3", 5),
+    ("block8", 0),
+)
 TORCH_MODULE = re.compile(
     r"(?P<group>repeat_[123]|block8|mixed_6a|mixed_7a)(?:\.(?P<number>\d+))?"
     r"\.(?:conv2d|branch(?P<branch>\d)(?:\.(?P<step>\d))?)"
@@ -84,31 +94,65 @@ def from_torch(state: Mapping[str, Any]) -> dict[str, Array]:
             arrays[f"{_torch_layer(module)}_{'bias' if end == 'bias' else 'kernel'}"] = _kernel(
                 value
             )
-        elif module.endswith(".bn") or module == "last_bn":
-            name = "Bottleneck" if module == "last_bn" else _torch_layer(module)
-            if end in TORCH_NORM:
-                arrays[f"{name}_BatchNorm_{TORCH_NORM[end]}"] = value
+        elif (module.endswith(".bn") or module == "last_bn") and end in TORCH_NORM:
+            arrays[f"{_torch_layer(module)}_BatchNorm_{TORCH_NORM[end]}"] = value
     return _without_gamma(arrays, state)
 
 
 def _without_gamma(arrays: dict[str, Array], state: Mapping[str, Any]) -> dict[str, Array]:
     for key, gamma in state.items():
         module, _, end = key.rpartition(".")
-        if end != "weight" or not (module.endswith(".bn") or module == "last_bn"):
-            continue
-        name = "Bottleneck" if module == "last_bn" else _torch_layer(module)
-        if not np.array_equal(gamma, np.ones_like(gamma)):
-            arrays[f"{name}_kernel"] = arrays[f"{name}_kernel"] * gamma
-            arrays[f"{name}_BatchNorm_moving_mean"] = (
-                arrays[f"{name}_BatchNorm_moving_mean"] * gamma
-            )
+        if end == "weight" and (module.endswith(".bn") or module == "last_bn"):
+            _absorb_gamma(arrays, _torch_layer(module), gamma)
     return arrays
+
+
+def _absorb_gamma(arrays: dict[str, Array], layer: str, gamma: Array) -> None:
+    if not np.array_equal(gamma, np.ones_like(gamma)):
+        for name in (f"{layer}_kernel", f"{layer}_BatchNorm_moving_mean"):
+            arrays[name] = arrays[name] * gamma
+
+
+def from_network(network: Network) -> dict[str, Array]:
+    """Our names and layouts for an ONNX network whose batch norm was not folded.
+
+    Its layers are known by their order, which exporters keep. Whether it is the same function is
+    for the caller to see. Raises ValueError where there are more layers or fewer.
+    """
+    constants = network.constants
+    norms = {op.inputs[0]: op for op in network.operations if op.kind == "BatchNormalization"}
+    layers = [op for op in network.operations if op.kind in ("Conv", "Dense")]
+    arrays: dict[str, Array] = {}
+    for layer, op in zip(_layers_in_order(), layers, strict=True):
+        kernel = constants[op.inputs[1]]
+        arrays[f"{layer}_kernel"] = _kernel(kernel) if op.kind == "Conv" else kernel
+        if len(op.inputs) > 2:
+            arrays[f"{layer}_bias"] = constants[op.inputs[2]]
+        if op.output in norms:
+            gamma, *rest = (constants[name] for name in norms[op.output].inputs[1:])
+            for end, value in zip(TORCH_NORM.values(), rest, strict=True):  # ONNX's order too
+                arrays[f"{layer}_BatchNorm_{end}"] = value
+            _absorb_gamma(arrays, layer, gamma)
+    return arrays
+
+
+def _layers_in_order() -> Iterator[str]:
+    """Every layer with weights as a picture passes them, those side by side in their order."""
+    yield from TORCH_STEM.values()
+    for group, count in TORCH_ORDER:
+        prefix, branches = TORCH_BRANCHES[group]
+        for name in [f"{prefix}_{number + 1}" for number in range(count)] or [prefix]:
+            for number, steps in enumerate(branches):
+                yield from (f"{name}_Branch_{number}_{step}" for step in steps)
+            if name.startswith("Block"):
+                yield f"{name}_Conv2d_1x1"
+    yield "Bottleneck"
 
 
 def _torch_layer(module: str) -> str:
     """`repeat_2.1.branch1.2.conv` -> `Block17_2_Branch_1_Conv2d_0c_7x1`."""
     name = re.sub(r"\.(conv|bn)$", "", module)
-    if name == "last_linear":
+    if name in ("last_linear", "last_bn"):
         return "Bottleneck"
     if name in TORCH_STEM:
         return TORCH_STEM[name]

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_layer.distance import normalise
+from model_layer.engine import Engine
 from model_layer.manifest import MANIFEST_NAME, FileKind
 from model_layer.standardize import check_chip, standardize
 from tools.import_model import calibrate, check_parity, quantize
 from tools.import_model.check_parity import Chips, Floats, Parity
 from tools.import_model.errors import ImportFailed
+from tools.import_model.freeze import simplify
 from tools.import_model.quantize import Candidate
 from tools.import_model.sources import Source
 from tools.import_model.write_files import engine_of, put, write_files
@@ -44,6 +46,7 @@ class Import:
         self.pixels = self.standardized(self.chips)
         self.expected = source.runtime.embed(self.pixels)
         self.files: dict[FileKind, Path] = {}
+        self.engines: dict[FileKind, Engine] = {}
         self.rows: dict[FileKind, Parity] = {}
         self.int8: list[Candidate] = []
         self.chosen: Candidate | None = None
@@ -58,11 +61,11 @@ class Import:
         Raises ImportFailed, and leaves no manifest, where float32 is another function.
         """
         calibration = self.calibration_chips()
-        self.files = write_files(
-            self.source, self.folder, frozen_graph=not self.options.no_frozen_graph
-        )
+        # Grappler's simplification is for training branches; a network has none.
+        graph = self.source.graph if self.source.network else simplify(self.source.graph)
+        self.files = write_files(graph, self.folder, frozen_graph=not self.options.no_frozen_graph)
         self.int8 = quantize.candidates(
-            self.source.graph,
+            graph,
             self.source.network,
             self.pixels,
             self.expected,
@@ -96,7 +99,8 @@ class Import:
 
     def compare(self, kind: FileKind) -> Parity:
         path = self.files[kind]
-        return check_parity.compare(kind, path, engine_of(path), self.pixels, self.expected)
+        self.engines[kind] = engine_of(path)
+        return check_parity.compare(kind, path, self.engines[kind], self.pixels, self.expected)
 
     def drop_bad_int8(self) -> None:
         """int8 that tells faces apart much worse is left out, and float32 served."""
@@ -124,7 +128,9 @@ class Import:
             self.files,
             int(self.expected.shape[1]),
             facts,
-            answers_to_check_chip(self.files, self.description),
+            answers_to_check_chip(
+                {kind: self.engines[kind] for kind in self.files}, self.description
+            ),
         )
 
     def measured_description(self) -> Description:
@@ -179,7 +185,7 @@ def _refuse_deviation(folder: Path, wrong: Sequence[str], runtime: str) -> None:
 
 
 def answers_to_check_chip(
-    files: Mapping[FileKind, Path], description: Description
+    engines: Mapping[FileKind, Engine], description: Description
 ) -> dict[FileKind, list[float]]:
     """The first numbers of each file's unit embedding, which a start compares with its own."""
     chip = check_chip(description.alignment.size)[None]
@@ -188,7 +194,7 @@ def answers_to_check_chip(
     return {
         kind: [
             round(float(number), CHECK_DECIMALS)
-            for number in normalise(engine_of(path).embed(pixels))[0, :CHECK_VALUES]
+            for number in normalise(engine.embed(pixels))[0, :CHECK_VALUES]
         ]
-        for kind, path in files.items()
+        for kind, engine in engines.items()
     }

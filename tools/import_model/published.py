@@ -4,16 +4,14 @@ An address that a program can read, its digest where a public source states one,
 20180402-114759 the embedding of a fixed input, which decides in any case.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model_layer.distance import normalise
 from model_layer.files import sha256_of
-from tools.import_model.check_parity import reference
 from tools.import_model.errors import ImportFailed
 from tools.import_model.fetch import download
 
@@ -23,6 +21,8 @@ DEEPFACE = "https://github.com/serengil/deepface_models/releases/download/v1.0"
 # The reference is stated to six decimals; wrong weights miss it by a hundredth and more.
 TOLERANCE = 1e-4
 REFERENCE_SIZE = 160
+# Standardized chips [N,S,S,3] -> unit vectors [N,D].
+Embed = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -151,21 +151,21 @@ def reference_input() -> NDArray[np.float32]:
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1), np.float32)
 
 
-def is_release(release: Release, frozen: Any, size: int) -> bool | None:
-    """Whether a frozen graph answers the fixed input as the release does.
+def is_release(release: Release, embed: Embed, size: int) -> bool | None:
+    """Whether a network answers the fixed input as the release does.
 
-    None where that cannot be asked: the release has no reference, or the graph another size.
+    None where that cannot be asked: the release has no reference, or the network another size.
     """
     if release.reference is None or size != REFERENCE_SIZE:
         return None
-    found = normalise(reference(frozen, reference_input()))[0, : len(release.reference)]
+    found = embed(reference_input())[0, : len(release.reference)]
     close = found.shape == (len(release.reference),)
     return bool(close and np.abs(found - np.asarray(release.reference)).max() <= TOLERANCE)
 
 
-def check_release(release: Release, frozen: Any, size: int, path: Path) -> None:
-    """Raises ImportFailed where the graph is known not to be the release."""
-    if is_release(release, frozen, size) is False:
+def check_release(release: Release, embed: Embed, size: int, path: Path) -> None:
+    """Raises ImportFailed where the network is known not to be the release."""
+    if is_release(release, embed, size) is False:
         raise ImportFailed(
             f"{path.name} does not hold the weights of {release.name}: its embedding of a fixed "
             "input is another. Download the file again, or import it with an --id of its own"

@@ -20,7 +20,6 @@ from model_layer.engine_litert import LiteRTEngine
 from tools.import_model.build_graph import build_graph
 from tools.import_model.convert import convert
 from tools.import_model.equalize import equalize
-from tools.import_model.freeze import simplify
 from tools.import_model.network import Network
 
 Floats = NDArray[np.float32]
@@ -54,13 +53,12 @@ def candidates(
 ) -> list[Candidate]:
     """Dynamic int8, and static int8 where there are chips to calibrate with.
 
+    graph: without training branches. network: the same, where its layers can be equalized.
     chips: standardized, [N,S,S,3]; expected: their unit embeddings by the source's runtime.
     """
     if network is not None:
         known = chips if calibration is None else calibration
         graph = build_graph(equalize(network, known[:MOST_EQUALIZED]))
-    else:
-        graph = simplify(graph)
     ways: list[tuple[str, Floats | None]] = [("dynamic", None)]
     if calibration is not None:
         ways.append(("static", calibration))

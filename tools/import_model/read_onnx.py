@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from tools.import_model.errors import ImportFailed
-from tools.import_model.network import Network, Operation, channels_first, check_network, reachable
+from tools.import_model.network import (
+    NORMALIZE,
+    Network,
+    Operation,
+    channels_first,
+    check_network,
+    reachable,
+)
 
 DROPPED = {"Identity", "Dropout", "Cast"}
 # What is left of a folded constant: shapes, axes, limits and pads of a few numbers.
@@ -81,9 +88,9 @@ def _fix_input(model: Any, size: int | None) -> None:
                 "--size"
             )
         dim.dim_value = dim.dim_value or size
-    for entry in (*model.graph.output, *model.graph.value_info):
-        if entry.type.tensor_type.HasField("shape"):
-            entry.type.tensor_type.ClearField("shape")  # said for another batch, perhaps
+    # Said for another batch, perhaps; they are inferred again.
+    del model.graph.value_info[:]
+    model.graph.output[0].type.tensor_type.ClearField("shape")
 
 
 class _Reader:
@@ -100,6 +107,7 @@ class _Reader:
         entries = (*model.graph.input, *model.graph.value_info, *model.graph.output)
         self.shapes = {entry.name: shape for entry in entries if (shape := _shape(entry))}
         self.same: dict[str, str] = {}
+        self.makers: dict[str, Operation] = {}
 
     def network(self) -> Network:
         operations = [op for node in self.graph.node for op in self.read(node)]
@@ -134,34 +142,39 @@ class _Reader:
                 "are not supported"
             )
         else:
-            yield from self.translate(node.op_type, inputs, output, attributes)
+            operation = self.translate(node.op_type, inputs, output, attributes)
+            self.makers[output] = operation
+            yield operation
 
     def evaluate(self, node: Any, inputs: list[str]) -> Any:
         """The value of an operation on constants, by ONNX's own reference implementation."""
         from onnx.reference import ReferenceEvaluator
 
-        helper, given = self.onnx.helper, [name for name in inputs if name]
+        helper = self.onnx.helper
+        values = {
+            theirs: self.constants[ours]
+            for theirs, ours in zip(node.input, inputs, strict=True)
+            if theirs
+        }
+        if sum(value.size for value in values.values()) > LARGEST_FOLDED:
+            raise ValueError(f"{node.op_type} computes with too many constants")
         described = [
-            helper.make_tensor_value_info(
-                name, helper.np_dtype_to_tensor_dtype(self.constants[name].dtype), None
-            )
-            for name in dict.fromkeys(node.input)
-            if name
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), None)
+            for name, value in values.items()
         ]
         result = helper.make_empty_tensor_value_info(node.output[0])
         graph = helper.make_graph([node], "constant", described, [result])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
-        if sum(self.constants[name].size for name in given) > LARGEST_FOLDED:
-            raise ValueError(f"{node.op_type} computes with too many constants")
-        values = {name: self.constants[self.same.get(name, name)] for name in node.input if name}
         results: Any = ReferenceEvaluator(model).run(None, values)
         return np.asarray(results[0])
 
     def translate(
         self, kind: str, inputs: list[str], output: str, attributes: dict[str, Any]
-    ) -> Iterator[Operation]:
+    ) -> Operation:
         """The operation in the words of `network`."""
-        if kind in ("Sub", "Div"):
+        if kind == "Div" and self.length_of(inputs[1]) == inputs[0]:
+            kind, inputs, attributes = NORMALIZE, inputs[:1], {"axis": 1, "p": 2}
+        elif kind in ("Sub", "Div"):
             kind, inputs = self.inverse(kind, inputs)
         elif kind in ("Gemm", "MatMul"):
             kind, inputs = "Dense", self.dense(inputs, output, attributes)
@@ -189,7 +202,17 @@ class _Reader:
             "VALID",
         ):
             raise ImportFailed(f"the network pads by {attributes['auto_pad']}; export it with pads")
-        yield Operation(kind, tuple(inputs), output, attributes)
+        return Operation(kind, tuple(inputs), output, attributes)
+
+    def length_of(self, name: str) -> str | None:
+        """The tensor whose L2 norm this is, as PyTorch writes it: from below limited, repeated."""
+        while name in self.makers and self.makers[name].kind in ("Clip", "Expand"):
+            name = self.makers[name].inputs[0]
+        maker = self.makers.get(name)
+        if maker is None or maker.kind != "ReduceL2":
+            return None
+        axes = maker.attributes.get("axes") or self.constants[maker.inputs[1]].tolist()
+        return maker.inputs[0] if axes in ([1], [-1]) else None
 
     def inverse(self, kind: str, inputs: list[str]) -> tuple[str, list[str]]:
         """x - c and x / c as a sum and a product."""

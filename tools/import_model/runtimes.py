@@ -40,7 +40,7 @@ class Feeding:
 
 def of_graph(graph: Any) -> Runtime:
     """TensorFlow itself."""
-    return Runtime("TensorFlow", lambda chips: reference(graph, chips))
+    return Runtime("TensorFlow", reference(graph))
 
 
 def of_network(path: Path, converted: Any, feeding: Feeding) -> Runtime:
@@ -52,7 +52,7 @@ def of_network(path: Path, converted: Any, feeding: Feeding) -> Runtime:
         return Runtime(name, lambda chips: _one_by_one(run, feeding.pictures(chips)))
     return Runtime(
         "TensorFlow on the converted graph (its own runtime is not installed)",
-        lambda chips: reference(converted, chips),
+        reference(converted),
     )
 
 

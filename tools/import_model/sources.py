@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.import_model import published, runtimes
 from tools.import_model.build_graph import build_graph
-from tools.import_model.canonical import canonical
+from tools.import_model.canonical import canonical, canonical_network
 from tools.import_model.errors import ImportFailed
 from tools.import_model.fetch import fetch
 from tools.import_model.fold import simplify_network
@@ -74,7 +74,8 @@ def open_source(options: argparse.Namespace, path: Path) -> Source:
     names = TensorNames(options.input_tensor, options.phase_tensor, options.output_tensor)
     frozen = freeze(read_graph(path, names), options.size, fixed_values(options.fix))
     size = _input_size(frozen)
-    return Source(canonical(frozen, size), size, runtimes.of_graph(frozen))
+    runtime = runtimes.of_graph(frozen)
+    return Source(canonical(frozen, size, runtime.embed), size, runtime)
 
 
 def _network_file(path: Path) -> Path | None:
@@ -98,6 +99,9 @@ def _open_network(options: argparse.Namespace, file: Path) -> Source:
     simple = simplify_network(standardized_input(network, feeding.mean, feeding.scale))
     graph = build_graph(simple)
     runtime = runtimes.of_network(file, graph, feeding)
+    facenet = canonical_network(network, runtime.embed)
+    if facenet is not None:
+        return Source(facenet, network.size, runtime, name or file.stem, known)
     return Source(graph, network.size, runtime, name or file.stem, known, simple)
 
 
@@ -117,13 +121,14 @@ def release_inside(options: argparse.Namespace, path: Path, source: Source) -> s
     """
     asked = published.release_named(options.source)
     if asked:
-        side = published.REFERENCE_SIZE
-        # Whatever --size is served: the weights are known at the reference's.
-        graph = freeze(SourceGraph(source.graph, TensorNames()), side, {})
-        published.check_release(asked, graph, side, path)
+        side, runtime = published.REFERENCE_SIZE, source.runtime
+        if source.size != side:  # whatever is served: the weights are known at the reference's
+            graph = freeze(SourceGraph(source.graph, TensorNames()), side, {})
+            runtime = runtimes.of_graph(graph)
+        published.check_release(asked, runtime.embed, side, path)
         return asked.name
     for release in published.RELEASES.values():
-        if published.is_release(release, source.graph, source.size):
+        if published.is_release(release, source.runtime.embed, source.size):
             return release.name
     return None
 

@@ -1,6 +1,7 @@
 """The weight files of a model folder."""
 
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -9,21 +10,21 @@ from model_layer.engine_litert import LiteRTEngine
 from model_layer.engine_tensorflow import FrozenGraphEngine
 from model_layer.manifest import FileKind
 from tools.import_model.convert import convert
-from tools.import_model.freeze import serialized, simplify
-from tools.import_model.sources import Source
+from tools.import_model.freeze import serialized
 
 
-def write_files(source: Source, folder: Path, *, frozen_graph: bool) -> dict[FileKind, Path]:
-    """float32, and the graph for the TensorFlow engine, under a progress bar."""
-    # Grappler's simplification is for training branches; a network has none.
-    simple = source.graph if source.network else simplify(source.graph)
+def write_files(definition: Any, folder: Path, *, frozen_graph: bool) -> dict[FileKind, Path]:
+    """float32, and the graph for the TensorFlow engine, under a progress bar.
+
+    definition: the graph to serve, without training branches.
+    """
     files: dict[FileKind, Path] = {}
     kinds: list[FileKind] = ["float32", *(("tensorflow",) if frozen_graph else ())]
     with tqdm(kinds, unit="file") as bar:
         for kind in bar:
             bar.set_description(f"writing {kind}")
             graph = kind == "tensorflow"
-            content = serialized(simple) if graph else convert(simple, "float32")
+            content = serialized(definition) if graph else convert(definition, "float32")
             files[kind] = put(folder / (f"{kind}.pb" if graph else f"{kind}.tflite"), content)
     return files
 
