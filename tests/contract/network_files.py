@@ -182,16 +182,16 @@ def facenet_network(arrays: dict[str, np.ndarray]) -> Network:
     x = conv(x, "Conv2d_4b_3x3", 2, valid=True)
     for number in range(1, 6):
         x = block(x, f"Block35_{number}", BLOCK35, RESIDUAL_SCALE["Block35"])
-    second = chain(x, "Mixed_6a_Branch_1", ["Conv2d_0a_1x1", "Conv2d_0b_3x3"])
     first = conv(x, "Mixed_6a_Branch_0_Conv2d_1a_3x3", 2, valid=True)
+    second = chain(x, "Mixed_6a_Branch_1", ["Conv2d_0a_1x1", "Conv2d_0b_3x3"])
     x = join(first, conv(second, "Mixed_6a_Branch_1_Conv2d_1a_3x3", 2, valid=True), pool(x))
     for number in range(1, 11):
         x = block(x, f"Block17_{number}", BLOCK17, RESIDUAL_SCALE["Block17"])
     ways = [["Conv2d_0a_1x1"], ["Conv2d_0a_1x1"], ["Conv2d_0a_1x1", "Conv2d_0b_3x3"]]
-    ends = [chain(x, f"Mixed_7a_Branch_{i}", steps) for i, steps in enumerate(ways)]
-    last = [
-        conv(end, f"Mixed_7a_Branch_{i}_Conv2d_1a_3x3", 2, valid=True) for i, end in enumerate(ends)
-    ]
+    last = []
+    for i, steps in enumerate(ways):
+        end = chain(x, f"Mixed_7a_Branch_{i}", steps)
+        last.append(conv(end, f"Mixed_7a_Branch_{i}_Conv2d_1a_3x3", 2, valid=True))
     x = join(*last, pool(x))
     for number in range(1, 6):
         x = block(x, f"Block8_{number}", BLOCK8, RESIDUAL_SCALE["Block8"])

@@ -116,7 +116,7 @@ def _absorb_gamma(arrays: dict[str, Array], layer: str, gamma: Array) -> None:
 def from_network(network: Network) -> dict[str, Array]:
     """Our names and layouts for an ONNX network whose batch norm was not folded.
 
-    Its layers are known by their order, which exporters keep. Whether it is the same function is
+    Its layers are known by their order, as PyTorch exports them. Whether it is the same function is
     for the caller to see. Raises ValueError where there are more layers or fewer.
     """
     constants = network.constants
