@@ -4,6 +4,8 @@ import importlib.util
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ FULL = (
     "unit/tools/evaluate",
     "unit/training",
 )
+WEIGHTS = "facenet-20180402-114759.npz"
 HAS_TENSORFLOW = importlib.util.find_spec("tensorflow") is not None
 # What the caller's shell says of the function is not what is tested; these say where things are.
 PLACES = {
@@ -114,3 +117,19 @@ def shared() -> Path:
 def load_event(root: Path) -> Any:
     """`load_event("compare-same")` reads events/compare-same.json."""
     return lambda name: json.loads((root / "events" / f"{name}.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def facenet(shared: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real 20180402-114759 as a model folder, imported with the project's own command."""
+    weights = shared / "models" / WEIGHTS
+    if not weights.is_file():
+        pytest.skip(f"needs {WEIGHTS} in ../shared/models, which is absent")
+    if not HAS_TENSORFLOW:
+        pytest.skip("needs TensorFlow, to import FaceNet: make test-all installs it")
+    folder = tmp_path_factory.mktemp("facenet")
+    # In a process of its own: TensorFlow's memory should not stay with the tests.
+    command = [sys.executable, "-m", "tools.import_model", str(weights), "--out", str(folder)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
