@@ -98,8 +98,8 @@ check: $(TEST) ## check lint, formatting, types and import directions
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-logo
 
-test-container: $(TEST) $(SAM) ## build the image and call it as Lambda does (needs Docker)
-	@$(PY) -m pytest tests/container $(ARGS)
+test-container: $(TEST) $(SAM) $(TOOLS)/deploy/.stamp ## build the image, call it as Lambda does, deploy it to an AWS emulator (needs Docker)
+	@TOOLS="$(TOOLS)" $(PY) -m pytest tests/container $(ARGS)
 
 test-aws: $(AWS_TEST) $(SAM) ## test with real S3 and SQS servers (needs root and apt)
 	@$(PY) -m pytest tests/aws $(ARGS)

@@ -19,6 +19,7 @@ from fixtures import lambda_container
 from fixtures.lambda_container import EVENTS, LambdaContainer
 from image import build
 from image.commands import EngineUnavailableError, require_engine
+from tests.deploy.report import REPORT
 from tests.needs import not_here
 from tests.process_logs import LOGS
 from tools import local_api
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.fspath).parent == Path(__file__).parent:
             item.add_marker(pytest.mark.container)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What test_deployed.py deployed and called."""
+    for line in REPORT.lines():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

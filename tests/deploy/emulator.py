@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 
+from fixtures.ports import free_port
 from tests.process_logs import LOGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ SAM = TOOLS / "sam/bin/sam"
 EXTENSION = Path(__file__).with_name("ministack_extension.py")
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
-START_SECONDS = 60
+START_SECONDS = 180  # seconds on an idle machine
 
 
 class EmulatorError(RuntimeError):
@@ -87,7 +88,10 @@ def running(folder: Path, *, extended: bool = True) -> Iterator[Emulator]:
     emulator = Emulator(free_port(), free_port(), free_port(), folder)
     program = [str(EXTENSION)] if extended else ["-m", "ministack"]
     with process("ministack", [str(MINISTACK), *program], variables(emulator)) as started:
-        until(lambda: answers(emulator, started), START_SECONDS)
+        try:
+            until(lambda: answers(emulator, started), START_SECONDS)
+        except TimeoutError as late:
+            raise EmulatorError("ministack does not listen; see its log") from late
         yield emulator
 
 
@@ -150,14 +154,9 @@ def log_path(name: str) -> Path:
     return folder / f"test-deploy-{name}.log"
 
 
-def function_command(name: str, port: int) -> list[str]:
-    return [sys.executable, "-m", "tests.deploy.function_process", name, str(port)]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def function_command(name: str, port: int, image: str | None) -> list[str]:
+    command = [sys.executable, "-m", "tests.deploy.function_process", name, str(port)]
+    return [*command, image] if image else command
 
 
 def until(condition: Callable[[], Any], seconds: float, pause: float = 0.1) -> Any:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-HOST = "a local process with the template's role and environment"
 CONTRACT = "tests/contract/test_template.py"
 
 
@@ -26,6 +25,7 @@ class Broken:
 
 @dataclass
 class Report:
+    host: str = ""
     history: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
@@ -34,16 +34,18 @@ class Report:
     def lines(self) -> Iterator[str]:
         if not (self.history or self.calls or self.broken):
             return
-        yield f"The function was {HOST}."
+        yield f"The function was {self.host}."
         yield "Deployments"
         yield from (f"  {line}" for line in self.history)
         yield "Calls"
         yield from (f"  {line}" for line in self.calls)
-        yield "Permissions taken away, one at a time"
+        if self.broken:
+            yield "Permissions taken away, one at a time"
         yield from (
             f"  {row.where} | {row.how} | {row.effect} | {row.healed}" for row in self.broken
         )
-        yield "Permissions for S3 Vectors, which the emulator does not have"
+        if self.not_deployed:
+            yield "Permissions for S3 Vectors, which the emulator does not have"
         yield from (f"  {each} | text | {CONTRACT} fails | -" for each in self.not_deployed)
 
 

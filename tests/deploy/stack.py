@@ -15,6 +15,7 @@ from tests.deploy.emulator import (
     REGION,
     ROOT,
     SAM,
+    START_SECONDS,
     Emulator,
     function_command,
     process,
@@ -22,6 +23,8 @@ from tests.deploy.emulator import (
 )
 
 NAME = "facenet-lambda"
+SAM_SECONDS = 1200  # ten on an idle machine
+PROCESS = "a local process of this checkout"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/facenet"
 # The line that `sam build` adds to the template that it writes.
 MARK = "      PackageType: Image\n"
@@ -47,6 +50,7 @@ DEFAULTS = {
     "OutputPrefix": "embeddings",
     "KmsKeyArn": "",
     "Timeout": "30",
+    "Dashboard": "yes",
 }
 
 
@@ -56,11 +60,16 @@ class DeploymentError(RuntimeError):
 
 @dataclass
 class Stack:
-    """The deployed template. `history` says what was done to it, for the report."""
+    """The deployed template. `history` says what was done to it, for the report.
+
+    Args:
+        image: The function's image where a Docker engine runs it; a local process stands in else.
+    """
 
     emulator: Emulator
     folder: Path
     name: str = NAME
+    image: str | None = None
     history: list[str] = field(default_factory=list)
     deployed: dict[str, str] | None = None
     running: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -113,12 +122,18 @@ class Stack:
             env=variables,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=SAM_SECONDS,
             check=False,
         )
         if done.returncode:
             raise DeploymentError((done.stdout + done.stderr)[-2000:])
         return done.stdout
+
+    @property
+    def host(self) -> str:
+        """What the function is, for the report."""
+        place = f"{self.image} under the runtime interface emulator" if self.image else PROCESS
+        return f"{place}, with the template's role and environment"
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -144,9 +159,10 @@ class Stack:
     def start_function(self) -> None:
         """The function's process, with the role and environment that the stack gave it."""
         name, port = self.resources["FacenetFunction"], self.emulator.function_port
-        command, variables = function_command(name, port), self.emulator.environment()
+        command = function_command(name, port, self.image)
+        variables = self.emulator.environment()
         started = self.running.enter_context(process("function", command, variables))
-        until(lambda: listens(port, started), 60)
+        until(lambda: listens(port, started), START_SECONDS)
 
     def stop_function(self) -> None:
         self.running.close()
