@@ -43,6 +43,10 @@ def left_behind(emulator: Emulator) -> dict[str, list[str]]:
         "alarms": [
             row["AlarmName"] for row in client("cloudwatch").describe_alarms()["MetricAlarms"]
         ],
+        "dashboards": [
+            row["DashboardName"]
+            for row in client("cloudwatch").list_dashboards()["DashboardEntries"]
+        ],
         "apis": [row["Name"] for row in client("apigatewayv2").get_apis()["Items"]],
     }
     ours = {kind: [name for name in names if NAME in name] for kind, names in found.items()}
