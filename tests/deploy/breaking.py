@@ -11,9 +11,10 @@ import pytest
 
 from tests.deploy.callers import make_user
 from tests.deploy.emulator import REGION, policy
-from tests.deploy.permissions import SHOWN, Permission, without
+from tests.deploy.permissions import shown, without
 from tests.deploy.report import REPORT, Broken
 from tests.deploy.stack import Stack
+from tests.deploy.template_text import Permission
 
 EFFECT, EVALUATED = "effect", "evaluated"
 
@@ -25,7 +26,7 @@ def broken(
     """The stack without one permission; a row of the table once the test has gone through."""
     with without(stack, where):
         yield
-    SHOWN.add(where)
+    shown(where)
     REPORT.broken.append(Broken(str(where), how, effect, healed))
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.emulator import Emulator, EmulatorError, running
-from tests.deploy.permissions import all_permissions
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
+from tests.deploy.template_text import all_permissions
 from tests.deploy.workload import Workload
 from tests.needs import not_here
 
@@ -21,10 +21,12 @@ STAGES = (
     "test_rest_api",
     "test_search",
     "test_flow",
+    "test_dashboard",
     "test_backfill",
     "test_permissions",
     "test_output_owner",
     "test_updates",
+    "test_template_text",
 )
 
 
@@ -56,7 +58,7 @@ def stack(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Itera
     stack = Stack(emulator, tmp_path_factory.mktemp("project"))
     yield stack
     stack.stop_function()
-    REPORT.history = stack.history
+    REPORT.host, REPORT.history = stack.host, stack.history
     REPORT.not_deployed = [str(each) for each in all_permissions(deployed=False)]
 
 

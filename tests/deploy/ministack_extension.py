@@ -286,20 +286,6 @@ def listen_without_tls_too() -> None:
     Config._insecure_bind = [f"127.0.0.1:{os.environ['MINISTACK_PLAIN_PORT']}"]
 
 
-def name_roles() -> None:
-    """aws:PrincipalArn of a session is its role's ARN, not the session's."""
-    plain = iam_evaluator._resolve_condition_key
-
-    def resolve(key: str, context: Any) -> Any:
-        value = plain(key, context)
-        if key.lower() != "aws:principalarn" or ":assumed-role/" not in str(value):
-            return value
-        role = iam_evaluator._role_name_from_assumed_arn(value)
-        return f"arn:aws:iam::{context.principal_account}:role/{role}"
-
-    iam_evaluator._resolve_condition_key = resolve
-
-
 # The evaluator looks condition keys up in lower case.
 PUBLIC = (
     ("lambda:InvokeFunctionUrl", {"lambda:functionurlauthtype": "NONE"}),
@@ -499,7 +485,6 @@ PARTS = (
     check_queue_reader,
     check_api_callers,
     check_s3_callers,
-    name_roles,
     check_public_urls,
     listen_without_tls_too,
     add_move_task,

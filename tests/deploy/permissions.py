@@ -1,79 +1,42 @@
-"""Every permission of the template, and a way to take a single one away from the deployed stack."""
+"""Taking a single permission away from the deployed stack, and which test shows which."""
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from tests.deploy.emulator import ROOT
 from tests.deploy.stack import Stack
+from tests.deploy.template_text import Permission
+
+# The tests that showed a permission: what fails without it, or whom it lets in.
+SHOWN: dict[Permission, str] = {}
+# Where a complete run leaves them for mutate_template.py.
+RECORD = ROOT / "build/test-deploy-shown.json"
 
 
-@dataclass(frozen=True, order=True)
-class Permission:
-    """One action of one statement of one resource of the template."""
-
-    resource: str
-    statement: int
-    action: str
-
-    def __str__(self) -> str:
-        return f"{self.resource}[{self.statement}] {self.action}"
-
-
-# What the tests have taken away so far.
-SHOWN: set[Permission] = set()
-
-
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short tags as {tag: value}."""
-
-
-def read_tag(loader: yaml.SafeLoader, suffix: str, node: Any) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: node.value}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: loader.construct_mapping(node, deep=True)}
-
-
-Loader.add_multi_constructor("!", read_tag)
-
-
-# No emulator that can be had has S3 Vectors, so these resources are deployed nowhere but on AWS.
-NOT_DEPLOYED = "SearchesVectors"
-
-
-def all_permissions(*, deployed: bool = True) -> list[Permission]:
-    """What template.yaml grants, and what its Deny statements refuse.
-
-    With `deployed` false those that no emulator takes; tests/contract/test_template.py holds them
-    against the calls of the code.
-    """
-    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
-    return sorted(
-        Permission(name, number, action)
-        for name, resource in template["Resources"].items()
-        if (resource.get("Condition") != NOT_DEPLOYED) is deployed
-        for number, statement in enumerate(statements_of(resource))
-        for action in listed(statement["Action"])
-    )
-
-
-def statements_of(resource: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    properties = resource.get("Properties", {})
-    if resource["Type"] == "AWS::Lambda::Permission":
-        return [properties]
-    documents = [each["PolicyDocument"] for each in properties.get("Policies", [])]
-    documents += [properties[name] for name in ("PolicyDocument", "Policy") if name in properties]
-    return [statement for document in documents for statement in document["Statement"]]
+def shown(permission: Permission) -> None:
+    """The test that runs shows this permission."""
+    SHOWN[permission] = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
 
 
 def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def reduced(document: Mapping[str, Any], permission: Permission) -> Mapping[str, Any]:
+    """A policy without one action, and without a statement that has none left.
+
+    An action that is not there is no error: a template without it (mutate_template.py) then fails
+    by what the test finds, not by the test's own tool.
+    """
+    statements = [dict(each) for each in document["Statement"]]
+    for statement in statements[permission.statement : permission.statement + 1]:
+        actions = listed(statement["Action"])
+        statement["Action"] = [each for each in actions if each != permission.action]
+    return {**document, "Statement": [each for each in statements if each["Action"]]}
 
 
 @dataclass(frozen=True)
@@ -85,17 +48,10 @@ class Policy:
 
     @contextlib.contextmanager
     def without(self, permission: Permission) -> Iterator[None]:
-        """Takes one action away, and gives it back at the end."""
+        """Takes one action away, where it is there, and gives it back at the end."""
         text = self.read()
         document = json.loads(text) if isinstance(text, str) else text
-        reduced = json.loads(json.dumps(document))
-        statement = reduced["Statement"][permission.statement]
-        actions = listed(statement["Action"])
-        actions.remove(permission.action)
-        statement["Action"] = actions
-        if not actions:
-            reduced["Statement"].remove(statement)
-        self.write(json.dumps(reduced))
+        self.write(json.dumps(reduced(document, permission)))
         try:
             yield
         finally:

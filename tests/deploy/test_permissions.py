@@ -15,9 +15,11 @@ import pytest
 from tests.deploy.breaking import EFFECT, EVALUATED, broken, check_deny, plain, refuses
 from tests.deploy.callers import Endpoint, make_user
 from tests.deploy.emulator import ACCOUNT, REGION, policy, until
-from tests.deploy.permissions import SHOWN, Permission, trusts, without
+from tests.deploy.permissions import shown, trusts, without
 from tests.deploy.report import REPORT, Broken
 from tests.deploy.stack import Stack
+from tests.deploy.template_text import TRUST as TRUSTED
+from tests.deploy.template_text import Permission
 from tests.deploy.test_backfill import put_rows, run
 from tests.deploy.workload import Workload
 
@@ -149,6 +151,8 @@ def test_an_event_that_the_queue_refuses_is_a_dead_letter(hasty: Workload) -> No
         until(lambda: hasty.dead() == 1, 10)
         assert hasty.waiting() == 0
     redrive_until(hasty, lambda: hasty.results_of(key))
+    hasty.put(after := name())
+    assert hasty.result_of(after)["faces"]
 
 
 def test_without_a_place_for_dead_letters_only_the_back_fill_finds_the_object(
@@ -163,6 +167,9 @@ def test_without_a_place_for_dead_letters_only_the_back_fill_finds_the_object(
         assert hasty.dead() == hasty.waiting() == 0
     run(hasty, {})
     assert hasty.results_of(key)
+    with without(hasty.stack, queue):
+        hasty.put(name())
+        until(lambda: hasty.dead() == 1, 10)
 
 
 @pytest.mark.parametrize("resource", ["QueuePolicy", "DeadLettersPolicy"])
@@ -303,6 +310,7 @@ def test_each_role_is_trusted_to_its_service(batch: Workload, role: str) -> None
     iam = batch.stack.emulator.client("iam")
     found = iam.get_role(RoleName=batch.stack.resources[role])["Role"]
     assert trusts(found, TRUST[role])
+    shown(Permission(f"{role}.{TRUSTED}", 0, "sts:AssumeRole"))
 
 
 # ------------------------------------------------------------------ the API
@@ -319,7 +327,7 @@ def test_the_api_needs_leave_to_call_the_function(batch: Workload) -> None:
     with without_permission(stack.emulator, stack.resources["FacenetFunction"]):
         assert endpoint.signed(user.credentials, "GET", "/v1/health").status == 500
     assert endpoint.signed(user.credentials, "GET", "/v1/health").status == 200
-    SHOWN.add(Permission("HttpPermission", 0, "lambda:InvokeFunction"))
+    shown(Permission("HttpPermission", 0, "lambda:InvokeFunction"))
     REPORT.broken.append(
         Broken("HttpPermission[0] lambda:InvokeFunction", EFFECT, "500", "answers again")
     )

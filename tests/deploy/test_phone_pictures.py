@@ -18,9 +18,9 @@ import requests
 from tests import phone_pictures
 from tests.deploy.callers import Endpoint, User, make_user
 from tests.deploy.emulator import REGION, ROOT, Emulator, policy
-from tests.deploy.permissions import Permission
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
+from tests.deploy.template_text import Permission
 from tests.deploy.test_permissions import broken, check_deny, plain, refuses
 from tests.needs import not_here
 

@@ -10,17 +10,16 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-import yaml
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from urllib3.response import HTTPResponse
 
 from tests import rekognition_program
 from tests.deploy.breaking import EVALUATED, broken, check_deny, plain
 from tests.deploy.callers import Endpoint, User, make_user
-from tests.deploy.emulator import ROOT, policy
-from tests.deploy.permissions import Loader, Permission
+from tests.deploy.emulator import policy
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
+from tests.deploy.template_text import Permission
 from tests.deploy.test_permissions import may
 from tests.deploy.workload import PICTURES
 from tools.client import rekognition
@@ -115,17 +114,6 @@ def test_the_collections_bucket_refuses_plain_http(searching: Stack) -> None:
     check_deny(searching, where, lambda: client.list_objects_v2(Bucket=bucket))
 
 
-def routes() -> list[tuple[str, str]]:
-    """The routes that only a stack with collections or Rekognition's protocol has."""
-    template = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
-    found = []
-    for each in template["Resources"].values():
-        if each.get("Condition") in ("DoesSearch", "DoesRekognition"):
-            key = each.get("Properties", {}).get("RouteKey", "")
-            found += [tuple(key.split())] if key else []
-    return found
-
-
 @pytest.fixture(scope="module")
 def caller(searching: Stack) -> User:
     user = make_user(searching.emulator, f"caller-{uuid.uuid4().hex[:6]}")
@@ -134,21 +122,6 @@ def caller(searching: Stack) -> User:
         UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
     )
     return user
-
-
-@pytest.mark.parametrize(("method", "path"), routes())
-def test_their_routes_answer_signed_callers_alone(
-    searching: Stack, caller: User, method: str, path: str
-) -> None:
-    endpoint = Endpoint(searching.emulator, searching.outputs["ApiUrl"])
-    path = path.replace("{person+}", "nobody").replace("{collection}", "none")
-    path = path.replace("{face}", "none")
-    body = b"{}" if method in ("POST", "PUT") else None
-    assert endpoint.call(method, path, body).status == 403
-    answer = endpoint.signed(caller.credentials, method, path, body)
-    assert answer.status not in (401, 403, 500, 502)
-    assert answer.headers.get("x-request-id") or path == "/"
-    REPORT.calls.append(f"IAM {method} {path}: a refusal, and {answer.status} to who may call")
 
 
 def sending_through(endpoint: Endpoint) -> Callable[..., AWSResponse]:

@@ -2,15 +2,17 @@
 
 import json
 import uuid
+from dataclasses import astuple
 
 import pytest
 
 from tests.deploy.breaking import EVALUATED, broken
 from tests.deploy.callers import Endpoint
 from tests.deploy.emulator import REGION, until
-from tests.deploy.permissions import SHOWN, Permission, all_permissions
+from tests.deploy.permissions import RECORD, SHOWN, shown
 from tests.deploy.report import REPORT, Broken
 from tests.deploy.stack import Stack
+from tests.deploy.template_text import Permission, all_permissions
 from tests.deploy.test_creation import left_behind
 from tests.deploy.test_permissions import may, redrive_until
 from tests.deploy.workload import Workload
@@ -123,7 +125,7 @@ def test_the_public_page_needs_both_permissions(
         **condition,
     )
     assert page.call("GET", "/").status == 200
-    SHOWN.add(Permission(resource, 0, PUBLIC[resource]))
+    shown(Permission(resource, 0, PUBLIC[resource]))
     REPORT.broken.append(Broken(resource, "effect", "the page answers 403", "the page is there"))
 
 
@@ -149,3 +151,4 @@ def test_every_permission_of_the_template_was_taken_away(request: pytest.Fixture
     if len(request.session.items) < 60:
         pytest.skip("only a part of the tests runs")
     assert sorted(SHOWN) == all_permissions()
+    RECORD.write_text(json.dumps([[*astuple(where), test] for where, test in SHOWN.items()]))
