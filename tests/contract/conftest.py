@@ -1,5 +1,6 @@
 """What several contract tests need and should be made once."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
