@@ -27,7 +27,7 @@ from tools.client import rekognition
 
 @pytest.fixture(scope="module")
 def searching(stack: Stack) -> Stack:
-    stack.require(Search="yes", Rekognition="yes")
+    stack.require(Uploads="yes", Search="yes", Rekognition="yes")
     return stack
 
 
