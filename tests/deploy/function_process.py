@@ -23,8 +23,6 @@ from typing import Any
 
 import boto3
 
-from fixtures import lambda_container
-
 SESSION_SECONDS = 3600
 FOR_AWS_CLIENTS = ("AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_REGION")
 CERTIFICATE = "/opt/emulator.crt"  # in the container
@@ -87,6 +85,8 @@ def in_a_container(
     image: str, configuration: Mapping[str, Any], variables: Mapping[str, str]
 ) -> Iterator[Invoke]:
     """The image beside the AWS emulator, which listens on this machine's loopback alone."""
+    from fixtures import lambda_container  # a copy of the code with its own model has none
+
     certificate = Path(os.environ["AWS_CA_BUNDLE"])
     certificate.chmod(0o644)  # the function is not the user who runs this
     passed = {name: os.environ[name] for name in FOR_AWS_CLIENTS}
