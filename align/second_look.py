@@ -1,9 +1,9 @@
 """The second look: repeated detection where the first pass found no face with certainty.
 
-Each step is taken only if those before it found no such face. Together they cost at most three
-times the first look (`python -m bench.recall` measures it): a step that looks for larger faces
-only is cheaper by the square of their size, no step looks at more pixels than it needs, and all of
-them look as the fast profile does.
+Each step is taken only if those before it found no such face. Together they cost less than three
+times the first look in the median, and more in small or dark pictures (`python -m bench.recall`
+measures it): a step that looks for larger faces only is cheaper by the square of their size, no
+step looks at more pixels than it needs, and all of them look as the fast profile does.
 """
 
 from collections.abc import Callable, Sequence

@@ -123,7 +123,7 @@ class Options(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retry: Annotated[
         bool,
         Meta(
-            description="Check which way up each face is, and search again (at most four times "
+            description="Check which way up each face is, and search again (about four times "
             "as long) if no face is found with certainty. False: one plain search."
         ),
     ] = True
