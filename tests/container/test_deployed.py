@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.callers import Endpoint, make_user
-from tests.deploy.emulator import ROOT, EmulatorError, policy, running
+from tests.deploy.callers import Endpoint, allow, make_user
+from tests.deploy.emulator import ROOT, EmulatorError, running
 from tests.deploy.permissions import without
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
@@ -39,10 +39,7 @@ def batch(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work
 def test_a_signed_call_of_the_api_is_answered(batch: Workload) -> None:
     emulator = batch.stack.emulator
     user = make_user(emulator, f"caller-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
-    emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
-    )
+    allow(emulator, user, "execute-api:Invoke")
     endpoint = Endpoint(emulator, batch.stack.outputs["ApiUrl"])
     for name in ("same", "different"):
         body = (ROOT / f"events/compare-{name}.json").read_bytes()

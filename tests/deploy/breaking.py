@@ -9,8 +9,8 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from tests.deploy.callers import make_user
-from tests.deploy.emulator import REGION, policy
+from tests.deploy.callers import allow, make_user
+from tests.deploy.emulator import REGION
 from tests.deploy.permissions import shown, without
 from tests.deploy.report import REPORT, Broken
 from tests.deploy.stack import Stack
@@ -47,10 +47,7 @@ def refuses(call: Any) -> None:
 def plain(stack: Stack, service: str, action: str, *, tls: bool = False) -> Any:
     """A client, over plain HTTP by default, of a user who may do everything with the service."""
     user = make_user(stack.emulator, f"plain-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-    stack.emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="all", PolicyDocument=policy(statement)
-    )
+    allow(stack.emulator, user, action)
     if tls:
         return stack.emulator.client(service, (user.key, user.secret))
     return boto3.client(

@@ -17,7 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.deploy.emulator import REGION, Emulator
+from tests.deploy.emulator import REGION, Emulator, policy
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html: a request
 # is refused fifteen minutes after it was signed.
@@ -94,6 +94,14 @@ def make_user(emulator: Emulator, name: str) -> User:
     iam.create_user(UserName=name)
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return User(name, key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def allow(emulator: Emulator, user: User, *actions: str, resource: str = "*") -> None:
+    """Lets a user do these things and nothing else."""
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    emulator.client("iam").put_user_policy(
+        UserName=user.name, PolicyName="allowed", PolicyDocument=policy(statement)
+    )
 
 
 @contextlib.contextmanager

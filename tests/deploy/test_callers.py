@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from tests.deploy.callers import Answer, Endpoint, User, issuer, make_user
+from tests.deploy.callers import Answer, Endpoint, User, allow, issuer, make_user
 from tests.deploy.emulator import ACCOUNT, MINISTACK, REGION, ROOT, Emulator, policy
 from tests.deploy.permissions import shown
 from tests.deploy.report import REPORT, Broken
@@ -69,13 +69,6 @@ class Api:
 @pytest.fixture(scope="module")
 def caller(emulator: Emulator) -> User:
     return make_user(emulator, f"caller-{uuid.uuid4().hex[:6]}")
-
-
-def allow(emulator: Emulator, user: User, *actions: str, resource: str) -> None:
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
-    emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
-    )
 
 
 def forbid(emulator: Emulator, user: User) -> None:

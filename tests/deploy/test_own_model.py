@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import model_layer
-from tests.deploy.callers import Endpoint, make_user
-from tests.deploy.emulator import ROOT, Emulator, policy
+from tests.deploy.callers import Endpoint, allow, make_user
+from tests.deploy.emulator import ROOT, Emulator
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
 
@@ -76,10 +76,7 @@ def deployed(
     own = Stack(emulator, tmp_path_factory.mktemp("own"), name="facenet-own-model")
     own.deploy(Model=NAME)
     user = make_user(emulator, f"owner-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
-    emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
-    )
+    allow(emulator, user, "execute-api:Invoke")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.deploy.emulator.ROOT", code)  # where the function's process starts
         own.start_function()

@@ -13,8 +13,8 @@ import botocore.exceptions
 import pytest
 
 from tests.deploy.breaking import EFFECT, EVALUATED, broken, check_deny, plain, refuses
-from tests.deploy.callers import Endpoint, make_user
-from tests.deploy.emulator import ACCOUNT, REGION, policy, until
+from tests.deploy.callers import Endpoint, allow, make_user
+from tests.deploy.emulator import ACCOUNT, REGION, until
 from tests.deploy.permissions import shown, trusts, without
 from tests.deploy.report import REPORT, Broken
 from tests.deploy.stack import Stack
@@ -198,11 +198,10 @@ def test_a_bucket_refuses_plain_http(batch: Workload, resource: str) -> None:
 def test_a_caller_needs_leave_to_send_to_the_queue(hasty: Workload) -> None:
     user = make_user(hasty.stack.emulator, f"sender-{uuid.uuid4().hex[:6]}")
     client = hasty.stack.emulator.client("sqs", (user.key, user.secret))
-    outputs, iam = hasty.stack.outputs, hasty.stack.emulator.client("iam")
+    outputs = hasty.stack.outputs
     send = {"QueueUrl": outputs["InputQueueUrl"], "MessageBody": "{}"}
     refuses(lambda: client.send_message(**send))
-    action = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": outputs["InputQueueArn"]}
-    iam.put_user_policy(UserName=user.name, PolicyName="send", PolicyDocument=policy(action))
+    allow(hasty.stack.emulator, user, "sqs:SendMessage", resource=outputs["InputQueueArn"])
     client.send_message(**send)
     hasty.purge()
     REPORT.broken.append(Broken("a caller's sqs:SendMessage", EFFECT, "refused", "accepted"))
@@ -320,10 +319,7 @@ def test_the_api_needs_leave_to_call_the_function(batch: Workload) -> None:
     stack = batch.stack
     endpoint = Endpoint(stack.emulator, stack.outputs["ApiUrl"])
     user = make_user(stack.emulator, f"caller-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
-    stack.emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
-    )
+    allow(stack.emulator, user, "execute-api:Invoke")
     with without_permission(stack.emulator, stack.resources["FacenetFunction"]):
         assert endpoint.signed(user.credentials, "GET", "/v1/health").status == 500
     assert endpoint.signed(user.credentials, "GET", "/v1/health").status == 200

@@ -16,8 +16,8 @@ import pytest
 import requests
 
 from tests import phone_pictures
-from tests.deploy.callers import Endpoint, User, make_user
-from tests.deploy.emulator import REGION, ROOT, Emulator, policy
+from tests.deploy.callers import Endpoint, User, allow, make_user
+from tests.deploy.emulator import REGION, ROOT, Emulator
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
 from tests.deploy.template_text import Permission
@@ -80,10 +80,7 @@ def uploads(emulator: Emulator, stack: Stack) -> Uploads:
         not_here(reason)
     stack.require(Uploads="yes", Heic="yes")
     user = make_user(emulator, f"sender-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
-    emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
-    )
+    allow(emulator, user, "execute-api:Invoke")
     return Uploads(stack, Endpoint(emulator, stack.outputs["ApiUrl"]), user)
 
 
@@ -254,10 +251,7 @@ def test_without_listing_a_missing_upload_reads_as_refused(uploads: Uploads) -> 
 def test_nobody_but_the_function_reads_an_upload(uploads: Uploads) -> None:
     emulator = uploads.endpoint.emulator
     reader = make_user(emulator, f"reader-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
-    emulator.client("iam").put_user_policy(
-        UserName=reader.name, PolicyName="read", PolicyDocument=policy(statement)
-    )
+    allow(emulator, reader, "s3:GetObject")
     client = emulator.client("s3", (reader.key, reader.secret))
     place = {"Bucket": uploads.bucket, "Key": sent(uploads)["fields"]["key"]}
     where = Permission("UploadStorePolicy", 1, "s3:GetObject")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.callers import Endpoint, make_user
-from tests.deploy.emulator import ROOT, policy, until
+from tests.deploy.callers import Endpoint, allow, make_user
+from tests.deploy.emulator import ROOT, until
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
 from tests.deploy.workload import PICTURES
@@ -43,10 +43,7 @@ def rest(stack: Stack, request: pytest.FixtureRequest) -> Iterator[tuple[Endpoin
 def test_a_bare_picture_needs_the_binary_types(stack: Stack, rest: tuple[Endpoint, bool]) -> None:
     endpoint, binary = rest
     user = make_user(stack.emulator, f"rest-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
-    stack.emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
-    )
+    allow(stack.emulator, user, "execute-api:Invoke")
     picture = (PICTURES / "grace_hopper.jpg").read_bytes()
     answer = endpoint.signed(
         user.credentials, "POST", "/prod/v1/detect", picture, content_type="image/jpeg"

@@ -15,8 +15,7 @@ from urllib3.response import HTTPResponse
 
 from tests import rekognition_program
 from tests.deploy.breaking import EVALUATED, broken, check_deny, plain
-from tests.deploy.callers import Endpoint, User, make_user
-from tests.deploy.emulator import policy
+from tests.deploy.callers import Endpoint, User, allow, make_user
 from tests.deploy.report import REPORT
 from tests.deploy.stack import Stack
 from tests.deploy.template_text import Permission
@@ -117,10 +116,7 @@ def test_the_collections_bucket_refuses_plain_http(searching: Stack) -> None:
 @pytest.fixture(scope="module")
 def caller(searching: Stack) -> User:
     user = make_user(searching.emulator, f"caller-{uuid.uuid4().hex[:6]}")
-    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
-    searching.emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="call", PolicyDocument=policy(statement)
-    )
+    allow(searching.emulator, user, "execute-api:Invoke")
     return user
 
 

@@ -113,15 +113,18 @@ def test_connection_that_is_not_made_may_pass() -> None:
         S3Store(Unreachable(), "faces", 10).put_new("k", b"{}")
 
 
+# What S3 is asked to write for a result.
+NEW_RESULT = {
+    "Bucket": "faces",
+    "Key": "k",
+    "Body": b"{}",
+    "ContentType": "application/json",
+    "IfNoneMatch": "*",
+}
+
+
 def test_result_is_written_only_where_none_is(stub: Stubber) -> None:
-    expected = {
-        "Bucket": "faces",
-        "Key": "k",
-        "Body": b"{}",
-        "ContentType": "application/json",
-        "IfNoneMatch": "*",
-    }
-    stub.add_response("put_object", {}, expected)
+    stub.add_response("put_object", {}, NEW_RESULT)
     stub.add_client_error("put_object", "PreconditionFailed", http_status_code=412)
     writer = open_store(stub)
     assert writer.put_new("k", b"{}") is True
@@ -130,14 +133,7 @@ def test_result_is_written_only_where_none_is(stub: Stubber) -> None:
 
 def test_a_result_is_written_to_the_bucket_of_the_expected_owner_only(stub: Stubber) -> None:
     """Another account that made the bucket again under its old name receives nothing."""
-    expected = {
-        "Bucket": "faces",
-        "Key": "k",
-        "Body": b"{}",
-        "ContentType": "application/json",
-        "IfNoneMatch": "*",
-        "ExpectedBucketOwner": "210987654321",
-    }
+    expected = {**NEW_RESULT, "ExpectedBucketOwner": "210987654321"}
     stub.add_client_error("put_object", "AccessDenied", "Access Denied", 403, None, expected)
     with pytest.raises(TransientFailure, match="FACENET_OUTPUT_OWNER") as caught:
         open_store(stub, output_owner="210987654321").put_new("k", b"{}")
