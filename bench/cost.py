@@ -45,8 +45,10 @@ def _started(
     os.sched_setaffinity(0, everything)
     if process.skipped:
         raise SystemExit(f"{name} {process.skipped}")
-    yield process
-    process.stop()
+    try:
+        yield process
+    finally:
+        process.stop()
 
 
 def processors(memory_mb: int) -> int:

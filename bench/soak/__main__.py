@@ -48,6 +48,7 @@ class Tally:
     times_ms: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     memory: list[tuple[float, float]] = field(default_factory=list)
     distances: set[float] = field(default_factory=set)
+    seconds: float = 0.0
 
     @property
     def requests(self) -> int:
@@ -143,6 +144,7 @@ def soak(subject: Subject, options: argparse.Namespace) -> Tally:
             tally.memory.append((now - begin, subject.memory()))
             sampled = now
         time.sleep(options.pause_ms / 1000)
+    tally.seconds = time.monotonic() - begin
     return tally
 
 
@@ -183,7 +185,7 @@ def report(subject: Subject, tally: Tally, options: argparse.Namespace) -> str:
     memory = ", ".join(f"{at / 60:.1f} min {mb:.0f}" for at, mb in tally.memory[::step])
     lines += [
         "",
-        f"{subject.name}, {tally.memory[-1][0] / 60:.0f} minutes: {tally.requests:,} requests",
+        f"{subject.name}, {tally.seconds / 60:.0f} minutes: {tally.requests:,} requests",
         f"statuses: {dict(sorted(total.items()))}",
         f"memory in MB: {memory}; peak {subject.peak():.0f}, "
         f"growth {tally.growth():+.1f} ({tally.growth_share():+.1%})",

@@ -27,7 +27,6 @@ ALONE = {
     "AWS_REGION": "eu-west-1",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "FACENET_COLLECTIONS": "/tmp/collections",
 }
 
 
@@ -139,7 +138,9 @@ def start_container() -> Iterator[Container]:
     tag = f"{build.NAME}:litert"
     if not docker("image", "ls", "--quiet", tag).strip():
         raise CommandError(f"there is no image {tag}: build it with `make image`")
-    container = lambda_container.start(tag, environment=ALONE)
+    # In the one folder that a function on Lambda may write to.
+    settings = {**ALONE, "FACENET_COLLECTIONS": "/tmp/collections"}
+    container = lambda_container.start(tag, environment=settings)
     try:
         yield Container(container)
     finally:
