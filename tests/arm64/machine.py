@@ -21,7 +21,7 @@ PLATFORMS = ("2_28", "2_27", "2_26", "2_24", "2_17")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Graviton2's cores are Neoverse N1. `max` turns on everything that qemu knows, SME among it.
 GRAVITON2, EVERYTHING = "neoverse-n1", "max"
-# LiteRT reads this file, and crashes on an x86 processor's. qemu looks below its -L first.
+# LiteRT reads /proc/cpuinfo, and crashes on an x86 processor's. qemu looks below its -L first.
 CPU = """processor\t: {number}
 BogoMIPS\t: 243.75
 Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc \
@@ -33,6 +33,11 @@ CPU part\t: 0xd0c
 CPU revision\t: 1
 
 """
+
+
+def cpuinfo() -> str:
+    """What /proc/cpuinfo says on a Neoverse N1 with two cores."""
+    return "".join(CPU.format(number=number) for number in range(2))
 
 
 class MachineError(RuntimeError):
@@ -56,6 +61,19 @@ def run(words: Sequence[str], cpu: str = GRAVITON2, **variables: str) -> str:
     )
     if done.returncode:
         raise MachineError(f"exit status {done.returncode}: {done.stderr[-1000:]}")
+    return done.stdout
+
+
+def run_here(words: Sequence[str], **variables: str) -> str:
+    """What the same program prints on this machine's own processor. Raises CalledProcessError."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, **variables},
+    )
     return done.stdout
 
 
@@ -91,7 +109,7 @@ def make_root(folder: Path) -> None:
     if done.returncode:
         raise MachineError(f"mmdebstrap: {done.stderr[-500:]}")
     (folder / "proc").mkdir(exist_ok=True)
-    (folder / "proc/cpuinfo").write_text("".join(CPU.format(number=n) for n in range(2)))
+    (folder / "proc/cpuinfo").write_text(cpuinfo())
 
 
 def mirror() -> str:

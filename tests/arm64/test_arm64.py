@@ -1,9 +1,6 @@
 """The function on arm64, as Graviton2 runs it, against the same on this processor."""
 
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,14 +34,7 @@ def variables(model: Path) -> dict[str, str]:
 
 def here(model: Path) -> Any:
     """The answers of this machine's own processor."""
-    done = subprocess.run(
-        [sys.executable, "-m", PROGRAM, *map(str, EVENTS)],
-        capture_output=True,
-        check=True,
-        cwd=machine.ROOT,
-        env={**os.environ, **variables(model)},
-    )
-    return json.loads(done.stdout)
+    return json.loads(machine.run_here([PROGRAM, *map(str, EVENTS)], **variables(model)))
 
 
 def there(model: Path, cpu: str, files: list[Path]) -> Any:
