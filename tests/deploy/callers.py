@@ -22,6 +22,7 @@ from tests.deploy.emulator import REGION, Emulator, policy
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html: a request
 # is refused fifteen minutes after it was signed.
 STALE = datetime.timedelta(minutes=16)
+ALLOWED = "allowed"  # the one policy a test gives a user
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,13 @@ def allow(emulator: Emulator, user: User, *actions: str, resource: str = "*") ->
     """Lets a user do these things and nothing else."""
     statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
     emulator.client("iam").put_user_policy(
-        UserName=user.name, PolicyName="allowed", PolicyDocument=policy(statement)
+        UserName=user.name, PolicyName=ALLOWED, PolicyDocument=policy(statement)
     )
+
+
+def forbid(emulator: Emulator, user: User) -> None:
+    """Takes back what `allow` let a user do."""
+    emulator.client("iam").delete_user_policy(UserName=user.name, PolicyName=ALLOWED)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from tests.deploy.callers import Answer, Endpoint, User, allow, issuer, make_user
+from tests.deploy.callers import Answer, Endpoint, User, allow, forbid, issuer, make_user
 from tests.deploy.emulator import ACCOUNT, MINISTACK, REGION, ROOT, Emulator, policy
 from tests.deploy.permissions import shown
 from tests.deploy.report import REPORT, Broken
@@ -69,10 +69,6 @@ class Api:
 @pytest.fixture(scope="module")
 def caller(emulator: Emulator) -> User:
     return make_user(emulator, f"caller-{uuid.uuid4().hex[:6]}")
-
-
-def forbid(emulator: Emulator, user: User) -> None:
-    emulator.client("iam").delete_user_policy(UserName=user.name, PolicyName="call")
 
 
 def check_answer(route: str, answer: Answer) -> None:
