@@ -78,12 +78,15 @@ def plan_canvas(width: int, height: int, min_face: float) -> Plan | None:
 
 
 def paint(plan: Plan, mipmaps: Mipmaps) -> Pixels:
-    """The canvas of one picture, uint8[height,width,3]."""
+    """The canvas of one picture, uint8[height,width,3].
+
+    Bilinear: a mipmap is shrunk by less than two, and averaging its areas takes six times as long.
+    """
     canvas = np.zeros((plan.height, plan.width, 3), np.uint8)
     for place in plan.places:
         source = mipmaps.at_least(place.scale)
         part = canvas[place.top : place.top + place.height, place.left : place.left + place.width]
-        cv2.resize(source, (place.width, place.height), part, interpolation=cv2.INTER_AREA)
+        cv2.resize(source, (place.width, place.height), part, interpolation=cv2.INTER_LINEAR)
     return canvas
 
 

@@ -17,7 +17,7 @@ from align.boxes import (
 )
 from align.networks import BatchedNetwork, ShapedNetwork
 from align.proposals import sigmoid
-from align.types import Face, Floats, Pixels
+from align.types import Check, Face, Floats, Pixels
 from align.views import View
 
 ACROSS_LEVELS = 0.7
@@ -62,6 +62,10 @@ class Cascade:
     def improve(self, view: View, profile: Profile, boxes: Boxes) -> list[Face]:
         """The faces at float64[N,4] squares: what R-Net and O-Net say, without P-Net."""
         return self._finish(view, profile, self._refine(view, profile, boxes))
+
+    def rate(self, crops: Floats | Pixels, check: Check) -> Floats:
+        """R-Net's logits of a face, float32[N], for crops [N,24,24,3] of pixel values 0..255."""
+        return self._refiner(crops, check)[:, 4]
 
     def describe(self, crops: Floats | Pixels) -> Floats:
         """O-Net's float32[N,15] for crops [N,48,48,3] of pixel values 0..255."""

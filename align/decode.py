@@ -22,7 +22,7 @@ DEFAULT_MAX_SIDE = 16_384
 # processor's cache, and no second copy of the picture is ever in memory.
 STRIP_PIXELS = 1 << 17
 # What decoders put in place of missing data: middle grey, for each ink (CMYK) and for YCCK.
-MISSING = (128, 65, 64)
+MISSING = frozenset({128, 65, 64})
 # More data, repeated after each restart marker, which ends an interval that ran out.
 _RUN = bytes(range(1, 241)) * 4
 FILLER = _RUN + b"".join(bytes((0xFF, marker)) + _RUN for marker in range(0xD0, 0xD8))
@@ -171,7 +171,7 @@ def _ends_early(data: bytes, header: Header, pixels: Pixels, reduction: int) -> 
     of that grey, or the header leaves it open, decode again with more data before the end marker: a
     whole picture does not change.
     """
-    if not header.unsure_end and not np.isin(pixels[-1, -1], MISSING).all():
+    if not header.unsure_end and not MISSING.issuperset(pixels[-1, -1].tolist()):
         return False
     end = jpeg_end(data)
     longer = data[:end] + FILLER + data[end:]

@@ -49,20 +49,18 @@ class Mipmaps:
         """
         shrinks = (boxes[:, 2:3] - boxes[:, :1] + 1) / size
         levels = [halvings(shrink) for shrink in shrinks[:, 0].tolist()]
-        scales = np.array([self._scales(level) for level in levels]).reshape(-1, 2)
+        sources = [self.level(index) for index in range(max(levels, default=0) + 1)]
+        # Width and height of each halving in those of the full picture.
+        sides = np.array([source.shape[1::-1] for source in sources], np.float64)
+        scales = (sides / sides[0])[levels]
         matrices = np.zeros((len(boxes), 2, 3))
         matrices[:, (0, 1), (0, 1)] = shrinks * scales
         # Centre of the crop's first pixel.
         matrices[:, :, 2] = (boxes[:, :2] - 1 + shrinks / 2) * scales - 0.5
         crops = np.empty((len(boxes), size, size, 3), np.uint8)
         for crop, level, matrix in zip(crops, levels, matrices, strict=True):
-            cv2.warpAffine(self.level(level), matrix, (size, size), crop, SAMPLE)
+            cv2.warpAffine(sources[level], matrix, (size, size), crop, SAMPLE)
         return crops
-
-    def _scales(self, index: int) -> tuple[float, float]:
-        """Width and height of a halving in those of the full picture."""
-        source, full = self.level(index), self._levels[0]
-        return source.shape[1] / full.shape[1], source.shape[0] / full.shape[0]
 
 
 def halvings(shrink: float) -> int:

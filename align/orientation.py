@@ -11,11 +11,17 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from align.types import Face, Floats
 
 SURE = 0.999
 # An orientation is examined when its logit is within this distance of the original one.
 RIVAL = 1.0
+# The same of R-Net, which costs a fifth and is asked first. Of 784 faces of LFW that were found
+# the wrong way up, 783 score so well the right way up. Of upright faces' other orientations one in
+# seven does, so O-Net has little left to see.
+REFINED_RIVAL = 4.0
 # Bonus for upright, as a logit, when two orientations score alike: most faces are upright. With 2,
 # one of LFW's 2,320 upright pictures is turned, by a margin of 0.04 (AMD EPYC); with this none, and
 # 1 in 100 stays upside down.
@@ -30,7 +36,10 @@ SAME_FACE, NESTED = 0.3, 0.7
 NARROWEST, WIDEST = 0.3, 2.0
 HIGHEST_NOSE, LOWEST_NOSE = -0.1, 1.15
 
-Ask = Callable[[Face], Floats]
+# Of faces, O-Net's logits float32[N,4] after 0 to 3 quarter turns of the picture; -inf for those
+# that need no look, such as the one as a face was found.
+Ask = Callable[[Sequence[Face]], Floats]
+# Faces found anew at a face's place after so many quarter turns, in the picture's own frame.
 Improve = Callable[[Face, int], Sequence[Face]]
 
 
@@ -39,28 +48,29 @@ def correct_orientations(faces: Iterable[Face], ask: Ask, improve: Improve) -> l
 
     Args:
         faces: as they were found.
-        ask: O-Net's logits, float32[4], of a face after 0 to 3 quarter turns of the picture; the
-            one as it was found is not needed.
-        improve: faces found anew at a face's place after so many quarter turns, in the frame of
-            the picture as it is.
+        ask: called once, with the faces that are not sure, if there are any.
+        improve: called for each orientation that scores about as high as the one found.
     """
-    return [_correct_orientation(face, ask, improve) for face in faces if is_face_like(face)]
+    kept = [face for face in faces if is_face_like(face)]
+    unsure = [index for index, face in enumerate(kept) if face.score < SURE]
+    if unsure:
+        for index, logits in zip(unsure, ask([kept[index] for index in unsure]), strict=True):
+            kept[index] = _correct_orientation(kept[index], logits, improve)
+    return kept
 
 
-def _correct_orientation(face: Face, ask: Ask, improve: Improve) -> Face:
-    if face.score >= SURE:
-        return face
-    logits = ask(face)
+def _correct_orientation(face: Face, logits: Floats, improve: Improve) -> Face:
     found = [face]
-    for turns in set(range(4)) - {face.turns}:
-        if logits[turns] > logit(face.score) - RIVAL:
-            better = [each for each in improve(face, turns) if is_face_like(each)]
-            found += [each for each in better if same_face(each, face)]
+    for turns in np.flatnonzero(logits > logit(face.score) - RIVAL).tolist():
+        better = [each for each in improve(face, turns) if is_face_like(each)]
+        found += [each for each in better if same_face(each, face)]
     return best_of(found)
 
 
 def best_of(faces: Sequence[Face]) -> Face:
     """The most likely face; its score is lowered if another orientation is nearly as likely."""
+    if len(faces) == 1:
+        return faces[0]
     best = max(faces, key=lambda face: _likelihood(face, UPRIGHT))
     others = [_likelihood(face, UPRIGHT_IN_DOUBT) for face in faces if face.turns != best.turns]
     if not others:

@@ -112,8 +112,10 @@ class Face:
     @property
     def turns(self) -> int:
         """Quarter turns counterclockwise, 0 to 3, that bring the face nearest to upright."""
-        eyes, mouth = self.landmarks[:2].mean(axis=0), self.landmarks[3:].mean(axis=0)
-        across, down = (mouth - eyes).tolist()
+        # Plain numbers: this is asked often, and numpy takes ten times as long for five points.
+        left_eye, right_eye, _, left_mouth, right_mouth = self.landmarks.tolist()
+        across = left_mouth[0] + right_mouth[0] - left_eye[0] - right_eye[0]
+        down = left_mouth[1] + right_mouth[1] - left_eye[1] - right_eye[1]
         return round(math.atan2(-across, down) / (math.pi / 2)) % 4
 
     def moved(self, across: float, down: float) -> "Face":
@@ -126,6 +128,8 @@ class Face:
 
     def enlarged(self, factor: float) -> "Face":
         """The face in a picture that is larger by a factor."""
+        if factor == 1:
+            return self
         left, top, right, bottom = self.box
         # A box starts at pixel 1 and includes its last pixel; landmarks are centres, from 0.
         corner = ((left - 1) * factor + 1, (top - 1) * factor + 1)

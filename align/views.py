@@ -150,6 +150,8 @@ def likely_cells(
         output = network(level[None, start : start + step + CELL_REACH])[0]
         rows, columns = passing_cells(output, threshold)
         strips.append((rows + start // STRIDE, columns, output[rows, columns]))
+    if len(strips) == 1:  # column by column already
+        return strips[0]
     rows, columns, cells = (np.concatenate(parts) for parts in zip(*strips, strict=True))
     order = np.lexsort((rows, columns))
     return rows[order], columns[order], cells[order]

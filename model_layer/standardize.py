@@ -28,7 +28,10 @@ def scale_fixed(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Source: `--use_fixed_image_standardization` of davidsandberg/facenet.
     """
-    return (chips.astype(np.float32) - np.float32(127.5)) / np.float32(128.0)
+    scaled = chips.astype(np.float32)
+    scaled -= np.float32(127.5)
+    scaled /= np.float32(128.0)
+    return scaled
 
 
 def prewhiten(chips: NDArray[np.uint8]) -> NDArray[np.float32]:

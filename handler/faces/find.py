@@ -1,7 +1,8 @@
 """One picture: its bytes in, the faces that count and their chips out."""
 
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -171,5 +172,4 @@ def _add_chip(
 
 
 def _is_finite(face: align.Face) -> bool:
-    numbers: Iterable[float] = (*face.box, face.score, *np.ravel(face.landmarks))
-    return bool(np.isfinite(list(numbers)).all())
+    return all(map(math.isfinite, (*face.box, face.score, *face.landmarks.ravel().tolist())))

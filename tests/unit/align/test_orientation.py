@@ -92,7 +92,7 @@ def test_two_orientations_that_score_alike_lower_the_score() -> None:
 
 
 def test_a_face_that_scores_better_otherwise_is_taken_so() -> None:
-    logits = np.array([-9, -9, 5, -9], np.float32)
+    logits = np.array([[-9, -9, 5, -9]], np.float32)
     better = face_of(STRAIGHT, 0.9995).turned(2, 101, 101)
     (face,) = correct_orientations([face_of(STRAIGHT, 0.9)], lambda _: logits, lambda *_: [better])
     assert face.turns == 2
