@@ -1,13 +1,14 @@
 """Found, missed, the wrong way up, or where no face is: counted for one detector."""
 
+import math
 import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-import align
 from bench.recall.conditions import Pixels, Sample
-from bench.recall.detectors import Detect, Found
+from bench.recall.detectors import Detect
 
 SAME_FACE = 0.3  # IoU: detectors differ in how much forehead and chin a box has
 
@@ -39,7 +40,7 @@ def count(detect: Detect, samples: Iterable[Sample]) -> Tally:
         if best is None or _overlap(best.box, sample.face.box) < SAME_FACE:
             tally.missed += 1
             tally.false += bool(faces)
-        elif _turns(best) in (None, sample.face.turns):
+        elif best.landmarks is None or _tilt(best.landmarks, sample.face.landmarks) < 45:
             tally.found += 1
         else:
             tally.wrong_way_up += 1
@@ -56,11 +57,12 @@ def count_faceless(detect: Detect, pictures: Iterable[Pixels]) -> tuple[int, flo
     return found, statistics.median(times)
 
 
-def _turns(found: Found) -> int | None:
-    """Which way up the landmarks stand, where there are any."""
-    if found.landmarks is None:
-        return None
-    return align.Face(found.box, found.landmarks, 1.0).turns
+def _tilt(one: Any, other: Any) -> float:
+    """Degrees, 0 to 180, between the directions from eyes to mouth of float32[5,2] landmarks."""
+    downs = [landmarks[3:].sum(axis=0) - landmarks[:2].sum(axis=0) for landmarks in (one, other)]
+    (across, down), (other_across, other_down) = (each.tolist() for each in downs)
+    turn = math.atan2(down, across) - math.atan2(other_down, other_across)
+    return abs((math.degrees(turn) + 180) % 360 - 180)
 
 
 def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
