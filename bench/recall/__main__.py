@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 
 import align
-from bench.recall import costs, strangers, tally
+from bench.recall import agreement, costs, strangers, tally
 from bench.recall.conditions import CONDITIONS, Sample
 from bench.recall.detectors import DETECTORS, Detect, load
 from bench.recall.faceless import faceless
@@ -48,6 +48,8 @@ def main() -> None:
             detectors[name] = detector
     print_recall(samples, detectors, options.conditions, options.sample)
     print_false_faces(detectors)
+    print()
+    print("\n".join(agreement.compare(sample.pixels for sample in samples).rows()), flush=True)
     print_costs(options.every)
     print_strangers(names, samples)
     print(f"\n{machine_and_date()}, `python -m bench.recall`.")

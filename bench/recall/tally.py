@@ -36,8 +36,8 @@ def count(detect: Detect, samples: Iterable[Sample]) -> Tally:
         started = time.perf_counter()
         faces = detect(sample.pixels)
         tally.times.append((time.perf_counter() - started) * 1000)
-        best = max(faces, key=lambda face: _overlap(face.box, sample.face.box), default=None)
-        if best is None or _overlap(best.box, sample.face.box) < SAME_FACE:
+        best = max(faces, key=lambda face: overlap(face.box, sample.face.box), default=None)
+        if best is None or overlap(best.box, sample.face.box) < SAME_FACE:
             tally.missed += 1
             tally.false += bool(faces)
         elif best.landmarks is None or _tilt(best.landmarks, sample.face.landmarks) < 45:
@@ -65,7 +65,8 @@ def _tilt(one: Any, other: Any) -> float:
     return abs((math.degrees(turn) + 180) % 360 - 180)
 
 
-def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+def overlap(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """Intersection over union of two boxes (left, top, right, bottom)."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     down = min(one[3], other[3]) - max(one[1], other[1])
     shared = max(across, 0) * max(down, 0)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import align
-from bench.recall import costs, tally
+from bench.recall import agreement, costs, tally
 from bench.recall.conditions import CONDITIONS, Sample
 from bench.recall.detectors import Found, load
 from bench.recall.faceless import COUNT, faceless
+from bench.speed.pictures import PORTRAITS
 
 
 @pytest.fixture
@@ -55,6 +56,14 @@ def test_costs_are_quantiles_over_the_pictures_without_a_face() -> None:
     pages = [np.full((side, side, 3), 90, np.uint8) for side in (40, 250)]
     middle, most_of_them, most = costs.looks_in_first_ones(align.Detector.load("fast"), pages)
     assert 0 < middle <= most_of_them <= most
+
+
+def test_both_profiles_agree_on_a_portrait() -> None:
+    portrait = align.decode((PORTRAITS / "eileen_collins.jpg").read_bytes())
+    rows = agreement.compare([portrait.pixels]).rows()
+    assert "| without a face | 0 |" in rows
+    assert "| another central face | 0 |" in rows
+    assert "| faces found, of those of `exact` | 1 of 1 |" in rows
 
 
 def test_a_peer_that_is_missing_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
