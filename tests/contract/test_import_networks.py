@@ -411,7 +411,7 @@ def test_the_published_network_keeps_its_accuracy_through_the_product(
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     accepted = {row["far"]: row["accepted"] for row in report["by_far"]}
     assert report["accuracy"]["mean"] == pytest.approx(0.9933, abs=0.0024)
-    for far, share in ((1e-3, 0.983), (1e-4, 0.964), (1e-5, 0.876)):
+    for far, share in ((1e-3, 0.982), (1e-4, 0.968), (1e-5, 0.877)):
         assert accepted[far]["value"] == pytest.approx(share, abs=0.003)
 
 
