@@ -24,7 +24,7 @@ RIVAL = 1.0
 REFINED_RIVAL = 4.0
 # Bonus for upright, as a logit, when two orientations score alike: most faces are upright. With 2,
 # one of LFW's 2,320 upright pictures is turned, by a margin of 0.04 (AMD EPYC); with this none, and
-# 1 in 100 stays upside down.
+# 1 in 200 stays upside down.
 UPRIGHT = 2.25
 # The same bonus where the doubt is computed: a turned face that scores as high as the upright one
 # counts as a rival.
