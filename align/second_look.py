@@ -221,7 +221,10 @@ def _correct_orientations(scene: Scene, faces: Sequence[Face]) -> list[Face]:
 
 
 def _score_turned(scene: Scene, faces: Sequence[Face]) -> Floats:
-    """O-Net's logits, float32[N,4], of faces after quarter turns that R-Net takes for likely."""
+    """O-Net's logits, float32[N,4], of faces after quarter turns that R-Net takes for likely.
+
+    -inf elsewhere, and for the orientation as found.
+    """
     boxes = square(np.array([face.box for face in faces]))
     found = np.array([[face.turns] for face in faces])
     seen = _turn_crops(scene.whole.cut(boxes, REFINED_SIDE))

@@ -48,8 +48,9 @@ def main() -> None:
             detectors[name] = detector
     print_recall(samples, detectors, options.conditions, options.sample)
     print_false_faces(detectors)
-    print()
-    print("\n".join(agreement.compare(sample.pixels for sample in samples).rows()), flush=True)
+    if {"fast", "exact"} <= detectors.keys():
+        print()
+        print("\n".join(agreement.compare(sample.pixels for sample in samples).rows()), flush=True)
     print_costs(options.every)
     print_strangers(names, samples)
     print(f"\n{machine_and_date()}, `python -m bench.recall`.")

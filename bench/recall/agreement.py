@@ -1,5 +1,6 @@
 """How far `fast` agrees with `exact`, without a second look: the same faces, in the same place."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -25,8 +26,8 @@ class Agreement:
 
     def rows(self) -> list[str]:
         """Markdown."""
-        lowest, middle = np.quantile(self.overlaps, (0.01, 0.5))
-        apart = np.median(self.landmarks)
+        lowest, middle = np.quantile(self.overlaps or [math.nan], (0.01, 0.5))
+        apart = np.median(self.landmarks or [math.nan])
         return [
             f"| of {self.pictures:,} pictures | `fast` against `exact` |",
             "|---|---|",

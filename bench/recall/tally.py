@@ -5,10 +5,14 @@ import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bench.recall.conditions import Pixels, Sample
 from bench.recall.detectors import Detect
+
+Landmarks = NDArray[np.float32]
 
 SAME_FACE = 0.3  # IoU: detectors differ in how much forehead and chin a box has
 
@@ -57,7 +61,7 @@ def count_faceless(detect: Detect, pictures: Iterable[Pixels]) -> tuple[int, flo
     return found, statistics.median(times)
 
 
-def _tilt(one: Any, other: Any) -> float:
+def _tilt(one: Landmarks, other: Landmarks) -> float:
     """Degrees, 0 to 180, between the directions from eyes to mouth of float32[5,2] landmarks."""
     downs = [landmarks[3:].sum(axis=0) - landmarks[:2].sum(axis=0) for landmarks in (one, other)]
     (across, down), (other_across, other_down) = (each.tolist() for each in downs)

@@ -13,7 +13,7 @@ TITLES = {
     "group": "embed 10 faces at 1080p",
     "chips": "embed 32 aligned chips",
 }
-PEERS = ("plain TensorFlow + mtcnn", "facenet-pytorch")
+OURS = ("bundled model", "20180402-114759")  # how the names of our rows begin
 OURS_COLOUR, PEERS_COLOUR = "#2f6fed", "#8a94a6"
 
 
@@ -60,7 +60,7 @@ def _plot(rows: Sequence[Row], file: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    colours = [PEERS_COLOUR if row.name in PEERS else OURS_COLOUR for row in rows]
+    colours = [OURS_COLOUR if row.name.startswith(OURS) else PEERS_COLOUR for row in rows]
     figure, axes = plt.subplots(1, len(TITLES), figsize=(15, 3.6), sharey=True)
     for axis, (scenario, title) in zip(axes, TITLES.items(), strict=True):
         values = [row.medians[scenario] for row in rows]

@@ -18,12 +18,16 @@ def client() -> Any:
     """
     # Otherwise forms get a signature version that KMS refuses.
     s3 = quiet_client("s3", total_max_attempts=2, signature_version="s3v4")
+
     s3.meta.events.register_last("before-call.s3", _send_at_once)
     return s3
 
 
 def _send_at_once(params: Mapping[str, Any], **_: Any) -> None:
-    """Results are small: asking first whether they are welcome costs a round trip for nothing."""
+    """Drops `Expect: 100-continue`, which botocore adds to every upload.
+
+    What is written here is small, so it would only cost a round trip.
+    """
     params["headers"].pop("Expect", None)
 
 

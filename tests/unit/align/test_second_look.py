@@ -9,8 +9,12 @@ import pytest
 
 import align
 from align import views
+from align.cascade import Cascade
+from align.detector import PROFILES
 from align.light import level_light
-from align.second_look import STEPS
+from align.second_look import STEPS, Scene, look_again
+from align.turning import turn_pixels
+from align.types import no_check, not_timed
 
 NAMES = ["detect_orientation", *(name for name, _ in STEPS)]
 
@@ -160,3 +164,21 @@ def test_pictures_without_a_face_stay_cheap(
     assert fast.detect(align.Picture.of(noise)) == []
     assert len(seen) == len(STEPS)  # fainter candidates of a well lit picture are known already
     assert sum(seen) < 3 * seen[0]
+
+
+def test_each_face_of_a_picture_is_turned_by_itself(
+    collins: align.Picture, fast: align.Detector
+) -> None:
+    """Three faces found as if upright, of which one stands on its head and one lies on its side."""
+    (upright,) = fast.detect(collins)
+    width = collins.width
+    poses = [turn_pixels(collins.pixels, turns) for turns in (0, 2, 1)]
+    found = []
+    for index, turns in enumerate((0, 2, 1)):
+        box = upright.turned(turns, width, width).moved(index * width, 0).box
+        shift = np.array(box[:2]) - upright.box[:2]
+        seen_upright = upright.landmarks + shift
+        found.append(align.Face(box, seen_upright.astype(np.float32), 0.9))
+    scene = Scene(np.hstack(poses), Cascade(threads=1), PROFILES["fast"], 30, no_check)
+    faces = look_again(scene, found, not_timed, lambda: True)
+    assert [face.turns for face in sorted(faces, key=lambda face: face.box[0])] == [0, 2, 3]

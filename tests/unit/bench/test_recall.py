@@ -1,5 +1,8 @@
 """What bench.recall does to pictures, and how it counts."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +42,27 @@ def test_a_face_counts_once_and_the_wrong_way_up_apart(sample: Sample) -> None:
     counted = tally.count(lambda _: next(answers), [sample] * 5)
     assert (counted.found, counted.wrong_way_up) == (2, 1)
     assert (counted.missed, counted.false) == (2, 1)
+
+
+@pytest.mark.parametrize(("degrees", "right"), [(-44, 1), (44, 1), (46, 0), (-46, 0), (314, 0)])
+def test_a_face_is_the_wrong_way_up_from_45_degrees_on(
+    sample: Sample, degrees: float, right: int
+) -> None:
+    tilted = replace(sample, face=tilt(sample.face, 170))
+    found = tilt(sample.face, 170 + degrees)
+    counted = tally.count(lambda _: [Found(tilted.face.box, found.landmarks)], [tilted])
+    assert (counted.found, counted.wrong_way_up) == (right, 1 - right)
+
+
+def tilt(face: align.Face, degrees: float) -> align.Face:
+    angle = math.radians(degrees)
+    matrix = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
+    return replace(face, landmarks=np.asarray(face.landmarks @ matrix, np.float32))
+
+
+def test_profiles_that_share_no_face_are_compared_too() -> None:
+    rows = agreement.compare([np.full((100, 100, 3), 90, np.uint8)]).rows()
+    assert "| without a face | 1 |" in rows
 
 
 def test_pictures_without_faces_are_the_same_every_time() -> None:
