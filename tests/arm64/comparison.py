@@ -20,13 +20,15 @@ import numpy as np
 # a Xeon with AVX-512; where it cuts them out by itself the detector's last digits move a few grey
 # levels, and embeddings are 0.11 (median) and 0.13 apart, distances 0.033. Strangers are about
 # 1.3 apart, and a verdict has no tolerance. `python -m tests.arm64.measure` measures again.
+# Bilinear sampling rounds otherwise in OpenCV for arm64: boxes of 29 events are up to 0.62 pixels
+# apart (of 176), landmarks 0.43, distances 0.016.
 TOLERANCES = {
     "distance": 0.1,
     "similarity": 0.05,
     "score": 0.005,
-    "box": 0.5,
+    "box": 1.0,
     "box_ratio": 0.005,
-    "landmarks": 0.5,
+    "landmarks": 1.0,
     "embedding": 0.3,
     "size": 1,
     "sharpness": 0.05,
