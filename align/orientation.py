@@ -1,4 +1,4 @@
-"""Finds which way up a face is, by O-Net's scores after quarter turns.
+"""Finds which way up a face is, by what R-Net and O-Net score after quarter turns.
 
 The nets were trained on upright faces, yet find one in six that is turned by quarters, with
 landmarks as if it stood upright. Seen upright, such a face scores much higher than seen as it was
