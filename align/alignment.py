@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from align.opencv import cv2
-from align.turning import turn_pixels
 from align.types import Face, Floats, Picture, Pixels
 
 # The usual positions of the five landmarks in a 112x112 chip (ArcFace, Deng et al. 2019), in pixel
@@ -88,11 +87,23 @@ def align_box(picture: Picture, face: Face, alignment: BoxAlignment) -> Pixels:
     whole pixels; then the crop is stretched to a square, whatever its shape. A face that stands
     nearer to another quarter turn than to upright is turned by it.
     """
+    picture, face = _stand_up(picture, face)
     left, top, right, bottom = face.box
     half = alignment.margin / 2
     columns = _span(left - half, right + half, picture.width, picture.reduction)
     rows = _span(top - half, bottom + half, picture.height, picture.reduction)
-    return fit(turn_pixels(picture.pixels[rows, columns], face.turns), alignment.size)
+    return fit(picture.pixels[rows, columns], alignment.size)
+
+
+def _stand_up(picture: Picture, face: Face) -> tuple[Picture, Face]:
+    """Both after the quarter turns that bring the face nearest to upright; pixels are a view."""
+    turns = face.turns
+    if not turns:
+        return picture, face
+    height, width = (side * picture.reduction for side in picture.pixels.shape[:2])
+    size = (height, width) if turns % 2 else (width, height)
+    turned = Picture(np.rot90(picture.pixels, turns), *size, picture.reduction)
+    return turned, face.turned(turns, width, height)
 
 
 def _span(start: float, end: float, limit: int, reduction: int) -> slice:
@@ -126,11 +137,15 @@ def align_similarity(
 ) -> Pixels:
     """Similarity alignment onto the five-point template; black beyond the picture.
 
+    Quarter turns are made before the warp, so that the chip is the same whichever way the picture
+    is turned.
+
     part: make these rows and columns of the chip only.
     """
+    picture, face = _stand_up(picture, face)
     points = (face.landmarks + 0.5) / picture.reduction - 0.5
     matrix = similarity_transform(points, alignment.target)
-    pixels, matrix = _shrink_first(picture.pixels, matrix, alignment.size)
+    pixels, matrix = _read_part(picture.pixels, matrix, alignment.size)
     rows, columns = part or (slice(0, alignment.size), slice(0, alignment.size))
     matrix[:, 2] -= columns.start, rows.start
     size = (columns.stop - columns.start, rows.stop - rows.start)
@@ -168,37 +183,41 @@ def _centred(points: Points) -> tuple[list[complex], complex]:
     return [number - centre for number in numbers], centre
 
 
-def _shrink_first(
+def _read_part(
     pixels: Pixels, matrix: npt.NDArray[np.float64], size: int
 ) -> tuple[Pixels, npt.NDArray[np.float64]]:
-    """Average the face's part of the picture down before a warp that shrinks it much.
+    """The part of a picture that a warp reads, averaged down where the warp shrinks it much.
 
     The warp reads four pixels for each of the chip's: beyond a factor of two it would skip some.
+    And it counts in float32, so that the same face gives the same chip only if it gets the same
+    part of the picture.
     """
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
-    if scale > 0.5 or scale < SMALLEST_SCALE:
+    if scale < SMALLEST_SCALE:
         return pixels, matrix
-    factor = int(1 / scale)
+    factor = int(1 / scale) if scale <= 0.5 else 1
     left, top, right, bottom = _footprint(matrix, size, pixels.shape[1], pixels.shape[0], factor)
-    if right - left < factor or bottom - top < factor:
-        return pixels, matrix
-    part = pixels[top:bottom, left:right]
     shape = ((right - left) // factor, (bottom - top) // factor)
-    part = part[: shape[1] * factor, : shape[0] * factor]
-    smaller = cv2.resize(part, shape, interpolation=cv2.INTER_AREA)
+    if min(shape) < 1:
+        return pixels, matrix
+    part = pixels[top : top + shape[1] * factor, left : left + shape[0] * factor]
+    if factor > 1:
+        part = np.asarray(cv2.resize(part, shape, interpolation=cv2.INTER_AREA), np.uint8)
     # A smaller picture's pixel x covers the pixels from factor * x + left on.
     shift = matrix[:, :2] @ (np.array([left, top]) + (factor - 1) / 2)
-    return smaller, np.column_stack([matrix[:, :2] * factor, matrix[:, 2] + shift])
+    return part, np.column_stack([matrix[:, :2] * factor, matrix[:, 2] + shift])
 
 
 def _footprint(
     matrix: npt.NDArray[np.float64], size: int, width: int, height: int, margin: int
 ) -> tuple[int, int, int, int]:
     """The part of a picture that a warp reads: left, top, right, bottom, in whole pixels."""
-    corners = np.array([(0, 0), (size, 0), (0, size), (size, size)], np.float64)
-    seen = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T)
-    low = np.floor(seen.min(axis=1)) - margin
-    high = np.ceil(seen.max(axis=1)) + margin
-    left, right = np.clip((low[0], high[0]), 0, width)
-    top, bottom = np.clip((low[1], high[1]), 0, height)
-    return int(left), int(top), int(right), int(bottom)
+    factor, shift = (complex(*column) for column in matrix[:, (0, 2)].T.tolist())
+    corners = [(complex(x, y) - shift) / factor for x in (0, size) for y in (0, size)]
+    across, down = [each.real for each in corners], [each.imag for each in corners]
+    return (
+        min(max(math.floor(min(across)) - margin, 0), width),
+        min(max(math.floor(min(down)) - margin, 0), height),
+        min(max(math.ceil(max(across)) + margin, 0), width),
+        min(max(math.ceil(max(down)) + margin, 0), height),
+    )

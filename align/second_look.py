@@ -16,7 +16,7 @@ import numpy as np
 from align.boxes import square
 from align.cascade import Cascade, Profile
 from align.light import level_light
-from align.mipmaps import Mipmaps
+from align.mipmaps import Mipmaps, halvings
 from align.opencv import cv2
 from align.orientation import REFINED_RIVAL, best_of, correct_orientations, same_face
 from align.turning import turn_pixels
@@ -40,7 +40,7 @@ class Look:
         turns: quarter turns counterclockwise of the picture; where there are several, the turned
             pictures lie side by side and are looked at at once.
         border: width of a grey frame around each, as a share of the picture's shorter side.
-        coarser: the smallest face sought, in those of the first look.
+        coarser: the smallest face sought, in those of the first look; less in small pictures.
         accepted: the score that a face needs.
     """
 
@@ -51,11 +51,11 @@ class Look:
     accepted: float = 0.95
 
 
-FAINT = Look(most=(1_000, 10, 4))
+FAINT = Look(coarser=1.4, most=(1_000, 10, 4))
 STEPS: tuple[tuple[str, Look], ...] = (
     ("detect_border", Look(border=0.25, coarser=2.5, most=(300, 12, 4), accepted=0.8)),
     ("detect_faint", FAINT),
-    ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.2, most=(600, 24, 6))),
+    ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.5, most=(600, 16, 4))),
 )
 # Thresholds of P-Net and R-Net, and of O-Net unless a look sets a higher one.
 THRESHOLDS = (0.4, 0.5, 0.7)
@@ -123,10 +123,38 @@ def look_again(
         with timed(name):
             lit = lit or scene.in_good_light()
             fainter = look is FAINT and lit is scene
-            faces = _search_fainter(scene) if fainter else _search(lit, look)
-            faces = [face for face in faces if face.score >= look.accepted]
-            found = _merge(found, _correct_orientations(lit, faces))
+            more = _search_fainter(scene) if fainter else _search(lit, look)
+            more = [face for face in more if face.score >= look.accepted]
+            found = _merge(found, _correct_orientations(lit, more))
+    turned = [face for face in found if face.turns and face not in faces]
+    if turned and has_time():
+        with timed("detect_upright"):
+            others = [face for face in found if face not in turned]
+            found = others + _see_upright(lit or scene, turned)
     return sorted(found, key=lambda face: -face.score)
+
+
+def _see_upright(scene: Scene, faces: Sequence[Face]) -> list[Face]:
+    """Turned faces as a first look sees them in the picture after the same turns.
+
+    So a picture gives the same landmarks whichever way it is turned.
+    """
+    halved = halvings(scene.min_face / CROP_SIDE)
+    pixels = Mipmaps(scene.pixels).level(halved)
+    seen: list[Face] = []
+    for turns in {face.turns for face in faces}:
+        turned = turn_pixels(pixels, turns)
+        size = turned.shape[1], turned.shape[0]
+        found = replace(scene, pixels=turned, min_face=scene.min_face / 2**halved).find()
+        seen += [face.turned(-turns, *size).enlarged(2**halved) for face in found]
+    return [_best_match(face, seen) for face in faces]
+
+
+def _best_match(face: Face, seen: Sequence[Face]) -> Face:
+    """The best of the faces seen at the place of one and of its orientation, with its score."""
+    matches = [each for each in seen if each.turns == face.turns and same_face(each, face)]
+    best = max(matches, key=lambda each: each.score, default=face)
+    return replace(best, score=face.score)
 
 
 def _is_sure(faces: Sequence[Face]) -> bool:
@@ -135,7 +163,8 @@ def _is_sure(faces: Sequence[Face]) -> bool:
 
 def _search(scene: Scene, look: Look) -> list[Face]:
     """What one look finds, in the pixels of the scene."""
-    min_face = scene.min_face * look.coarser
+    shorter = min(scene.pixels.shape[:2])
+    min_face = max(min(scene.min_face * look.coarser, shorter), scene.min_face)
     scale = min(CROP_SIDE / min_face, 1.0)
     pixels = scene.shrunk(scale)
     profile = replace(scene.profile, thresholds=THRESHOLDS, most=look.most)

@@ -21,6 +21,7 @@ from tools.shared import SHARED
 
 LFW = SHARED / "faces" / "lfw"
 CHECKED_EVERY = 20  # picture's compare is timed with and without the orientation check
+SCALED_EVERY = 40  # picture stands for ordinary ones of any size
 
 # These see every picture; the others a sample where one is asked for.
 QUICK = ("fast", "fast, no second look")
@@ -109,17 +110,22 @@ def print_false_faces(detectors: dict[str, Detect]) -> None:
 def print_costs(every: int) -> None:
     """What the second look costs where there is no face, and where there is an ordinary one."""
     pictures = list(faceless())
-    print(
-        "\n| all looks in those of the first, no face | median | 95 % | most |\n|---|---|---|---|"
-    )
+    small = list(costs.tiny(pictures))
+    ordinary = [align.decode(data).pixels for _, data in read_files(max(every, SCALED_EVERY))]
+    print("\n| no face: all looks in | median | 95 % | most |\n|---|---|---|---|")
     profiles: tuple[align.DetectorProfile, ...] = ("fast", "exact")
     for name in profiles:
         detector = align.Detector.load(name)
-        for kind, chosen in (("as above", pictures), ("24 to 100 pixels", costs.tiny(pictures))):
-            cells = " | ".join(
-                f"{each:.1f}" for each in costs.looks_in_first_ones(detector, chosen)
-            )
-            print(f"| {name}, {kind} | {cells} |", flush=True)
+        rows = {
+            "first looks at it": costs.looks_in_first_ones(detector, pictures),
+            "first looks at it, 24 to 100 pixels": costs.looks_in_first_ones(detector, small),
+            "first looks at an ordinary picture of its size": costs.looks_in_ordinary_ones(
+                detector, pictures, ordinary
+            ),
+        }
+        for kind, figures in rows.items():
+            cells = " | ".join(f"{each:.1f}" for each in figures)
+            print(f"| {kind}, {name} | {cells} |", flush=True)
     files = [data for _, data in read_files(max(every, CHECKED_EVERY))]
     middle, most = costs.orientation_check(files)
     print(

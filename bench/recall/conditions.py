@@ -75,6 +75,11 @@ def shrunk(wanted: int) -> Condition:
     return shrink
 
 
+def cropped_and_shrunk(inside: float, wanted: int) -> Condition:
+    """`cropped`, and then smaller, so that the face is `wanted` pixels wide."""
+    return lambda sample: shrunk(wanted)(cropped(inside)(sample))
+
+
 def blurred(share: float) -> Condition:
     """A Gaussian blur of a share of the face's width."""
 
@@ -96,6 +101,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "bright x3": lit(3),
     "tight crop": cropped(0.0),
     "tight crop, border cut off": cropped(0.1),
+    "tight crop, border cut off, 48 pixels": cropped_and_shrunk(0.1, 48),
     "40 pixels": shrunk(40),
     "32 pixels": shrunk(32),
     "24 pixels": shrunk(24),

@@ -3,6 +3,7 @@
 Processor time of one thread, so that other programs on the machine change it little.
 """
 
+import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
@@ -31,12 +32,30 @@ def looks_in_first_ones(
     return tuple(np.quantile(ratios, (0.5, 0.95, 1.0)).tolist())
 
 
+def looks_in_ordinary_ones(
+    detector: align.Detector, pictures: Iterable[Pixels], ordinary: Sequence[Pixels]
+) -> tuple[float, float, float]:
+    """The same in the median time of a first look at ordinary pictures, scaled to the same size."""
+    plain: dict[tuple[int, ...], float] = {}
+    ratios = []
+    for pixels in pictures:
+        picture = align.Picture.of(pixels)
+        if detector.detect(picture):
+            continue
+        shape = pixels.shape
+        if shape not in plain:
+            scaled = [align.Picture.of(_scale(each, shape)) for each in ordinary]
+            looks = [_least_seconds(_detect(detector, each, retry=False)) for each in scaled]
+            plain[shape] = statistics.median(looks)
+        ratios.append(_least_seconds(_detect(detector, picture, retry=True)) / plain[shape])
+    return tuple(np.quantile(ratios, (0.5, 0.95, 1.0)).tolist())
+
+
 def tiny(pictures: Sequence[Pixels]) -> Iterator[Pixels]:
     """The pictures at a few small sizes, in pixels a side."""
     for index, pixels in enumerate(pictures):
         side = TINY[index % len(TINY)]
-        small = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA)
-        yield np.asarray(small, np.uint8)
+        yield _scale(pixels, (side, side))
 
 
 def orientation_check(files: Sequence[bytes]) -> tuple[float, float]:
@@ -78,6 +97,15 @@ def _ratio(one: Callable[[], object], other: Callable[[], object]) -> float:
     """How often the time of `other` goes into that of `one`: the least of alternating runs."""
     times = [(_seconds(one), _seconds(other)) for _ in range(REPEATS)]
     return min(first for first, _ in times) / min(second for _, second in times)
+
+
+def _least_seconds(run: Callable[[], object]) -> float:
+    return min(_seconds(run) for _ in range(REPEATS))
+
+
+def _scale(pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
+    scaled = cv2.resize(pixels, shape[1::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(scaled, np.uint8)
 
 
 def _seconds(run: Callable[[], object]) -> float:

@@ -116,6 +116,33 @@ def test_similarity_reads_a_reduced_picture_in_full_coordinates() -> None:
     assert np.abs(chips[0].astype(int) - chips[1])[2:-2, 2:-2].max() <= 2
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("scale", [0.6, 1.0, 2.3, 7.7])  # of the face in that of the template
+@pytest.mark.parametrize("alignment", [align.SimilarityAlignment(112), align.BoxAlignment(160, 32)])
+def test_a_turned_picture_gives_the_same_chip(
+    alignment: align.SimilarityAlignment | align.BoxAlignment, scale: float, turns: int
+) -> None:
+    """To the last bit; faces that reach beyond the picture, too."""
+    pixels = np.random.default_rng(5).integers(0, 256, (333, 410, 3), np.uint8)
+    points = ((TEMPLATE * scale + (61, 37)) * 256).round() / 256
+    face = face_at((50.25, 20.5, 60 + 112 * scale, 40 + 112 * scale), points)
+    upright = align.align(align.Picture.of(pixels), face, alignment)
+    turned = align.Picture.of(np.ascontiguousarray(np.rot90(pixels, turns)))
+    chip = align.align(turned, face.turned(turns, 410, 333), alignment)
+    assert np.array_equal(chip, upright)
+
+
+def test_a_turned_reduced_picture_gives_the_same_chip() -> None:
+    """Its sides in full size are no multiples of the reduction."""
+    pixels = np.random.default_rng(6).integers(0, 256, (167, 205, 3), np.uint8)
+    face = face_at((0, 0, 9, 9), TEMPLATE * 2 + 40)
+    upright = align.align(align.Picture(pixels, 409, 333, 2), face, align.SimilarityAlignment(112))
+    # Turned by 180 degrees, the cut-off pixels of the last row and column come first.
+    turned = align.Picture(np.ascontiguousarray(np.rot90(pixels, 2)), 409, 333, 2)
+    chip = align.align(turned, face.turned(2, 410, 334), align.SimilarityAlignment(112))
+    assert np.abs(chip.astype(int) - upright).max() <= 1
+
+
 def test_black_beyond_the_picture() -> None:
     picture = align.Picture(np.full((112, 112, 3), 200, np.uint8), 112, 112)
     shifted = face_at((0, 0, 1, 1), TEMPLATE - (60, 0))

@@ -82,6 +82,14 @@ def test_costs_are_quantiles_over_the_pictures_without_a_face() -> None:
     assert 0 < middle <= most_of_them <= most
 
 
+def test_costs_in_ordinary_looks_are_quantiles_too() -> None:
+    portrait = align.decode((PORTRAITS / "eileen_collins.jpg").read_bytes()).pixels
+    pages = [np.full((side, side, 3), 90, np.uint8) for side in (60, 250)]
+    fast = align.Detector.load("fast")
+    middle, most_of_them, most = costs.looks_in_ordinary_ones(fast, pages, [portrait])
+    assert 0 < middle <= most_of_them <= most
+
+
 def test_both_profiles_agree_on_a_portrait() -> None:
     portrait = align.decode((PORTRAITS / "eileen_collins.jpg").read_bytes())
     rows = agreement.compare([portrait.pixels]).rows()
