@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align.opencv import cv2
+from align.turning import turn_view
 from align.types import Face, Floats, Picture, Pixels
 
 # The usual positions of the five landmarks in a 112x112 chip (ArcFace, Deng et al. 2019), in pixel
@@ -87,16 +88,21 @@ def align_box(picture: Picture, face: Face, alignment: BoxAlignment) -> Pixels:
     whole pixels; then the crop is stretched to a square, whatever its shape. A face that stands
     nearer to another quarter turn than to upright is turned by it.
     """
+    turns = face.turns
     picture, face = _stand_up(picture, face)
     left, top, right, bottom = face.box
     half = alignment.margin / 2
     columns = _span(left - half, right + half, picture.width, picture.reduction)
     rows = _span(top - half, bottom + half, picture.height, picture.reduction)
-    return fit(picture.pixels[rows, columns], alignment.size)
+    return fit(turn_view(picture.pixels[rows, columns], turns), alignment.size)
 
 
 def _stand_up(picture: Picture, face: Face) -> tuple[Picture, Face]:
-    """Both after the quarter turns that bring the face nearest to upright; pixels are a view."""
+    """The picture and its face after the turns that bring the face nearest to upright.
+
+    Pixels are a view. Sides are those of the decoded pixels, as turning brings the ones that are
+    cut off to the front.
+    """
     turns = face.turns
     if not turns:
         return picture, face
@@ -142,10 +148,11 @@ def align_similarity(
 
     part: make these rows and columns of the chip only.
     """
+    turns = face.turns
     picture, face = _stand_up(picture, face)
     points = (face.landmarks + 0.5) / picture.reduction - 0.5
     matrix = similarity_transform(points, alignment.target)
-    pixels, matrix = _read_part(picture.pixels, matrix, alignment.size)
+    pixels, matrix = _read_part(picture.pixels, turns, matrix, alignment.size)
     rows, columns = part or (slice(0, alignment.size), slice(0, alignment.size))
     matrix[:, 2] -= columns.start, rows.start
     size = (columns.stop - columns.start, rows.stop - rows.start)
@@ -184,28 +191,29 @@ def _centred(points: Points) -> tuple[list[complex], complex]:
 
 
 def _read_part(
-    pixels: Pixels, matrix: npt.NDArray[np.float64], size: int
+    pixels: Pixels, turns: int, matrix: npt.NDArray[np.float64], size: int
 ) -> tuple[Pixels, npt.NDArray[np.float64]]:
     """The part of a picture that a warp reads, averaged down where the warp shrinks it much.
 
     The warp reads four pixels for each of the chip's: beyond a factor of two it would skip some.
     And it counts in float32, so that the same face gives the same chip only if it gets the same
     part of the picture.
+
+    turns: those that `pixels` is a view after.
     """
     scale = math.hypot(matrix[0, 0], matrix[1, 0])
     if scale < SMALLEST_SCALE:
-        return pixels, matrix
+        return turn_view(pixels, turns), matrix
     factor = int(1 / scale) if scale <= 0.5 else 1
     left, top, right, bottom = _footprint(matrix, size, pixels.shape[1], pixels.shape[0], factor)
     shape = ((right - left) // factor, (bottom - top) // factor)
     if min(shape) < 1:
-        return pixels, matrix
+        return np.zeros((1, 1, 3), np.uint8), matrix
     part = pixels[top : top + shape[1] * factor, left : left + shape[0] * factor]
-    if factor > 1:
-        part = np.asarray(cv2.resize(part, shape, interpolation=cv2.INTER_AREA), np.uint8)
     # A smaller picture's pixel x covers the pixels from factor * x + left on.
     shift = matrix[:, :2] @ (np.array([left, top]) + (factor - 1) / 2)
-    return part, np.column_stack([matrix[:, :2] * factor, matrix[:, 2] + shift])
+    matrix = np.column_stack([matrix[:, :2] * factor, matrix[:, 2] + shift])
+    return turn_view(part, turns, factor), matrix
 
 
 def _footprint(

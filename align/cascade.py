@@ -22,8 +22,8 @@ from align.views import View
 
 ACROSS_LEVELS = 0.7
 FINAL_OVERLAP = 0.7
-# Landmarks are whole parts of a pixel, so many to one: float32 then turns and moves them exactly.
-FINEST = np.float32(256)
+# Landmarks are rounded to 1/256 of a pixel, which float32 turns and moves without rounding again.
+STEPS_PER_PIXEL = np.float32(256)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def read_faces(boxes: Boxes, output: Floats) -> list[Face]:
     # Landmarks count pixels from 0, unlike boxes.
     across = output[:, 4:9] * sides[:, :1] + boxes[:, :1] - 1
     down = output[:, 9:14] * sides[:, 1:] + boxes[:, 1:2] - 1
-    points = (np.stack([across, down], axis=-1) * FINEST).round().astype(np.float32) / FINEST
+    steps = (np.stack([across, down], axis=-1) * STEPS_PER_PIXEL).round()
+    points = steps.astype(np.float32) / STEPS_PER_PIXEL
     moved, scores = apply_offsets(boxes, output[:, :4]), sigmoid(output[:, 14])
     return [
         Face((float(box[0]), float(box[1]), float(box[2]), float(box[3])), marks, float(score))

@@ -11,6 +11,7 @@ import numpy as np
 
 from align.boxes import Boxes
 from align.opencv import cv2
+from align.turning import turn_pixels
 from align.types import Pixels
 
 # The matrix takes pixels of the crop to pixels of the picture; bilinear, zero beyond the picture.
@@ -21,7 +22,12 @@ class Mipmaps:
     """The halvings of one picture, made when first asked for."""
 
     def __init__(self, pixels: Pixels) -> None:
+        self.height, self.width = pixels.shape[:2]
         self._levels = [pixels]
+
+    def turned(self, turns: int) -> "Mipmaps":
+        """Those of the picture after quarter turns, counterclockwise."""
+        return _TurnedMipmaps(self, turns)
 
     def at_least(self, scale: float) -> Pixels:
         """The smallest halving whose scale is not below `scale` (1 = full size)."""
@@ -49,18 +55,33 @@ class Mipmaps:
         """
         shrinks = (boxes[:, 2:3] - boxes[:, :1] + 1) / size
         levels = [halvings(shrink) for shrink in shrinks[:, 0].tolist()]
-        sources = [self.level(index) for index in range(max(levels, default=0) + 1)]
-        # Width and height of each halving in those of the full picture.
+        sources = [self.level(level) for level in levels]
+        # Width and height of each crop's halving in those of the full picture.
         sides = np.array([source.shape[1::-1] for source in sources], np.float64)
-        scales = (sides / sides[0])[levels]
+        scales = sides.reshape(-1, 2) / (self.width, self.height)
         matrices = np.zeros((len(boxes), 2, 3))
         matrices[:, (0, 1), (0, 1)] = shrinks * scales
         # Centre of the crop's first pixel.
         matrices[:, :, 2] = (boxes[:, :2] - 1 + shrinks / 2) * scales - 0.5
         crops = np.empty((len(boxes), size, size, 3), np.uint8)
-        for crop, level, matrix in zip(crops, levels, matrices, strict=True):
-            cv2.warpAffine(sources[level], matrix, (size, size), crop, SAMPLE)
+        for crop, source, matrix in zip(crops, sources, matrices, strict=True):
+            cv2.warpAffine(source, matrix, (size, size), crop, SAMPLE)
         return crops
+
+
+class _TurnedMipmaps(Mipmaps):
+    """Each halving is turned when first asked for; the full picture is seldom needed."""
+
+    def __init__(self, upright: Mipmaps, turns: int) -> None:
+        size = upright.width, upright.height
+        self.width, self.height = size[::-1] if turns % 2 else size
+        self._upright, self._turns = upright, turns
+        self._turned: dict[int, Pixels] = {}
+
+    def level(self, index: int) -> Pixels:
+        if index not in self._turned:
+            self._turned[index] = turn_pixels(self._upright.level(index), self._turns)
+        return self._turned[index]
 
 
 def halvings(shrink: float) -> int:

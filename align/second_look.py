@@ -1,12 +1,14 @@
 """The second look: repeated detection where the first pass found no face with certainty.
 
-Each step is taken only if those before it found no such face. Together they cost less than three
-times the first look in the median, and more in small or dark pictures (`python -m bench.recall`
-measures it): a step that looks for larger faces only is cheaper by the square of their size, no
-step looks at more pixels than it needs, and all of them look as the fast profile does.
+Each step is taken only if those before it found no such face. Where there is none, they cost less
+together than three first looks in the median, and more in small or dark pictures (`python -m
+bench.recall` measures it): a step that looks for larger faces only is cheaper by the square of
+their size, no step looks at more pixels than it needs, and all of them look as the fast profile
+does. At the end, a turned face that these steps or the check of orientations found is looked at as
+the first look, with its own profile, would see it upright.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -16,7 +18,7 @@ import numpy as np
 from align.boxes import square
 from align.cascade import Cascade, Profile
 from align.light import level_light
-from align.mipmaps import Mipmaps, halvings
+from align.mipmaps import Mipmaps
 from align.opencv import cv2
 from align.orientation import REFINED_RIVAL, best_of, correct_orientations, same_face
 from align.turning import turn_pixels
@@ -51,11 +53,12 @@ class Look:
     accepted: float = 0.95
 
 
+# `coarser` counts where the light had to be levelled; else P-Net's cells are known already.
 FAINT = Look(coarser=1.4, most=(1_000, 10, 4))
 STEPS: tuple[tuple[str, Look], ...] = (
     ("detect_border", Look(border=0.25, coarser=2.5, most=(300, 12, 4), accepted=0.8)),
     ("detect_faint", FAINT),
-    ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.5, most=(600, 16, 4))),
+    ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.35, most=(600, 16, 4))),
 )
 # Thresholds of P-Net and R-Net, and of O-Net unless a look sets a higher one.
 THRESHOLDS = (0.4, 0.5, 0.7)
@@ -80,15 +83,24 @@ class Scene:
     @cached_property
     def whole_again(self) -> View:
         """The view of the whole picture that further looks take: the fast one, as it costs less."""
-        return FastView(self.pixels, self.check) if self.profile.name == "exact" else self.whole
+        exact = self.profile.name == "exact"
+        return FastView(Mipmaps(self.pixels), self.check) if exact else self.whole
 
     def find(self) -> list[Face]:
         """The faces of a plain look at the whole picture."""
         return self.cascade.find(self.whole, self.profile, self.min_face)
 
+    def find_turned(self, turns: int) -> list[Face]:
+        """The faces of a plain look at the picture after quarter turns, in the picture's frame."""
+        faces = self.cascade.find(self.whole.turned(turns), self.profile, self.min_face)
+        height, width = self.pixels.shape[:2]
+        size = (height, width) if turns % 2 else (width, height)
+        return [face.turned(-turns, *size) for face in faces]
+
     def view(self, pixels: Pixels) -> View:
-        exact = self.profile.name == "exact"
-        return (ExactView if exact else FastView)(pixels, self.check)
+        if self.profile.name == "exact":
+            return ExactView(pixels, self.check)
+        return FastView(Mipmaps(pixels), self.check)
 
     def shrunk(self, scale: float) -> Pixels:
         """The picture at a scale of at most 1; kept."""
@@ -128,33 +140,40 @@ def look_again(
             found = _merge(found, _correct_orientations(lit, more))
     turned = [face for face in found if face.turns and face not in faces]
     if turned and has_time():
+        scenes = dict.fromkeys([scene, lit or scene])
         with timed("detect_upright"):
-            others = [face for face in found if face not in turned]
-            found = others + _see_upright(lit or scene, turned)
+            found = [face for face in found if face not in turned]
+            for turns in {face.turns for face in turned}:
+                alike = [face for face in turned if face.turns == turns]
+                found += _see_upright(scenes, alike, turns, has_time)
     return sorted(found, key=lambda face: -face.score)
 
 
-def _see_upright(scene: Scene, faces: Sequence[Face]) -> list[Face]:
-    """Turned faces as a first look sees them in the picture after the same turns.
+def _see_upright(
+    scenes: Iterable[Scene], faces: Sequence[Face], turns: int, has_time: Callable[[], bool]
+) -> list[Face]:
+    """Faces that stand upright after so many turns, as a first look sees them then.
 
-    So a picture gives the same landmarks whichever way it is turned.
+    So a picture gives the same landmarks whichever way it is turned. What the first scene does not
+    show is looked for in the next one, and what none shows stays as it is.
     """
-    halved = halvings(scene.min_face / CROP_SIDE)
-    pixels = Mipmaps(scene.pixels).level(halved)
     seen: list[Face] = []
-    for turns in {face.turns for face in faces}:
-        turned = turn_pixels(pixels, turns)
-        size = turned.shape[1], turned.shape[0]
-        found = replace(scene, pixels=turned, min_face=scene.min_face / 2**halved).find()
-        seen += [face.turned(-turns, *size).enlarged(2**halved) for face in found]
-    return [_best_match(face, seen) for face in faces]
+    left = list(faces)
+    for scene in scenes:
+        if not left or not has_time():
+            break
+        found = [face for face in scene.find_turned(turns) if face.turns == turns]
+        matches = [_match(face, found) for face in left]
+        seen += [match for match in matches if match is not None]
+        left = [face for face, match in zip(left, matches, strict=True) if match is None]
+    return seen + left
 
 
-def _best_match(face: Face, seen: Sequence[Face]) -> Face:
-    """The best of the faces seen at the place of one and of its orientation, with its score."""
-    matches = [each for each in seen if each.turns == face.turns and same_face(each, face)]
-    best = max(matches, key=lambda each: each.score, default=face)
-    return replace(best, score=face.score)
+def _match(face: Face, found: Sequence[Face]) -> Face | None:
+    """The best of those found at a face's place, but with its score: that knows of its doubts."""
+    same = [each for each in found if same_face(each, face)]
+    best = max(same, key=lambda each: each.score, default=None)
+    return best and replace(best, score=face.score)
 
 
 def _is_sure(faces: Sequence[Face]) -> bool:
@@ -172,7 +191,7 @@ def _search(scene: Scene, look: Look) -> list[Face]:
     found: list[Face] = []
     for turns in _group_turns(pixels, look.turns):
         sheet, tiles = _lay_out(pixels, turns, look.border)
-        faces = scene.cascade.find(FastView(sheet, scene.check), profile, smallest)
+        faces = scene.cascade.find(FastView(Mipmaps(sheet), scene.check), profile, smallest)
         found += [
             tile.bring_back(face).enlarged(1 / scale)
             for tile in tiles

@@ -12,6 +12,7 @@ from align.networks import ShapedNetwork
 from align.opencv import cv2
 from align.proposals import NONE, Proposals, passing, passing_cells
 from align.pyramid import pyramid_scales
+from align.turning import turn_pixels
 from align.types import Check, Floats, Pixels
 
 WITHIN_LEVEL = 0.5
@@ -43,20 +44,22 @@ class View(Protocol):
     def cut(self, boxes: Boxes, size: int) -> Floats | Pixels:
         """Square crops [N,size,size,3] of pixel values 0..255, zero beyond the picture."""
 
+    def turned(self, turns: int) -> "View":
+        """The view of the picture after quarter turns, counterclockwise."""
+
 
 class FastView:
     """Everything from mipmaps: P-Net on one canvas, each crop in one bilinear warp."""
 
-    def __init__(self, pixels: Pixels, check: Check) -> None:
+    def __init__(self, mipmaps: Mipmaps, check: Check) -> None:
         self.check = check
-        self._mipmaps = Mipmaps(pixels)
+        self._mipmaps = mipmaps
         self._kept: tuple[Plan, tuple[Indices, Indices, Floats]] | None = None
-        self._height, self._width = pixels.shape[:2]
 
     def propose(
         self, network: ShapedNetwork, min_face: float, threshold: float, most: int
     ) -> Proposals:
-        plan = plan_canvas(self._width, self._height, min_face)
+        plan = plan_canvas(self._mipmaps.width, self._mipmaps.height, min_face)
         if plan is None:
             return NONE
         rows, columns, cells = self._cells(network, plan, threshold)
@@ -82,6 +85,9 @@ class FastView:
 
     def cut(self, boxes: Boxes, size: int) -> Pixels:
         return self._mipmaps.cut(boxes, size)
+
+    def turned(self, turns: int) -> "FastView":
+        return FastView(self._mipmaps.turned(turns), self.check)
 
 
 class ExactView:
@@ -122,6 +128,9 @@ class ExactView:
             crop = _cut_padded(self._shrink(step), *corner, right // step, bottom // step)
             crops[index] = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
         return crops
+
+    def turned(self, turns: int) -> "ExactView":
+        return ExactView(turn_pixels(self._pixels, turns), self.check)
 
     def _shrink(self, step: int) -> Pixels:
         """The picture with each `step` x `step` pixels averaged into one; kept."""

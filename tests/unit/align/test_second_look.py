@@ -181,17 +181,45 @@ def test_pictures_without_a_face_stay_cheap(
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-@pytest.mark.parametrize("name", ["eileen_collins", "grace_hopper"])
+@pytest.mark.parametrize("light", [1.0, 0.3])
+@pytest.mark.parametrize("side", [512, 2048])
 def test_a_turned_picture_gives_the_same_chip(
-    name: str, turns: int, photographs, fast: align.Detector
+    side: int, light: float, turns: int, collins: align.Picture, fast: align.Detector
 ) -> None:
-    picture = align.decode((photographs / f"{name}.jpg").read_bytes())
+    enlarged = cv2.resize(collins.pixels, (side, side), interpolation=cv2.INTER_CUBIC)
+    picture = align.Picture.of((enlarged * light).astype(np.uint8))
     upright = align.align(picture, fast.detect(picture)[0], TARGET)
     turned = align.Picture.of(turn_pixels(picture.pixels, turns))
     steps = Steps()
     (face,) = fast.detect(turned, timed=steps)
     assert steps[-1] == "detect_upright"
     assert np.array_equal(align.align(turned, face, TARGET), upright)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_picture_of_odd_size_gives_nearly_the_same_landmarks(
+    turns: int, photographs, fast: align.Detector
+) -> None:
+    """Halving a side of 205 pixels rounds otherwise from the other end."""
+    picture = align.decode((photographs / "grace_hopper.jpg").read_bytes())
+    upright = fast.detect(picture)[0]
+    turned = align.Picture.of(turn_pixels(picture.pixels, turns))
+    (face,) = fast.detect(turned)
+    back = face.turned(4 - turns, turned.width, turned.height)
+    assert np.abs(back.landmarks - upright.landmarks).max() < 0.02
+
+
+def test_orientations_are_seen_upright_only_while_there_is_time(
+    collins: align.Picture, fast: align.Detector
+) -> None:
+    """Two faces, turned differently, and time for one of them."""
+    picture = align.Picture.of(np.hstack([turn_pixels(collins.pixels, each) for each in (1, 2)]))
+    # Asked before each of three steps, before the last one, and before each orientation.
+    answers = iter([True] * 5 + [False])
+    both = fast.detect(picture)
+    hurried = fast.detect(picture, has_time=lambda: next(answers))
+    assert [face.score for face in hurried] == [face.score for face in both]
+    assert sum(one == other for one, other in zip(hurried, both, strict=True)) == 1
 
 
 def test_a_turned_face_is_not_seen_upright_when_time_is_short(
