@@ -73,10 +73,10 @@ def test_the_mark_goes_when_the_picture_does(page: "Page"):
 
 
 def test_the_mark_goes_when_the_next_answer_is_a_good_one(page: "Page", tmp_path: Path):
-    """A face of 24 pixels is too small to be found, and can be embedded as a crop."""
+    """A face of 14 pixels is too small to be found, and can be embedded as a crop."""
     crop = cv2.imread(str(PICTURES / "grace_hopper_face.jpg"))
     tiny = tmp_path / "tiny.png"
-    cv2.imwrite(str(tiny), cv2.resize(crop, (24, 24), interpolation=cv2.INTER_AREA))
+    cv2.imwrite(str(tiny), cv2.resize(crop, (14, 14), interpolation=cv2.INTER_AREA))
     sample(page, 0, "Eileen Collins")
     slot(page, 1).locator("input[type=file]").set_input_files(tiny)
     page.locator(".failure").wait_for()
