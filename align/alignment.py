@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align.opencv import cv2
-from align.turning import turn_view
+from align.turning import turn_size, turn_view
 from align.types import Face, Floats, Picture, Pixels
 
 # The usual positions of the five landmarks in a 112x112 chip (ArcFace, Deng et al. 2019), in pixel
@@ -88,8 +88,7 @@ def align_box(picture: Picture, face: Face, alignment: BoxAlignment) -> Pixels:
     whole pixels; then the crop is stretched to a square, whatever its shape. A face that stands
     nearer to another quarter turn than to upright is turned by it.
     """
-    turns = face.turns
-    picture, face = _stand_up(picture, face)
+    picture, face, turns = _stand_up(picture, face)
     left, top, right, bottom = face.box
     half = alignment.margin / 2
     columns = _span(left - half, right + half, picture.width, picture.reduction)
@@ -97,19 +96,19 @@ def align_box(picture: Picture, face: Face, alignment: BoxAlignment) -> Pixels:
     return fit(turn_view(picture.pixels[rows, columns], turns), alignment.size)
 
 
-def _stand_up(picture: Picture, face: Face) -> tuple[Picture, Face]:
-    """The picture and its face after the turns that bring the face nearest to upright.
+def _stand_up(picture: Picture, face: Face) -> tuple[Picture, Face, int]:
+    """The picture and its face after the turns that bring the face nearest to upright; the turns.
 
     Pixels are a view. Sides are those of the decoded pixels, as turning brings the ones that are
     cut off to the front.
     """
     turns = face.turns
     if not turns:
-        return picture, face
+        return picture, face, 0
     height, width = (side * picture.reduction for side in picture.pixels.shape[:2])
-    size = (height, width) if turns % 2 else (width, height)
+    size = turn_size(width, height, turns)
     turned = Picture(np.rot90(picture.pixels, turns), *size, picture.reduction)
-    return turned, face.turned(turns, width, height)
+    return turned, face.turned(turns, width, height), turns
 
 
 def _span(start: float, end: float, limit: int, reduction: int) -> slice:
@@ -148,8 +147,7 @@ def align_similarity(
 
     part: make these rows and columns of the chip only.
     """
-    turns = face.turns
-    picture, face = _stand_up(picture, face)
+    picture, face, turns = _stand_up(picture, face)
     points = (face.landmarks + 0.5) / picture.reduction - 0.5
     matrix = similarity_transform(points, alignment.target)
     pixels, matrix = _read_part(picture.pixels, turns, matrix, alignment.size)

@@ -11,7 +11,7 @@ import numpy as np
 
 from align.boxes import Boxes
 from align.opencv import cv2
-from align.turning import turn_pixels
+from align.turning import turn_pixels, turn_size
 from align.types import Pixels
 
 # The matrix takes pixels of the crop to pixels of the picture; bilinear, zero beyond the picture.
@@ -73,8 +73,7 @@ class _TurnedMipmaps(Mipmaps):
     """Each halving is turned when first asked for; the full picture is seldom needed."""
 
     def __init__(self, upright: Mipmaps, turns: int) -> None:
-        size = upright.width, upright.height
-        self.width, self.height = size[::-1] if turns % 2 else size
+        self.width, self.height = turn_size(upright.width, upright.height, turns)
         self._upright, self._turns = upright, turns
         self._turned: dict[int, Pixels] = {}
 

@@ -21,7 +21,7 @@ from align.light import level_light
 from align.mipmaps import Mipmaps
 from align.opencv import cv2
 from align.orientation import REFINED_RIVAL, best_of, correct_orientations, same_face
-from align.turning import turn_pixels
+from align.turning import turn_pixels, turn_size
 from align.types import Check, Face, Floats, Pixels, Timed
 from align.views import ExactView, FastView, View
 
@@ -93,8 +93,7 @@ class Scene:
     def find_turned(self, turns: int) -> list[Face]:
         """The faces of a plain look at the picture after quarter turns, in the picture's frame."""
         faces = self.cascade.find(self.whole.turned(turns), self.profile, self.min_face)
-        height, width = self.pixels.shape[:2]
-        size = (height, width) if turns % 2 else (width, height)
+        size = turn_size(self.pixels.shape[1], self.pixels.shape[0], turns)
         return [face.turned(-turns, *size) for face in faces]
 
     def view(self, pixels: Pixels) -> View:

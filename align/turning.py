@@ -19,6 +19,11 @@ def turn_pixels(pixels: Pixels, turns: int) -> Pixels:
     return np.asarray(cv2.rotate(pixels, ROTATIONS[turns % 4]), np.uint8)
 
 
+def turn_size(width: int, height: int, turns: int) -> tuple[int, int]:
+    """Width and height after so many quarter turns."""
+    return (height, width) if turns % 2 else (width, height)
+
+
 def turn_view(view: Pixels, turns: int, shrink: int = 1) -> Pixels:
     """Pixels of their own for a view that np.rot90 made by so many turns.
 

@@ -134,11 +134,16 @@ def print_costs(every: int) -> None:
 
 
 def print_strangers(names: Sequence[str], samples: Sequence[Sample]) -> None:
-    """Pairs of strangers that the bundled model takes for one person, both pictures turned."""
-    print("\n| both pictures | pairs of strangers that are `same` |\n|---|---|")
+    """What the bundled model says of pictures that are turned, beside the upright ones."""
+    print("\n| pictures | pairs of strangers that are `same` | with the upright embedding |")
+    print("|---|---|---|")
+    upright = None
     for condition in ("as it is", "turned 90", "turned 180", "turned 270"):
         vectors = strangers.embed(samples, CONDITIONS[condition])
-        print(f"| {condition} | {strangers.accepted(vectors, names)} |", flush=True)
+        upright = vectors if upright is None else upright
+        equal = int((vectors == upright).all(axis=1).sum())
+        accepted = strangers.accepted(vectors, names)
+        print(f"| {condition} | {accepted} | {equal} of {len(samples)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-# A file, because a broken start has to be remembered by the start after it.
+# A file, because a broken start has to be remembered by the start after it; in the one folder of
+# the container that the function may write to.
 FIRST_START = Path("/tmp/first-start-failed")
 
 if os.environ.get("FAULTY_START") and not FIRST_START.exists():

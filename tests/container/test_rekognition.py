@@ -10,6 +10,7 @@ from tests import rekognition_program
 from tools.client import rekognition
 from tools.serve import Server
 
+# A path in the container: the one folder that a function on Lambda may write to.
 SETTINGS = {"FACENET_REKOGNITION": "on", "FACENET_COLLECTIONS": "/tmp/collections"}
 
 
