@@ -1,7 +1,7 @@
 """The MTCNN cascade (Zhang et al. 2016): propose, refine, finish."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -115,10 +115,18 @@ def read_faces(boxes: Boxes, output: Floats) -> list[Face]:
     # Landmarks count pixels from 0, unlike boxes.
     across = output[:, 4:9] * sides[:, :1] + boxes[:, :1] - 1
     down = output[:, 9:14] * sides[:, 1:] + boxes[:, 1:2] - 1
-    steps = (np.stack([across, down], axis=-1) * STEPS_PER_PIXEL).round()
-    points = steps.astype(np.float32) / STEPS_PER_PIXEL
+    points = _round(np.stack([across, down], axis=-1))
     moved, scores = apply_offsets(boxes, output[:, :4]), sigmoid(output[:, 14])
     return [
         Face((float(box[0]), float(box[1]), float(box[2]), float(box[3])), marks, float(score))
         for box, marks, score in zip(moved, points, scores, strict=True)
     ]
+
+
+def on_grid(face: Face) -> Face:
+    """The face with its landmarks rounded, after a change that did not keep them so."""
+    return replace(face, landmarks=_round(face.landmarks))
+
+
+def _round(points: Floats | Boxes) -> Floats:
+    return (points * STEPS_PER_PIXEL).round().astype(np.float32) / STEPS_PER_PIXEL

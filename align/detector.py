@@ -12,8 +12,10 @@ import numpy as np
 
 from align import known_face
 from align.cascade import Cascade, Profile, read_faces
+from align.mipmaps import Mipmaps
 from align.opencv import cv2
-from align.second_look import CROP_SIDE, SMALLEST_FACE, Scene, look_again
+from align.scene import Scene
+from align.second_look import CROP_SIDE, SMALLEST_FACE, look_again
 from align.types import Check, Face, Header, Picture, Pixels, Timed, no_check, not_timed
 
 DetectorProfile = Literal["fast", "exact"]
@@ -80,7 +82,7 @@ class Detector:
         Raises WeightsDamaged if that face is not found: other faces would be missed too.
         """
         pixels, smallest = known_face.read(), known_face.MIN_FACE
-        scene = Scene(pixels, self._cascade, self._profile, smallest, no_check)
+        scene = Scene(Mipmaps(pixels), self._cascade, self._profile, smallest, no_check)
         known_face.require_found(scene.find())
 
     def detect(
@@ -105,7 +107,7 @@ class Detector:
         """
         smallest = self._min_face(picture.width, picture.height) / picture.reduction
         min_face = max(smallest, SMALLEST_FACE)
-        scene = Scene(picture.pixels, self._cascade, self._profile, min_face, check)
+        scene = Scene(Mipmaps(picture.pixels), self._cascade, self._profile, min_face, check)
         faces = scene.find()
         if retry:
             faces = look_again(scene, faces, timed, has_time)

@@ -15,14 +15,14 @@ LITTLE = 48.0  # grey levels that the light may change on average without a need
 EXTREMES = (0.02, 0.98)  # of the mean before the curve is bent: keeps the exponent finite
 
 
-def level_light(pixels: Pixels) -> Pixels | None:
-    """The picture stretched to the full range and bent to a medium brightness.
+def levelling_curve(pixels: Pixels) -> npt.NDArray[np.uint8] | None:
+    """What stretches a picture to the full range and bends it to a medium brightness.
 
     Args:
-        pixels: uint8[h,w,3] RGB.
+        pixels: uint8[h,w,3] RGB; a smaller copy of the picture does.
 
     Returns:
-        uint8[h,w,3] RGB, or None where that would change little.
+        uint8[256], the new value for each old one, or None where that would change little.
     """
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     counts = np.asarray(cv2.calcHist([grey], [0], None, [256], [0, 256]), np.float32).reshape(-1)
@@ -32,7 +32,7 @@ def level_light(pixels: Pixels) -> Pixels | None:
     curve = ramp ** (math.log(MIDDLE) / math.log(mean)) * 255
     if float(shares @ np.abs(curve - np.arange(256))) < LITTLE:
         return None
-    return np.asarray(cv2.LUT(pixels, curve.round().astype(np.uint8)), np.uint8)
+    return curve.round().astype(np.uint8)
 
 
 def _stretch(shares: Floats) -> npt.NDArray[np.float64]:

@@ -6,8 +6,11 @@ Williams 1983, "Pyramidal parametrics".
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
 from align.boxes import Boxes
 from align.opencv import cv2
@@ -27,7 +30,12 @@ class Mipmaps:
 
     def turned(self, turns: int) -> "Mipmaps":
         """Those of the picture after quarter turns, counterclockwise."""
-        return _TurnedMipmaps(self, turns)
+        size = turn_size(self.width, self.height, turns)
+        return _ChangedMipmaps(self, partial(turn_pixels, turns=turns), *size)
+
+    def mapped(self, curve: npt.NDArray[np.uint8]) -> "Mipmaps":
+        """Those of the picture with each value v replaced by uint8[256] `curve[v]`."""
+        return _ChangedMipmaps(self, partial(_look_up, curve=curve), self.width, self.height)
 
     def at_least(self, scale: float) -> Pixels:
         """The smallest halving whose scale is not below `scale` (1 = full size)."""
@@ -69,18 +77,24 @@ class Mipmaps:
         return crops
 
 
-class _TurnedMipmaps(Mipmaps):
-    """Each halving is turned when first asked for; the full picture is seldom needed."""
+class _ChangedMipmaps(Mipmaps):
+    """Each halving is changed when first asked for; the full picture is seldom needed."""
 
-    def __init__(self, upright: Mipmaps, turns: int) -> None:
-        self.width, self.height = turn_size(upright.width, upright.height, turns)
-        self._upright, self._turns = upright, turns
-        self._turned: dict[int, Pixels] = {}
+    def __init__(
+        self, original: Mipmaps, change: Callable[[Pixels], Pixels], width: int, height: int
+    ) -> None:
+        self.width, self.height = width, height
+        self._original, self._change = original, change
+        self._changed: dict[int, Pixels] = {}
 
     def level(self, index: int) -> Pixels:
-        if index not in self._turned:
-            self._turned[index] = turn_pixels(self._upright.level(index), self._turns)
-        return self._turned[index]
+        if index not in self._changed:
+            self._changed[index] = self._change(self._original.level(index))
+        return self._changed[index]
+
+
+def _look_up(pixels: Pixels, curve: npt.NDArray[np.uint8]) -> Pixels:
+    return np.asarray(cv2.LUT(pixels, curve), np.uint8)
 
 
 def halvings(shrink: float) -> int:

@@ -4,33 +4,37 @@ Each step is taken only if those before it found no such face. Where there is no
 together than three first looks in the median, and more in small or dark pictures (`python -m
 bench.recall` measures it): a step that looks for larger faces only is cheaper by the square of
 their size, no step looks at more pixels than it needs, and all of them look as the fast profile
-does. At the end, a turned face that these steps or the check of orientations found is looked at as
-the first look, with its own profile, would see it upright.
+does. At the end, a picture with a turned face is looked at as the first look, with its own profile,
+would see it upright.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from align.boxes import square
-from align.cascade import Cascade, Profile
-from align.light import level_light
+from align.cascade import on_grid
 from align.mipmaps import Mipmaps
-from align.opencv import cv2
 from align.orientation import REFINED_RIVAL, best_of, correct_orientations, same_face
+from align.scene import Scene
 from align.turning import turn_pixels, turn_size
-from align.types import Check, Face, Floats, Pixels, Timed
-from align.views import ExactView, FastView, View
+from align.types import Face, Floats, Pixels, Timed, not_timed
+from align.views import FastView
 
 TRUSTED = 0.97  # below: 1 % of the faces of LFW, and most of what is no face
+# The same for what further looks found. Where the first one found no face, one in two hundred
+# pictures that are turned shows something up to here that is none.
+TRUSTED_AGAIN = 0.995
 GREY = 128
 REFINED_SIDE, CROP_SIDE = 24, 48  # of what R-Net and O-Net see
 MOST_EMPTY = 2.0  # area of a sheet, in those of the pictures on it
 # P-Net's cell: it cannot see smaller faces unless the picture is enlarged, which gains nothing.
 SMALLEST_FACE = 12.0
+# Of a face that may stand otherwise: the smallest size at which it is looked for, in its own.
+SMALLEST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -54,67 +58,16 @@ class Look:
 
 
 # `coarser` counts where the light had to be levelled; else P-Net's cells are known already.
-FAINT = Look(coarser=1.4, most=(1_000, 10, 4))
+FAINT = Look(coarser=1.4, most=(1_000, 8, 3))
 STEPS: tuple[tuple[str, Look], ...] = (
-    ("detect_border", Look(border=0.25, coarser=2.5, most=(300, 12, 4), accepted=0.8)),
+    ("detect_border", Look(border=0.25, coarser=2.5, most=(300, 10, 3), accepted=0.8)),
     ("detect_faint", FAINT),
-    ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.35, most=(600, 16, 4))),
+    ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.35, most=(600, 16, 6))),
 )
+# Those of a picture that is known to stand upright.
+STEPS_UPRIGHT = STEPS[:-1]
 # Thresholds of P-Net and R-Net, and of O-Net unless a look sets a higher one.
 THRESHOLDS = (0.4, 0.5, 0.7)
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """A picture of uint8[h,w,3] RGB, and how it is looked at: `min_face` is in its pixels."""
-
-    pixels: Pixels
-    cascade: Cascade
-    profile: Profile
-    min_face: float
-    check: Check
-    _kept: dict[float, Pixels] = field(default_factory=dict, init=False)
-
-    @cached_property
-    def whole(self) -> View:
-        """The view of the whole picture; it keeps what P-Net said of it."""
-        return self.view(self.pixels)
-
-    @cached_property
-    def whole_again(self) -> View:
-        """The view of the whole picture that further looks take: the fast one, as it costs less."""
-        exact = self.profile.name == "exact"
-        return FastView(Mipmaps(self.pixels), self.check) if exact else self.whole
-
-    def find(self) -> list[Face]:
-        """The faces of a plain look at the whole picture."""
-        return self.cascade.find(self.whole, self.profile, self.min_face)
-
-    def find_turned(self, turns: int) -> list[Face]:
-        """The faces of a plain look at the picture after quarter turns, in the picture's frame."""
-        faces = self.cascade.find(self.whole.turned(turns), self.profile, self.min_face)
-        size = turn_size(self.pixels.shape[1], self.pixels.shape[0], turns)
-        return [face.turned(-turns, *size) for face in faces]
-
-    def view(self, pixels: Pixels) -> View:
-        if self.profile.name == "exact":
-            return ExactView(pixels, self.check)
-        return FastView(Mipmaps(pixels), self.check)
-
-    def shrunk(self, scale: float) -> Pixels:
-        """The picture at a scale of at most 1; kept."""
-        if scale == 1:
-            return self.pixels
-        if scale not in self._kept:
-            size = [max(round(side * scale), 1) for side in self.pixels.shape[1::-1]]
-            near = cv2.resize(Mipmaps(self.pixels).at_least(scale), size)
-            self._kept[scale] = np.asarray(near, np.uint8)
-        return self._kept[scale]
-
-    def in_good_light(self) -> "Scene":
-        """The same picture with its light levelled; this one where that changes little."""
-        levelled = level_light(self.pixels)
-        return self if levelled is None else replace(self, pixels=levelled)
 
 
 def look_again(
@@ -125,11 +78,28 @@ def look_again(
     Best first. `timed` is opened around the check of orientations and around each step, which is
     taken only where `has_time` says so: a picture without a face is then one that has none.
     """
+    found = _look_further(scene, faces, STEPS, timed, has_time)
+    turned = {face.turns for face in found if face.turns}
+    if turned and has_time():
+        with timed("detect_upright"):
+            for turns in sorted(turned):
+                found = _see_upright(scene, found, turns, has_time)
+    return sorted(found, key=lambda face: -face.score)
+
+
+def _look_further(
+    scene: Scene,
+    faces: Sequence[Face],
+    steps: Sequence[tuple[str, Look]],
+    timed: Timed,
+    has_time: Callable[[], bool],
+) -> list[Face]:
     with timed("detect_orientation"):
         found = _correct_orientations(scene, faces)
     lit: Scene | None = None
-    for name, look in STEPS:
-        if _is_sure(found) or not has_time():
+    for name, look in steps:
+        trusted = TRUSTED_AGAIN if lit else TRUSTED
+        if any(face.score >= trusted for face in found) or not has_time():
             break
         with timed(name):
             lit = lit or scene.in_good_light()
@@ -137,51 +107,35 @@ def look_again(
             more = _search_fainter(scene) if fainter else _search(lit, look)
             more = [face for face in more if face.score >= look.accepted]
             found = _merge(found, _correct_orientations(lit, more))
-    turned = [face for face in found if face.turns and face not in faces]
-    if turned and has_time():
-        scenes = dict.fromkeys([scene, lit or scene])
-        with timed("detect_upright"):
-            found = [face for face in found if face not in turned]
-            for turns in {face.turns for face in turned}:
-                alike = [face for face in turned if face.turns == turns]
-                found += _see_upright(scenes, alike, turns, has_time)
-    return sorted(found, key=lambda face: -face.score)
+    return found
 
 
 def _see_upright(
-    scenes: Iterable[Scene], faces: Sequence[Face], turns: int, has_time: Callable[[], bool]
+    scene: Scene, known: Sequence[Face], turns: int, has_time: Callable[[], bool]
 ) -> list[Face]:
-    """Faces that stand upright after so many turns, as a first look sees them then.
+    """The known faces and more; those that stand upright after so many turns as seen after them.
 
-    So a picture gives the same landmarks whichever way it is turned. What the first scene does not
-    show is looked for in the next one, and what none shows stays as it is.
+    So a picture gives the same faces and landmarks whichever way it is turned. What is not seen
+    then stays as it is.
     """
-    seen: list[Face] = []
-    left = list(faces)
-    for scene in scenes:
-        if not left or not has_time():
-            break
-        found = [face for face in scene.find_turned(turns) if face.turns == turns]
-        matches = [_match(face, found) for face in left]
-        seen += [match for match in matches if match is not None]
-        left = [face for face, match in zip(left, matches, strict=True) if match is None]
-    return seen + left
+    if not has_time():
+        return list(known)
+    upright = scene.turned(turns)
+    seen = _look_further(upright, upright.find(), STEPS_UPRIGHT, not_timed, has_time)
+    seen = [face.turned(-turns, *upright.size) for face in seen if not face.turns]
+    others = [face for face in known if face.turns != turns]
+    seen = [face for face in seen if not _is_among(face, others)]
+    missed = [face for face in known if face.turns == turns and not _is_among(face, seen)]
+    return others + missed + seen
 
 
-def _match(face: Face, found: Sequence[Face]) -> Face | None:
-    """The best of those found at a face's place, but with its score: that knows of its doubts."""
-    same = [each for each in found if same_face(each, face)]
-    best = max(same, key=lambda each: each.score, default=None)
-    return best and replace(best, score=face.score)
-
-
-def _is_sure(faces: Sequence[Face]) -> bool:
-    return any(face.score >= TRUSTED for face in faces)
+def _is_among(face: Face, faces: Sequence[Face]) -> bool:
+    return any(same_face(face, other) for other in faces)
 
 
 def _search(scene: Scene, look: Look) -> list[Face]:
     """What one look finds, in the pixels of the scene."""
-    shorter = min(scene.pixels.shape[:2])
+    shorter = min(scene.size)
     min_face = max(min(scene.min_face * look.coarser, shorter), scene.min_face)
     scale = min(CROP_SIDE / min_face, 1.0)
     pixels = scene.shrunk(scale)
@@ -192,7 +146,7 @@ def _search(scene: Scene, look: Look) -> list[Face]:
         sheet, tiles = _lay_out(pixels, turns, look.border)
         faces = scene.cascade.find(FastView(Mipmaps(sheet), scene.check), profile, smallest)
         found += [
-            tile.bring_back(face).enlarged(1 / scale)
+            on_grid(tile.bring_back(face).enlarged(1 / scale))
             for tile in tiles
             for face in faces
             if tile.holds(face)
@@ -294,15 +248,22 @@ def _turn_crops(crops: Any) -> Any:
 
 
 def _improve(scene: Scene, face: Face, turns: int) -> list[Face]:
-    """Faces at the place of a face, looked for after quarter turns of what is around it."""
-    left, top, right, bottom = _surroundings(face, scene.pixels.shape[1], scene.pixels.shape[0])
+    """Faces at the place of a face after quarter turns of what is around it.
+
+    They are looked for as in any picture, and by R-Net and O-Net where the face is. The first way
+    centres them better; the second one finds those that P-Net misses.
+    """
+    left, top, right, bottom = _surroundings(face, *scene.size)
     part = np.ascontiguousarray(scene.pixels[top:bottom, left:right])
-    seen = turn_pixels(part, turns)
-    place = face.moved(-left, -top).turned(turns, right - left, bottom - top)
-    boxes = square(np.array([place.box]))
-    found = scene.cascade.improve(scene.view(seen), scene.profile, boxes)
-    height, width = seen.shape[:2]
-    return [each.turned(-turns, width, height).moved(left, top) for each in found]
+    view = scene.view(Mipmaps(turn_pixels(part, turns)))
+    size = right - left, bottom - top
+    place = face.moved(-left, -top).turned(turns, *size)
+    smallest = max(SMALLEST_SHARE * max(place.width, place.height), scene.min_face)
+    found = [
+        *scene.cascade.find(view, scene.profile, smallest),
+        *scene.cascade.improve(view, scene.profile, square(np.array([place.box]))),
+    ]
+    return [each.turned(-turns, *turn_size(*size, turns)).moved(left, top) for each in found]
 
 
 def _surroundings(face: Face, width: int, height: int) -> tuple[int, int, int, int]:

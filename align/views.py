@@ -12,7 +12,6 @@ from align.networks import ShapedNetwork
 from align.opencv import cv2
 from align.proposals import NONE, Proposals, passing, passing_cells
 from align.pyramid import pyramid_scales
-from align.turning import turn_pixels
 from align.types import Check, Floats, Pixels
 
 WITHIN_LEVEL = 0.5
@@ -43,9 +42,6 @@ class View(Protocol):
 
     def cut(self, boxes: Boxes, size: int) -> Floats | Pixels:
         """Square crops [N,size,size,3] of pixel values 0..255, zero beyond the picture."""
-
-    def turned(self, turns: int) -> "View":
-        """The view of the picture after quarter turns, counterclockwise."""
 
 
 class FastView:
@@ -86,9 +82,6 @@ class FastView:
     def cut(self, boxes: Boxes, size: int) -> Pixels:
         return self._mipmaps.cut(boxes, size)
 
-    def turned(self, turns: int) -> "FastView":
-        return FastView(self._mipmaps.turned(turns), self.check)
-
 
 class ExactView:
     """The reference's arithmetic: davidsandberg/facenet, detect_face."""
@@ -128,9 +121,6 @@ class ExactView:
             crop = _cut_padded(self._shrink(step), *corner, right // step, bottom // step)
             crops[index] = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
         return crops
-
-    def turned(self, turns: int) -> "ExactView":
-        return ExactView(turn_pixels(self._pixels, turns), self.check)
 
     def _shrink(self, step: int) -> Pixels:
         """The picture with each `step` x `step` pixels averaged into one; kept."""

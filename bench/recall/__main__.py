@@ -7,7 +7,7 @@ installed are named with what they need.
 
 import argparse
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import align
 from bench.recall import agreement, costs, strangers, tally
@@ -22,6 +22,11 @@ from tools.shared import SHARED
 LFW = SHARED / "faces" / "lfw"
 CHECKED_EVERY = 20  # picture's compare is timed with and without the orientation check
 SCALED_EVERY = 40  # picture stands for ordinary ones of any size
+# Pixels a side of the pictures without a face; `exact` takes seconds for the larger ones.
+SIDES: Mapping[align.DetectorProfile, Sequence[int]] = {
+    "fast": (40, 100, 250, 400, 1_000),
+    "exact": (100, 250),
+}
 
 # These see every picture; the others a sample where one is asked for.
 QUICK = ("fast", "fast, no second look")
@@ -110,27 +115,25 @@ def print_false_faces(detectors: dict[str, Detect]) -> None:
 def print_costs(every: int) -> None:
     """What the second look costs where there is no face, and where there is an ordinary one."""
     pictures = list(faceless())
-    small = list(costs.tiny(pictures))
     ordinary = [align.decode(data).pixels for _, data in read_files(max(every, SCALED_EVERY))]
     print("\n| no face: all looks in | median | 95 % | most |\n|---|---|---|---|")
-    profiles: tuple[align.DetectorProfile, ...] = ("fast", "exact")
-    for name in profiles:
+    for name, sides in SIDES.items():
         detector = align.Detector.load(name)
-        rows = {
-            "first looks at it": costs.looks_in_first_ones(detector, pictures),
-            "first looks at it, 24 to 100 pixels": costs.looks_in_first_ones(detector, small),
-            "first looks at an ordinary picture of its size": costs.looks_in_ordinary_ones(
-                detector, pictures, ordinary
-            ),
-        }
-        for kind, figures in rows.items():
-            cells = " | ".join(f"{each:.1f}" for each in figures)
-            print(f"| {kind}, {name} | {cells} |", flush=True)
+        figures = costs.looks_in_ordinary_ones(detector, pictures, ordinary)
+        print_cost(f"{name}: first looks at an ordinary picture of its size", figures)
+        for side in sides:
+            figures = costs.looks_in_first_ones(detector, costs.scaled(pictures, side))
+            print_cost(f"{name}: first looks at it, {side} pixels a side", figures)
     files = [data for _, data in read_files(max(every, CHECKED_EVERY))]
     middle, most = costs.orientation_check(files)
     print(
         f"\nThe orientation check adds {middle - 1:.1%} to a warm compare (95 %: {most - 1:.1%})."
     )
+
+
+def print_cost(kind: str, figures: Sequence[float]) -> None:
+    """One row."""
+    print(f"| {kind} | {' | '.join(f'{each:.1f}' for each in figures)} |", flush=True)
 
 
 def print_strangers(names: Sequence[str], samples: Sequence[Sample]) -> None:

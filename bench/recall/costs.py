@@ -17,7 +17,6 @@ from bench.recall.conditions import Pixels
 from bench.recall.strangers import load_bundled
 
 REPEATS = 3
-TINY = (24, 40, 64, 100)
 
 
 def looks_in_first_ones(
@@ -44,18 +43,16 @@ def looks_in_ordinary_ones(
             continue
         shape = pixels.shape
         if shape not in plain:
-            scaled = [align.Picture.of(_scale(each, shape)) for each in ordinary]
-            looks = [_least_seconds(_detect(detector, each, retry=False)) for each in scaled]
+            alike = [align.Picture.of(_scale(each, shape)) for each in ordinary]
+            looks = [_least_seconds(_detect(detector, each, retry=False)) for each in alike]
             plain[shape] = statistics.median(looks)
         ratios.append(_least_seconds(_detect(detector, picture, retry=True)) / plain[shape])
     return tuple(np.quantile(ratios, (0.5, 0.95, 1.0)).tolist())
 
 
-def tiny(pictures: Sequence[Pixels]) -> Iterator[Pixels]:
-    """The pictures at a few small sizes, in pixels a side."""
-    for index, pixels in enumerate(pictures):
-        side = TINY[index % len(TINY)]
-        yield _scale(pixels, (side, side))
+def scaled(pictures: Iterable[Pixels], side: int) -> Iterator[Pixels]:
+    """The pictures at so many pixels a side."""
+    return (_scale(pixels, (side, side)) for pixels in pictures)
 
 
 def orientation_check(files: Sequence[bytes]) -> tuple[float, float]:
@@ -104,8 +101,8 @@ def _least_seconds(run: Callable[[], object]) -> float:
 
 
 def _scale(pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
-    scaled = cv2.resize(pixels, shape[1::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(scaled, np.uint8)
+    way = cv2.INTER_AREA if shape[0] < pixels.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(pixels, shape[1::-1], interpolation=way), np.uint8)
 
 
 def _seconds(run: Callable[[], object]) -> float:

@@ -44,3 +44,10 @@ def test_beyond_the_picture_is_black(ramp: np.ndarray) -> None:
 
 def test_no_boxes_give_no_crops(ramp: np.ndarray) -> None:
     assert Mipmaps(ramp).cut(np.empty((0, 4)), 48).shape == (0, 48, 48, 3)
+
+
+def test_mapped_halvings_have_new_values_in_the_same_places(ramp: np.ndarray) -> None:
+    negative = np.arange(255, -1, -1, dtype=np.uint8)
+    mapped = Mipmaps(ramp).mapped(negative)
+    for index in (0, 1):
+        assert np.array_equal(mapped.level(index), 255 - Mipmaps(ramp).level(index))
