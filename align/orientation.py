@@ -30,6 +30,8 @@ UPRIGHT = 2.25
 # The same bonus where the doubt is computed: a turned face that scores as high as the upright one
 # counts as a rival.
 UPRIGHT_IN_DOUBT = 1.0
+# Degrees between two ways up that are one, as landmarks tell it.
+SAME_TILT = 45
 # Two boxes are the same face above this share of their union, or of the smaller box.
 SAME_FACE, NESTED = 0.3, 0.7
 # Widths of eyes and mouth, and where the tip of the nose is, in lengths from eyes to mouth. Of 670
@@ -40,7 +42,8 @@ HIGHEST_NOSE, LOWEST_NOSE = -0.1, 1.15
 # Of faces, O-Net's logits float32[N,4] after 0 to 3 quarter turns of the picture. It must be -inf
 # for the orientation as found, and may be for those that are unlikely.
 Ask = Callable[[Sequence[Face]], Floats]
-# Faces found anew at a face's place after so many quarter turns, in the picture's own frame.
+# Faces found anew at a face's place after so many quarter turns, in the picture's own frame. Those
+# that do not stand upright then are not counted: their landmarks are worse than what was known.
 Improve = Callable[[Face, int], Sequence[Face]]
 
 
@@ -63,8 +66,8 @@ def correct_orientations(faces: Iterable[Face], ask: Ask, improve: Improve) -> l
 def _correct_orientation(face: Face, logits: Floats, improve: Improve) -> Face:
     found = [face]
     for turns in np.flatnonzero(logits > logit(face.score) - RIVAL).tolist():
-        better = [each for each in improve(face, turns) if is_face_like(each)]
-        found += [each for each in better if same_face(each, face)]
+        upright = [each for each in improve(face, turns) if each.turns == turns]
+        found += [each for each in upright if is_face_like(each) and same_face(each, face)]
     return best_of(found)
 
 
@@ -73,11 +76,16 @@ def best_of(faces: Sequence[Face]) -> Face:
     if len(faces) == 1:
         return faces[0]
     best = max(faces, key=lambda face: _likelihood(face, UPRIGHT))
-    others = [_likelihood(face, UPRIGHT_IN_DOUBT) for face in faces if face.turns != best.turns]
+    others = [_likelihood(face, UPRIGHT_IN_DOUBT) for face in faces if _differ(face, best)]
     if not others:
         return best
     lead = _likelihood(best, UPRIGHT_IN_DOUBT) - max(others)
     return replace(best, score=best.score / (1 + math.exp(-lead)))
+
+
+def _differ(one: Face, other: Face) -> bool:
+    """Whether they stand otherwise. A face on its side by half can be seen from two of them."""
+    return abs((one.tilt - other.tilt + 180) % 360 - 180) > SAME_TILT
 
 
 def _likelihood(face: Face, upright: float) -> float:
