@@ -123,7 +123,7 @@ def read_faces(boxes: Boxes, output: Floats) -> list[Face]:
     ]
 
 
-def on_grid(face: Face) -> Face:
+def round_landmarks(face: Face) -> Face:
     """The face with its landmarks rounded, after a change that did not keep them so."""
     return replace(face, landmarks=_round(face.landmarks))
 

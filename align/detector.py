@@ -101,7 +101,8 @@ class Detector:
             check: called regularly (with `exact`, a crowd in 40 megapixels can take half a minute);
                 an exception from it ends the work.
             retry: check which way up each face stands, and look again where no face is sure; a
-                picture without a face then takes about four times as long. False: one look.
+                picture without a face then takes two to four times as long, a small one more.
+                False: one look.
             timed: opened around each step after the first look, by its name.
             has_time: called before each further look, which is skipped if it returns False.
         """

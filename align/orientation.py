@@ -30,7 +30,7 @@ UPRIGHT = 2.25
 # The same bonus where the doubt is computed: a turned face that scores as high as the upright one
 # counts as a rival.
 UPRIGHT_IN_DOUBT = 1.0
-# Degrees between two ways up that are one, as landmarks tell it.
+# Two tilts that are closer than so many degrees are one orientation.
 SAME_TILT = 45
 # Two boxes are the same face above this share of their union, or of the smaller box.
 SAME_FACE, NESTED = 0.3, 0.7
@@ -42,8 +42,7 @@ HIGHEST_NOSE, LOWEST_NOSE = -0.1, 1.15
 # Of faces, O-Net's logits float32[N,4] after 0 to 3 quarter turns of the picture. It must be -inf
 # for the orientation as found, and may be for those that are unlikely.
 Ask = Callable[[Sequence[Face]], Floats]
-# Faces found anew at a face's place after so many quarter turns, in the picture's own frame. Those
-# that do not stand upright then are not counted: their landmarks are worse than what was known.
+# Faces found anew at a face's place after so many quarter turns, in the picture's own frame.
 Improve = Callable[[Face, int], Sequence[Face]]
 
 
@@ -66,6 +65,7 @@ def correct_orientations(faces: Iterable[Face], ask: Ask, improve: Improve) -> l
 def _correct_orientation(face: Face, logits: Floats, improve: Improve) -> Face:
     found = [face]
     for turns in np.flatnonzero(logits > logit(face.score) - RIVAL).tolist():
+        # One that does not stand upright then has worse landmarks than are known already.
         upright = [each for each in improve(face, turns) if each.turns == turns]
         found += [each for each in upright if is_face_like(each) and same_face(each, face)]
     return best_of(found)
@@ -76,15 +76,17 @@ def best_of(faces: Sequence[Face]) -> Face:
     if len(faces) == 1:
         return faces[0]
     best = max(faces, key=lambda face: _likelihood(face, UPRIGHT))
-    others = [_likelihood(face, UPRIGHT_IN_DOUBT) for face in faces if _differ(face, best)]
+    others = [
+        _likelihood(face, UPRIGHT_IN_DOUBT) for face in faces if _differ_in_orientation(face, best)
+    ]
     if not others:
         return best
     lead = _likelihood(best, UPRIGHT_IN_DOUBT) - max(others)
     return replace(best, score=best.score / (1 + math.exp(-lead)))
 
 
-def _differ(one: Face, other: Face) -> bool:
-    """Whether they stand otherwise. A face on its side by half can be seen from two of them."""
+def _differ_in_orientation(one: Face, other: Face) -> bool:
+    """Whether two faces stand differently, more than two looks at a tilted one may say."""
     return abs((one.tilt - other.tilt + 180) % 360 - 180) > SAME_TILT
 
 

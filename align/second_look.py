@@ -1,11 +1,10 @@
 """The second look: repeated detection where the first pass found no face with certainty.
 
-Each step is taken only if those before it found no such face. Where there is none, they cost less
-together than three first looks in the median, and more in small or dark pictures (`python -m
-bench.recall` measures it): a step that looks for larger faces only is cheaper by the square of
-their size, no step looks at more pixels than it needs, and all of them look as the fast profile
-does. At the end, a picture with a turned face is looked at as the first look, with its own profile,
-would see it upright.
+Each step is taken only if those before it found no such face. A picture without a face costs two to
+four first looks then, one of less than 400 pixels a side more (`python -m bench.recall` measures
+it): a step that looks for larger faces only is cheaper by the square of their size, no step looks
+at more pixels than it needs, and all of them look as the fast profile does. At the end, a picture
+with a turned face is looked at as it would be if it had come upright.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from align.boxes import square
-from align.cascade import on_grid
-from align.mipmaps import Mipmaps
+from align.cascade import round_landmarks
+from align.mipmaps import Mipmaps, halvings
 from align.orientation import REFINED_RIVAL, best_of, correct_orientations, same_face
 from align.scene import Scene
 from align.turning import turn_pixels, turn_size
@@ -25,16 +24,21 @@ from align.types import Face, Floats, Pixels, Timed, not_timed
 from align.views import FastView
 
 TRUSTED = 0.97  # below: 1 % of the faces of LFW, and most of what is no face
-# The same for what further looks found. Where the first one found no face, one in two hundred
-# pictures that are turned shows something up to here that is none.
+# The same for what further looks found, and for a face that stands otherwise: of pictures that lost
+# their orientation one in two hundred shows something up to here that is no face.
 TRUSTED_AGAIN = 0.995
+ACCEPTED = 0.95  # the score that a face needs where a first look would not find it
 GREY = 128
 REFINED_SIDE, CROP_SIDE = 24, 48  # of what R-Net and O-Net see
 MOST_EMPTY = 2.0  # area of a sheet, in those of the pictures on it
 # P-Net's cell: it cannot see smaller faces unless the picture is enlarged, which gains nothing.
 SMALLEST_FACE = 12.0
-# Of a face that may stand otherwise: the smallest size at which it is looked for, in its own.
+# A face that may stand otherwise is looked for again from this share of its size on, in a halving
+# that has so many pixels of it or more. In a crowd of more faces only where it was found: P-Net
+# takes ten times as long as the rest.
 SMALLEST_SHARE = 0.5
+ENOUGH_PIXELS = 96
+CROWD = 16
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Look:
     turns: tuple[int, ...] = (0,)
     border: float = 0.0
     coarser: float = 1.0
-    accepted: float = 0.95
+    accepted: float = ACCEPTED
 
 
 # `coarser` counts where the light had to be levelled; else P-Net's cells are known already.
@@ -64,7 +68,8 @@ STEPS: tuple[tuple[str, Look], ...] = (
     ("detect_faint", FAINT),
     ("detect_turned", Look(turns=(1, 2, 3), border=0.1, coarser=2.35, most=(600, 16, 6))),
 )
-# Those of a picture that is known to stand upright.
+# Those of a picture that is known to stand upright. (One that does and has no sure face takes the
+# last one as well, which may lower a score.)
 STEPS_UPRIGHT = STEPS[:-1]
 # Thresholds of P-Net and R-Net, and of O-Net unless a look sets a higher one.
 THRESHOLDS = (0.4, 0.5, 0.7)
@@ -73,18 +78,18 @@ THRESHOLDS = (0.4, 0.5, 0.7)
 def look_again(
     scene: Scene, faces: Sequence[Face], timed: Timed, has_time: Callable[[], bool]
 ) -> list[Face]:
-    """The faces of a first look as they stand, and where none is sure those of further looks.
+    """The faces of a first look and, where none is sure, those of further looks; best first.
 
-    Best first. `timed` is opened around the check of orientations and around each step, which is
-    taken only where `has_time` says so: a picture without a face is then one that has none.
+    Where one stands otherwise, the picture is looked at that way up. `timed` is opened around the
+    check of orientations and around each step, which is taken only where `has_time` says so: a
+    picture without a face is then one that has none.
     """
     found = _look_further(scene, faces, STEPS, timed, has_time)
-    turned = {face.turns for face in found if face.turns}
-    if turned and has_time():
-        with timed("detect_upright"):
-            for turns in sorted(turned):
+    for turns in _other_ways_up(found):
+        if any(face.turns == turns for face in found) and has_time():
+            with timed("detect_upright"):
                 found = _see_upright(scene, found, turns, has_time)
-    return sorted(found, key=lambda face: -face.score)
+    return sorted(found, key=_score, reverse=True)
 
 
 def _look_further(
@@ -98,8 +103,7 @@ def _look_further(
         found = _correct_orientations(scene, faces)
     lit: Scene | None = None
     for name, look in steps:
-        trusted = TRUSTED_AGAIN if lit else TRUSTED
-        if any(face.score >= trusted for face in found) or not has_time():
+        if any(_is_sure(face, again=lit is not None) for face in found) or not has_time():
             break
         with timed(name):
             lit = lit or scene.in_good_light()
@@ -110,27 +114,49 @@ def _look_further(
     return found
 
 
+def _is_sure(face: Face, again: bool) -> bool:
+    """Whether a face, found by further looks or not, makes the next look needless."""
+    return face.score >= (TRUSTED_AGAIN if again or face.turns else TRUSTED)
+
+
+def _other_ways_up(faces: Sequence[Face]) -> list[int]:
+    """Quarter turns, 1 to 3, after which faces stand upright; the surest face's first."""
+    ordered = sorted(faces, key=_score, reverse=True)
+    return list(dict.fromkeys(face.turns for face in ordered if face.turns))
+
+
 def _see_upright(
     scene: Scene, known: Sequence[Face], turns: int, has_time: Callable[[], bool]
 ) -> list[Face]:
-    """The known faces and more; those that stand upright after so many turns as seen after them.
+    """The faces known, and those seen after so many turns, each once.
 
-    So a picture gives the same faces and landmarks whichever way it is turned. What is not seen
-    then stays as it is.
+    If no sure face stands upright in the picture, but one does after the turns, then the picture
+    lost its orientation. It gives what it would give upright, and of the rest only likely faces.
     """
-    if not has_time():
-        return list(known)
-    upright = scene.turned(turns)
-    seen = _look_further(upright, upright.find(), STEPS_UPRIGHT, not_timed, has_time)
-    seen = [face.turned(-turns, *upright.size) for face in seen if not face.turns]
-    others = [face for face in known if face.turns != turns]
-    seen = [face for face in seen if not _is_among(face, others)]
-    missed = [face for face in known if face.turns == turns and not _is_among(face, seen)]
-    return others + missed + seen
+    view = scene.turned(turns)
+    seen = _look_further(view, view.find(), STEPS_UPRIGHT, not_timed, has_time)
+    lost = not _has_sure(known, 0) and _has_sure(seen, 0)
+    seen = [face.turned(-turns, *view.size) for face in seen if lost or not face.turns]
+    rest = [face for face in known if face.turns != turns]
+    if lost:
+        rest = [face for face in rest if face.score >= ACCEPTED]
+    else:
+        rest += [face for face in known if face.turns == turns and not _is_among(face, seen)]
+    seen = [face for face in seen if not _is_among(face, rest, face.score)]
+    return [face for face in rest if not _is_among(face, seen)] + seen
 
 
-def _is_among(face: Face, faces: Sequence[Face]) -> bool:
-    return any(same_face(face, other) for other in faces)
+def _has_sure(faces: Sequence[Face], turns: int) -> bool:
+    return any(face.turns == turns and face.score >= TRUSTED for face in faces)
+
+
+def _is_among(face: Face, faces: Sequence[Face], above: float = 0.0) -> bool:
+    """Whether one of the faces, with a score above that, is the same."""
+    return any(other.score > above and same_face(face, other) for other in faces)
+
+
+def _score(face: Face) -> float:
+    return face.score
 
 
 def _search(scene: Scene, look: Look) -> list[Face]:
@@ -146,7 +172,7 @@ def _search(scene: Scene, look: Look) -> list[Face]:
         sheet, tiles = _lay_out(pixels, turns, look.border)
         faces = scene.cascade.find(FastView(Mipmaps(sheet), scene.check), profile, smallest)
         found += [
-            on_grid(tile.bring_back(face).enlarged(1 / scale))
+            round_landmarks(tile.bring_back(face).enlarged(1 / scale))
             for tile in tiles
             for face in faces
             if tile.holds(face)
@@ -218,7 +244,8 @@ def _search_fainter(scene: Scene) -> list[Face]:
 
 
 def _correct_orientations(scene: Scene, faces: Sequence[Face]) -> list[Face]:
-    return correct_orientations(faces, partial(_score_turned, scene), partial(_improve, scene))
+    improve = partial(_improve, scene, crowded=len(faces) > CROWD)
+    return correct_orientations(faces, partial(_score_turned, scene), improve)
 
 
 def _score_turned(scene: Scene, faces: Sequence[Face]) -> Floats:
@@ -247,23 +274,27 @@ def _turn_crops(crops: Any) -> Any:
     return np.stack(turned, axis=1)
 
 
-def _improve(scene: Scene, face: Face, turns: int) -> list[Face]:
+def _improve(scene: Scene, face: Face, turns: int, crowded: bool) -> list[Face]:
     """Faces at the place of a face after quarter turns of what is around it.
 
     They are looked for as in any picture, and by R-Net and O-Net where the face is. The first way
-    centres them better; the second one finds those that P-Net misses.
+    centres them better; the second one finds those that P-Net misses, and costs less.
     """
-    left, top, right, bottom = _surroundings(face, *scene.size)
-    part = np.ascontiguousarray(scene.pixels[top:bottom, left:right])
+    level = halvings(max(face.width, face.height) / ENOUGH_PIXELS)
+    pixels, scale = scene.mipmaps.level(level), 0.5**level
+    smaller = face.enlarged(scale)
+    left, top, right, bottom = _surroundings(smaller, pixels.shape[1], pixels.shape[0])
+    part = np.ascontiguousarray(pixels[top:bottom, left:right])
     view = scene.view(Mipmaps(turn_pixels(part, turns)))
     size = right - left, bottom - top
-    place = face.moved(-left, -top).turned(turns, *size)
-    smallest = max(SMALLEST_SHARE * max(place.width, place.height), scene.min_face)
-    found = [
-        *scene.cascade.find(view, scene.profile, smallest),
-        *scene.cascade.improve(view, scene.profile, square(np.array([place.box]))),
-    ]
-    return [each.turned(-turns, *turn_size(*size, turns)).moved(left, top) for each in found]
+    place = smaller.moved(-left, -top).turned(turns, *size)
+    found = scene.cascade.improve(view, scene.profile, square(np.array([place.box])))
+    if not crowded:
+        smallest = SMALLEST_SHARE * max(place.width, place.height)
+        smallest = max(smallest, scene.min_face * scale, SMALLEST_FACE)
+        found = [*scene.cascade.find(view, scene.profile, smallest), *found]
+    turned = [each.turned(-turns, *turn_size(*size, turns)) for each in found]
+    return [round_landmarks(each.moved(left, top).enlarged(1 / scale)) for each in turned]
 
 
 def _surroundings(face: Face, width: int, height: int) -> tuple[int, int, int, int]:

@@ -50,31 +50,24 @@ class FastView:
     def __init__(self, mipmaps: Mipmaps, check: Check) -> None:
         self.check = check
         self._mipmaps = mipmaps
-        self._kept: tuple[Plan, tuple[Indices, Indices, Floats]] | None = None
+        # Likely cells of the last canvas, in case they are asked for again, fainter.
+        self._kept: tuple[float, Plan, tuple[Indices, Indices, Floats]] | None = None
 
     def propose(
         self, network: ShapedNetwork, min_face: float, threshold: float, most: int
     ) -> Proposals:
-        plan = plan_canvas(self._mipmaps.width, self._mipmaps.height, min_face)
-        if plan is None:
-            return NONE
-        rows, columns, cells = self._cells(network, plan, threshold)
-        whole = plan.owner[rows, columns] >= 0
-        boxes = locate(plan, rows[whole], columns[whole])
-        found = Proposals.of(boxes, cells[whole], most)
-        return found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL, self.check))
-
-    def _cells(
-        self, network: ShapedNetwork, plan: Plan, threshold: float
-    ) -> tuple[Indices, Indices, Floats]:
-        """Likely cells of the plan's canvas, kept in case they are asked for again, fainter."""
-        if self._kept is None or self._kept[0] is not plan:
+        if self._kept is None or self._kept[0] != min_face:
+            plan = plan_canvas(self._mipmaps.width, self._mipmaps.height, min_face)
+            if plan is None:
+                return NONE
             canvas = paint(plan, self._mipmaps)
             lowest = min(threshold, FAINTEST)
-            self._kept = plan, likely_cells(network, canvas, lowest, self.check)
-        rows, columns, cells = self._kept[1]
-        likely = passing(cells[:, 4], threshold)
-        return rows[likely], columns[likely], cells[likely]
+            self._kept = min_face, plan, likely_cells(network, canvas, lowest, self.check)
+        _, plan, (rows, columns, cells) = self._kept
+        likely = passing(cells[:, 4], threshold) & (plan.owner[rows, columns] >= 0)
+        boxes = locate(plan, rows[likely], columns[likely])
+        found = Proposals.of(boxes, cells[likely], most)
+        return found.take(suppress(found.boxes, found.scores, WITHIN_LEVEL, self.check))
 
     def round_boxes(self, boxes: Boxes) -> Boxes:
         return boxes

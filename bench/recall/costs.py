@@ -101,7 +101,8 @@ def _least_seconds(run: Callable[[], object]) -> float:
 
 
 def _scale(pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
-    way = cv2.INTER_AREA if shape[0] < pixels.shape[0] else cv2.INTER_CUBIC
+    smaller = shape[0] * shape[1] < pixels.shape[0] * pixels.shape[1]
+    way = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(pixels, shape[1::-1], interpolation=way), np.uint8)
 
 

@@ -15,7 +15,7 @@ from align.detector import PROFILES
 from align.light import levelling_curve
 from align.mipmaps import Mipmaps
 from align.scene import Scene
-from align.second_look import STEPS, TRUSTED, TRUSTED_AGAIN, look_again
+from align.second_look import STEPS, TRUSTED, TRUSTED_AGAIN, _see_upright, look_again
 from align.turning import turn_pixels
 from align.types import no_check, not_timed
 
@@ -218,7 +218,7 @@ def test_a_turned_face_that_needs_a_border_is_seen_as_upright_ones_are(
 def test_a_turned_picture_shows_the_faces_that_no_further_look_found(
     turns: int, photographs, fast: align.Detector
 ) -> None:
-    """These seek large faces only, but one of them shows which way up the picture is."""
+    """Turned looks seek large faces only, but one such face shows which way up the picture is."""
     pixels = np.full((500, 760, 3), 128, np.uint8)
     for name, left, side in (("grace_hopper_second", 0, 500), ("eileen_collins", 504, 150)):
         portrait = align.decode((photographs / f"{name}.jpg").read_bytes()).pixels
@@ -262,14 +262,45 @@ def test_orientations_are_seen_upright_only_while_there_is_time(
 ) -> None:
     """Two faces, turned differently, and time for one of them."""
     picture = align.Picture.of(np.hstack([turn_pixels(collins.pixels, each) for each in (1, 2)]))
-    # Asked before each of three steps, before the last one, and before each orientation.
-    answers = iter([True] * 5 + [False])
+    # Asked before each of three steps and before each orientation.
+    answers = iter([True] * 4 + [False])
     both, hurried = (
         sorted(fast.detect(picture, has_time=has_time), key=lambda face: face.box[0])
         for has_time in (lambda: True, lambda: next(answers))
     )
     assert [face.turns for face in hurried] == [face.turns for face in both]
     assert sum(one == other for one, other in zip(hurried, both, strict=True)) == 1
+
+
+def test_a_doubtful_face_gives_way_to_what_is_seen_upright(
+    collins: align.Picture, fast: align.Detector
+) -> None:
+    """Of two people in a turned picture one was found to stand otherwise than both do."""
+    both = np.hstack([collins.pixels, collins.pixels])
+    left, right = sorted(fast.detect(align.Picture.of(both)), key=lambda face: face.box[0])
+    pixels = turn_pixels(both, 2)
+    size = both.shape[1], both.shape[0]
+    box = left.turned(2, *size).box
+    shift = np.array(box[:2], np.float32) - np.array(left.box[:2], np.float32)
+    wrong = align.Face(box, left.landmarks + shift, 0.6)
+    known = [right.turned(2, *size), wrong]
+    fast_one = PROFILES["fast"]
+    smallest = fast_one.min_face * collins.height
+    scene = Scene(Mipmaps(pixels), Cascade(threads=1), fast_one, smallest, no_check)
+    found = sorted(_see_upright(scene, known, 2, lambda: True), key=lambda face: -face.box[0])
+    assert [face.score for face in found] == [left.score, right.score]
+    for face, upright in zip(found, (left, right), strict=True):
+        assert np.array_equal(face.turned(2, *size).landmarks, upright.landmarks)
+
+
+def test_a_face_that_lies_beside_upright_ones_is_added_to_them(
+    collins: align.Picture, fast: align.Detector
+) -> None:
+    picture = align.Picture.of(np.hstack([collins.pixels, turn_pixels(collins.pixels, 1)]))
+    upright = align.Picture.of(np.hstack([collins.pixels, np.zeros_like(collins.pixels)]))
+    faces = sorted(fast.detect(picture), key=lambda face: face.box[0])
+    assert [face.turns for face in faces][:1] == [0]
+    assert faces[0] == fast.detect(upright)[0]
 
 
 def test_a_turned_face_is_not_seen_upright_when_time_is_short(
@@ -294,7 +325,7 @@ def test_each_face_of_a_picture_is_turned_by_itself(
         box = upright.turned(turns, width, width).moved(index * width, 0).box
         shift = np.array(box[:2]) - upright.box[:2]
         seen_upright = upright.landmarks + shift
-        found.append(align.Face(box, seen_upright.astype(np.float32), 0.9))
+        found.append(align.Face(box, seen_upright.astype(np.float32), 0.96))
     scene = Scene(Mipmaps(np.hstack(poses)), Cascade(threads=1), PROFILES["fast"], 30, no_check)
     faces = look_again(scene, found, not_timed, lambda: True)
     assert [face.turns for face in sorted(faces, key=lambda face: face.box[0])] == [0, 2, 3]
