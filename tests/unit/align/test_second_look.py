@@ -293,14 +293,19 @@ def test_a_doubtful_face_gives_way_to_what_is_seen_upright(
         assert np.array_equal(face.turned(2, *size).landmarks, upright.landmarks)
 
 
-def test_a_face_that_lies_beside_upright_ones_is_added_to_them(
+def test_a_lying_face_is_seen_upright_beside_one_that_stands(
     collins: align.Picture, fast: align.Detector
 ) -> None:
-    picture = align.Picture.of(np.hstack([collins.pixels, turn_pixels(collins.pixels, 1)]))
-    upright = align.Picture.of(np.hstack([collins.pixels, np.zeros_like(collins.pixels)]))
-    faces = sorted(fast.detect(picture), key=lambda face: face.box[0])
-    assert [face.turns for face in faces][:1] == [0]
-    assert faces[0] == fast.detect(upright)[0]
+    (standing,) = fast.detect(collins)
+    lying = standing.turned(1, *collins.pixels.shape[:2]).moved(collins.width, 0)
+    pixels = np.hstack([collins.pixels, turn_pixels(collins.pixels, 1)])
+    one = PROFILES["fast"]
+    scene = Scene(Mipmaps(pixels), Cascade(threads=1), one, one.min_face * 512, no_check)
+    doubtful = dataclasses.replace(lying, landmarks=lying.landmarks + 3, score=0.8)
+    found = _see_upright(scene, [standing, doubtful], 3, lambda: True)
+    assert found[0] == standing
+    assert [face.turns for face in found] == [0, 3]
+    assert np.abs(found[1].landmarks - lying.landmarks).max() < 2
 
 
 def test_a_turned_face_is_not_seen_upright_when_time_is_short(

@@ -71,9 +71,9 @@ def test_pictures_without_faces_are_the_same_every_time() -> None:
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-def test_small_pictures_without_faces_are_of_every_small_size() -> None:
-    small = list(costs.tiny(list(faceless())))
-    assert {each.shape for each in small} == {(side, side, 3) for side in costs.TINY}
+def test_pictures_are_scaled_to_a_side() -> None:
+    pages = [np.full((side, side, 3), 90, np.uint8) for side in (160, 400)]
+    assert [each.shape for each in costs.scaled(pages, 250)] == [(250, 250, 3)] * 2
 
 
 def test_costs_are_quantiles_over_the_pictures_without_a_face() -> None:
