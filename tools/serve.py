@@ -13,11 +13,13 @@ import base64
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
 from types import FrameType
@@ -34,6 +36,9 @@ EVENT_LIMIT = 6 * 1024 * 1024
 TEXT_BODIES = ("text/", "application/json", "application/javascript", "application/xml")
 CALL_SECONDS = 30.0
 IDLE_SECONDS = 20.0
+# How long, and how much of, what a caller still sends after the answer is read and dropped.
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 64 * 1024 * 1024
 
 # Where people enrolled on the page are kept, unless FACENET_COLLECTIONS says otherwise.
 COLLECTIONS = "build/collections"
@@ -111,6 +116,22 @@ class Server(ThreadingMixIn, WSGIServer):
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         with self._one_at_a_time:
             return self._handler(event, Context())
+
+    def shutdown_request(self, request: Any) -> None:
+        """Ends a connection so that a caller who is still sending gets to read the answer.
+
+        A socket that is closed while data arrive resets the connection, and the answer is lost.
+        """
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_WR)
+            end, left = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
+            while left > 0 and (seconds := end - time.monotonic()) > 0:
+                request.settimeout(seconds)
+                part = request.recv(1 << 16)
+                if not part:
+                    break
+                left -= len(part)
+        self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Reports a failure, unless the caller has hung up."""

@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -127,6 +128,18 @@ def test_a_body_in_chunks_is_refused(server: Server, function: Function) -> None
     response, _ = ask(server, "POST", "/service", iter([b"abc", b"def"]))
     assert response.status == 411
     assert not function.events
+
+
+def test_a_refused_caller_may_send_on(server: Server) -> None:
+    """Else whoever sends a long body sees a broken connection in place of the answer."""
+    head = b"POST /service HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=5) as wire:
+        wire.sendall(head)
+        answer = b"".join(iter(lambda: wire.recv(65536), b""))
+        for _ in range(20):
+            wire.sendall(b"3\r\nabc\r\n")
+            time.sleep(0.005)
+    assert answer.startswith(b"HTTP/1.0 411 ")
 
 
 def test_a_request_without_a_content_type_has_none_in_its_event(
