@@ -32,11 +32,6 @@ class Scene:
         """Width and height in pixels."""
         return self.mipmaps.width, self.mipmaps.height
 
-    @property
-    def pixels(self) -> Pixels:
-        """uint8[h,w,3] RGB, the whole picture."""
-        return self.mipmaps.level(0)
-
     @cached_property
     def whole(self) -> View:
         """The view of the whole picture; it keeps what P-Net said of it."""
@@ -59,9 +54,9 @@ class Scene:
         return FastView(mipmaps, self.check)
 
     def shrunk(self, scale: float) -> Pixels:
-        """The picture at a scale of at most 1; kept."""
+        """The picture at a scale of at most 1, uint8[h,w,3] RGB; kept."""
         if scale == 1:
-            return self.pixels
+            return self.mipmaps.level(0)
         if scale not in self._kept:
             size = [max(round(side * scale), 1) for side in self.size]
             near = cv2.resize(self.mipmaps.at_least(scale), size)

@@ -10,6 +10,7 @@ with a turned face is looked at as it would be if it had come upright.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def look_again(
         if any(face.turns == turns for face in found) and has_time():
             with timed("detect_upright"):
                 found = _see_upright(scene, found, turns, has_time)
-    return sorted(found, key=_score, reverse=True)
+    return sorted(found, key=attrgetter("score"), reverse=True)
 
 
 def _look_further(
@@ -121,7 +122,7 @@ def _is_sure(face: Face, again: bool) -> bool:
 
 def _other_ways_up(faces: Sequence[Face]) -> list[int]:
     """Quarter turns, 1 to 3, after which faces stand upright; the surest face's first."""
-    ordered = sorted(faces, key=_score, reverse=True)
+    ordered = sorted(faces, key=attrgetter("score"), reverse=True)
     return list(dict.fromkeys(face.turns for face in ordered if face.turns))
 
 
@@ -153,10 +154,6 @@ def _has_sure(faces: Sequence[Face], turns: int) -> bool:
 def _is_among(face: Face, faces: Sequence[Face], above: float = 0.0) -> bool:
     """Whether one of the faces, with a score above that, is the same."""
     return any(other.score > above and same_face(face, other) for other in faces)
-
-
-def _score(face: Face) -> float:
-    return face.score
 
 
 def _search(scene: Scene, look: Look) -> list[Face]:

@@ -56,6 +56,7 @@ def test_a_compare_says_that_one_person_is_one_and_two_are_two(start: Start, eve
 def test_the_function_can_write_nothing_but_tmp(start: Start, event: Event) -> None:
     function = start()
     function.invoke(event("compare-same"))
+    # Paths in the container.
     for place in ("/var/task/x", "/opt/venv/x", "/root/x", "/home/x", "/usr/x"):
         with pytest.raises(CommandError):
             docker("exec", function.name, "sh", "-c", f"echo > {place}")

@@ -48,6 +48,7 @@ def test_the_image_has_no_decoder_unless_it_is_asked_for(root: Path) -> None:
     assert not re.search("heif|pillow", lock, re.IGNORECASE)
     dockerfile = (root / "Dockerfile").read_text(encoding="utf-8")
     assert re.findall(r"^ARG HEIC=(\S+)", dockerfile, re.MULTILINE) == ["off"]
+    # A path in the Dockerfile's build stages.
     installs = [line for line in dockerfile.splitlines() if "-r /tmp/heic.txt" in line]
     condition = re.search(r'if \[ "\$HEIC" = on \]; then(.*?)fi', dockerfile, re.DOTALL)
     assert condition

@@ -43,6 +43,13 @@ def flat() -> align.Picture:
     return align.Picture.of(np.full((250, 250, 3), 90, np.uint8))
 
 
+def scene_of(pixels: np.ndarray) -> Scene:
+    """A picture as `fast` looks at it."""
+    profile = PROFILES["fast"]
+    smallest = profile.min_face * min(pixels.shape[:2])
+    return Scene(Mipmaps(pixels), Cascade(threads=1), profile, smallest, no_check)
+
+
 def test_a_sure_face_needs_no_second_look(collins: align.Picture, fast: align.Detector) -> None:
     steps = Steps()
     faces = fast.detect(collins, timed=steps)
@@ -284,10 +291,9 @@ def test_a_doubtful_face_gives_way_to_what_is_seen_upright(
     shift = np.array(box[:2], np.float32) - np.array(left.box[:2], np.float32)
     wrong = align.Face(box, left.landmarks + shift, 0.6)
     known = [right.turned(2, *size), wrong]
-    fast_one = PROFILES["fast"]
-    smallest = fast_one.min_face * collins.height
-    scene = Scene(Mipmaps(pixels), Cascade(threads=1), fast_one, smallest, no_check)
-    found = sorted(_see_upright(scene, known, 2, lambda: True), key=lambda face: -face.box[0])
+    found = sorted(
+        _see_upright(scene_of(pixels), known, 2, lambda: True), key=lambda face: -face.box[0]
+    )
     assert [face.score for face in found] == [left.score, right.score]
     for face, upright in zip(found, (left, right), strict=True):
         assert np.array_equal(face.turned(2, *size).landmarks, upright.landmarks)
@@ -299,10 +305,8 @@ def test_a_lying_face_is_seen_upright_beside_one_that_stands(
     (standing,) = fast.detect(collins)
     lying = standing.turned(1, *collins.pixels.shape[:2]).moved(collins.width, 0)
     pixels = np.hstack([collins.pixels, turn_pixels(collins.pixels, 1)])
-    one = PROFILES["fast"]
-    scene = Scene(Mipmaps(pixels), Cascade(threads=1), one, one.min_face * 512, no_check)
     doubtful = dataclasses.replace(lying, landmarks=lying.landmarks + 3, score=0.8)
-    found = _see_upright(scene, [standing, doubtful], 3, lambda: True)
+    found = _see_upright(scene_of(pixels), [standing, doubtful], 3, lambda: True)
     assert found[0] == standing
     assert [face.turns for face in found] == [0, 3]
     assert np.abs(found[1].landmarks - lying.landmarks).max() < 2
@@ -331,6 +335,5 @@ def test_each_face_of_a_picture_is_turned_by_itself(
         shift = np.array(box[:2]) - upright.box[:2]
         seen_upright = upright.landmarks + shift
         found.append(align.Face(box, seen_upright.astype(np.float32), 0.96))
-    scene = Scene(Mipmaps(np.hstack(poses)), Cascade(threads=1), PROFILES["fast"], 30, no_check)
-    faces = look_again(scene, found, not_timed, lambda: True)
+    faces = look_again(scene_of(np.hstack(poses)), found, not_timed, lambda: True)
     assert [face.turns for face in sorted(faces, key=lambda face: face.box[0])] == [0, 2, 3]
